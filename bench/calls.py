@@ -1,0 +1,147 @@
+"""The calls that are measured: made once by the demo's machinery, kept in `bench/work/`.
+
+Each is H.264 with a photo-like virtual background, a person-like shape that moves, and camera
+noise. `python -m bench.calls` makes them all ahead and prints what they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+WORK = Path(__file__).parent / "work"
+SEED = 7
+SIZES = {360: (640, 500_000), 720: (1280, 2_000_000), 1080: (1920, 3_000_000)}
+"""Height -> width and bits a second; 360 is for trying the runners out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One file to measure on, as it really is and not as it was asked for."""
+
+    path: Path
+    height: int
+    width: int
+    n_frames: int
+    bits_per_second: int
+
+    @property
+    def label(self) -> str:
+        """How the tables name it, such as "720p"."""
+        return f"{self.height}p"
+
+
+def made(height: int, n_frames: int) -> Call:
+    """Return the call of this height and length, making it if it is not there yet."""
+    path = WORK / f"call-{height}p-{n_frames}.mp4"
+    if not path.exists():
+        width, bit_rate = SIZES[height]
+        _encode(path, height, width, n_frames, bit_rate)
+    return _inspect(path)
+
+
+def looped(call: Call, n_frames: int) -> Call:
+    """Return `call` played over and over for `n_frames`: its packets again, with later times.
+
+    Nothing is encoded anew, so each round costs a decoder exactly what the first did.
+    """
+    if n_frames % call.n_frames:
+        raise ValueError(f"{n_frames} frames are not a whole number of rounds of {call.n_frames}")
+    path = WORK / f"loop-{call.height}p-{n_frames}.mp4"
+    if not path.exists():
+        _loop(call.path, path, n_frames // call.n_frames)
+    return _inspect(path)
+
+
+def warm_up_clip() -> Call:
+    """Return a clip that compiles and loads everything and costs next to nothing."""
+    return _small("warm-up.mp4", height=96, width=160, n_frames=48)
+
+
+def one_frame_clip() -> Call:
+    """Return the shortest recording there is, for the time a program takes to start."""
+    return _small("one-frame.mp4", height=96, width=160, n_frames=1)
+
+
+def read_ahead(call: Call) -> None:
+    """Read a file once, so that the first contender does not pay for the disk."""
+    with call.path.open("rb") as file:
+        while file.read(1 << 20):
+            pass
+
+
+def _small(name: str, *, height: int, width: int, n_frames: int) -> Call:
+    path = WORK / name
+    if not path.exists():
+        _encode(path, height, width, n_frames, bit_rate=200_000)
+    return _inspect(path)
+
+
+def _encode(path: Path, height: int, width: int, n_frames: int, bit_rate: int) -> None:
+    # Here and not above: a runner that finds its calls made stays a small process.
+    from unveil.demo import moving_call
+    from unveil.encode import VideoWriter
+
+    WORK.mkdir(parents=True, exist_ok=True)
+    scene = moving_call(height, width, n_frames, seed=SEED)
+    with VideoWriter(
+        path, height=height, width=width, frame_rate=scene.frame_rate, bit_rate=bit_rate
+    ) as writer:
+        for frame in scene.frames():
+            writer.write(frame)
+
+
+def _loop(source: Path, target: Path, rounds: int) -> None:
+    duration_pts = _duration_pts(source)
+    part = target.with_name(f"part-{target.name}")
+    with av.open(part, "w") as output:
+        with av.open(source) as container:
+            copy = output.add_stream_from_template(container.streams.video[0])
+        for number in range(rounds):
+            with av.open(source) as container:
+                for packet in container.demux(video=0):
+                    if packet.pts is None or packet.dts is None:  # marks the end, holds nothing
+                        continue
+                    packet.pts += number * duration_pts
+                    packet.dts += number * duration_pts
+                    packet.stream = copy
+                    output.mux(packet)
+    part.replace(target)
+
+
+def _duration_pts(path: Path) -> int:
+    """Count the ticks from the first frame to just after the last."""
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        times = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
+        rate, tick = stream.average_rate, stream.time_base
+    if rate is None or tick is None:
+        raise ValueError(f"{path.name} has no frame rate")
+    return max(times) - min(times) + round(1 / (Fraction(rate) * tick))
+
+
+def _inspect(path: Path) -> Call:
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        n_frames = sum(packet.size > 0 for packet in container.demux(stream))
+        height, width, rate = stream.height, stream.width, stream.average_rate
+    seconds = n_frames / float(rate or 1)
+    return Call(path, height, width, n_frames, round(path.stat().st_size * 8 / seconds))
+
+
+def main() -> None:
+    """Make every call that the runners measure by default."""
+    short = made(720, 600)
+    calls = [short, looped(short, 6_000), made(720, 1_800), made(1080, 600), made(1080, 1_800)]
+    for call in [*calls, warm_up_clip(), one_frame_clip()]:
+        print(
+            f"{call.path.name}: {call.width} x {call.height}, {call.n_frames} frames, "
+            f"{call.bits_per_second / 1e6:.2f} Mbit/s"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Memory of a short and of a long recording: the peak for 600 and for 6,000 frames.
+
+The long call is the short one played ten times over (its packets again, nothing encoded anew),
+so only the length differs. Each run is a fresh process; medians are reported. Writes
+`bench/results/memory.json` and README's table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from statistics import median
+from typing import Any
+
+from bench import report
+from bench.calls import SIZES, Call, looped, made, warm_up_clip
+from bench.machine import describe
+from bench.trial import measure
+
+
+def main() -> None:
+    """Measure as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--height", type=int, default=720, choices=SIZES)
+    parser.add_argument("--frames", type=int, default=600, help="of the short call")
+    parser.add_argument("--rounds", type=int, default=10, help="times the long call repeats it")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--methods", nargs="+", default=["transitions", "rarest"])
+    options = parser.parse_args()
+
+    machine = describe()
+    short = made(options.height, options.frames)
+    long = looped(short, options.frames * options.rounds)
+    rows: list[dict[str, Any]] = []
+    for method in options.methods:
+        contender = f"unveil {method}"
+        # Compiling takes memory of its own: the cache is filled before anything is measured.
+        measure(contender, warm_up_clip(), threads=options.threads)
+        peaks: dict[int, list[int]] = {short.n_frames: [], long.n_frames: []}
+        for _ in range(options.repeats):
+            for call in (short, long):
+                peaks[call.n_frames].append(_peak(contender, call, options.threads))
+        low, high = median(peaks[short.n_frames]), median(peaks[long.n_frames])
+        rows.append(
+            {
+                "contender": contender,
+                "height": options.height,
+                "short_frames": short.n_frames,
+                "long_frames": long.n_frames,
+                "short_peak_rss_bytes": low,
+                "long_peak_rss_bytes": high,
+                "difference_percent": 100 * (high - low) / low,
+                "peak_rss_bytes_by_run": list(peaks.values()),
+            }
+        )
+    settings = {"threads": options.threads, "repeats": options.repeats}
+    report.save("memory", {"machine": machine, **settings, "rows": rows})
+
+
+def _peak(contender: str, call: Call, threads: int) -> int:
+    done = measure(contender, call, threads=threads)
+    if done.frames != call.n_frames:
+        raise SystemExit(f"{contender} read {done.frames} of {call.n_frames} frames")
+    print(
+        f"{contender}, {call.n_frames} frames: {done.peak_rss_bytes / 1e6:.1f} MB peak",
+        file=sys.stderr,
+        flush=True,
+    )
+    return done.peak_rss_bytes
+
+
+if __name__ == "__main__":
+    main()

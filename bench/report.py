@@ -1,0 +1,196 @@
+"""Results as JSON in `bench/results/`, and as tables in README.md.
+
+A table replaces what stands between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`; without
+these markers README.md stays as it is. `python -m bench.report` renders all stored results anew.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parent.parent / "README.md"
+
+Json: TypeAlias = dict[str, Any]
+
+
+def save(name: str, result: Json) -> None:
+    """Write `results/NAME.json`, print its table, and put it into README.md."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    table = TABLES[name](result)
+    print(table)
+    insert(name, table)
+
+
+def insert(name: str, table: str, readme: Path = README) -> bool:
+    """Put `table` between the markers of `name`; return whether there were any."""
+    if not readme.exists():
+        return False
+    before = readme.read_text(encoding="utf-8")
+    pattern = rf"(<!-- bench:{name} -->\n).*?(<!-- /bench:{name} -->)"
+    after, found = re.subn(pattern, lambda m: f"{m[1]}{table}\n{m[2]}", before, flags=re.DOTALL)
+    if found and after != before:
+        readme.write_text(after, encoding="utf-8")
+    return bool(found)
+
+
+def speed_table(result: Json) -> str:
+    """One row a contender and thread count, frames/s, ratio and peak memory by picture size."""
+    parts: list[str] = []
+    for frames in _distinct(row["call_frames"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["call_frames"] == frames]
+        heights = _distinct(row["height"] for row in rows)
+        header = ["", "threads"]
+        for height in heights:
+            header += [f"{height}p frames/s", "x floor", "peak MB"]
+        body: list[list[str]] = []
+        for contender in _distinct(row["contender"] for row in rows):
+            for threads in _distinct(row["threads"] for row in rows):
+                found = {
+                    row["height"]: row
+                    for row in rows
+                    if (row["contender"], row["threads"]) == (contender, threads)
+                }
+                if found:
+                    cells = [cell for height in heights for cell in _speed_cells(found.get(height))]
+                    body.append([contender, str(threads), *cells])
+        parts += [f"Calls of {frames:,} frames:", _markdown(header, body)]
+    stages = _stage_table(result["rows"])
+    parts += [stages] if stages else []
+    notes = (
+        f"Floor: decoding only (PyAV) at the same thread count, in the same round; median of "
+        f"{result['repeats']} rounds. unveil: decode, count, finalise and write. "
+        f"MOG2, KNN and zoomg's rule read {result['slow_frames']:,} frames at most."
+    )
+    if any(row["scaled"] for row in result["rows"]):
+        notes += " \\* scaled: measured on a crop of 64 x 64 pixels and multiplied up."
+    return "\n\n".join([*parts, notes, _machine_line(result["machine"])])
+
+
+def memory_table(result: Json) -> str:
+    """One row a method: peak memory of the short and of the long call."""
+    body = [
+        [
+            row["contender"],
+            f"{row['height']}p",
+            f"{_megabytes(row['short_peak_rss_bytes'])} ({row['short_frames']:,} frames)",
+            f"{_megabytes(row['long_peak_rss_bytes'])} ({row['long_frames']:,} frames)",
+            f"{row['difference_percent']:+.1f} %",
+        ]
+        for row in result["rows"]
+    ]
+    header = ["", "picture", "peak MB, short", "peak MB, long", "difference"]
+    return f"{_markdown(header, body)}\n\n{_machine_line(result['machine'])}"
+
+
+def startup_table(result: Json) -> str:
+    """One row a situation, in seconds."""
+    body = [
+        ["`unveil --help`", f"{result['help_seconds']:.2f} s"],
+        ["first run ever, a tiny clip", f"{result['first_run_seconds']:.1f} s"],
+        ["of it compiling, once per machine", f"{result['compile_seconds']:.1f} s"],
+        [
+            "a later run, one small frame, start to end (decoding starts within)",
+            f"{result['one_frame_run_seconds']:.2f} s",
+        ],
+    ]
+    return f"{_markdown(['', 'wall time'], body)}\n\n{_machine_line(result['machine'])}"
+
+
+def quality_table(result: Json) -> str:
+    """One row a call and method: VADER's leak score, F and what it is made of."""
+    keys = ("leak_score", "f", "recall", "precision", "coverage")
+    body = [
+        [
+            row["call"],
+            row["method"],
+            *(f"{row[key]:.3f}" for key in keys),
+            "" if math.isnan(row["background_error"]) else f"{row['background_error']:.2f}",
+        ]
+        for row in result["rows"]
+    ]
+    header = ["call", "", "leak score", "F", "recall", "precision", "coverage", "background error"]
+    return _markdown(header, body)
+
+
+TABLES: Mapping[str, Callable[[Json], str]] = {
+    "speed": speed_table,
+    "memory": memory_table,
+    "startup": startup_table,
+    "quality": quality_table,
+}
+
+
+def _speed_cells(row: Json | None) -> list[str]:
+    if row is None:
+        return ["", "", ""]
+    mark = r" \*" if row["scaled"] else ""
+    return [
+        f"{_significant(row['frames_per_second'])}{mark}",
+        f"{_significant(row['times_floor'])}{mark}",
+        f"{_megabytes(row['peak_rss_bytes'])}{mark}",
+    ]
+
+
+def _stage_table(rows: Sequence[Json]) -> str:
+    """Where unveil's seconds go; decoding runs beside counting, so stages can overlap."""
+    with_stages = [row for row in rows if row["stages"]]
+    names = _distinct(name for row in with_stages for name in row["stages"])
+    header = ["seconds by stage (they overlap)", "threads", "call", *names]
+    body = [
+        [
+            row["contender"],
+            str(row["threads"]),
+            f"{row['height']}p, {row['call_frames']:,} frames",
+            *(f"{row['stages'][name]:.2f}" if name in row["stages"] else "" for name in names),
+        ]
+        for row in with_stages
+    ]
+    return _markdown(header, body) if body else ""
+
+
+def _machine_line(machine: Json) -> str:
+    packages = ", ".join(f"{name} {v}" for name, v in machine["packages"].items() if v)
+    return (
+        f"{machine['date'][:10]}; {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_bytes'] / 1e9:.0f} GB, {machine['os']}, Python {machine['python']}, "
+        f"{packages}."
+    )
+
+
+def _markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    rule = ["---" if n == 0 else "---:" for n in range(len(header))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *body])
+
+
+def _significant(value: float) -> str:
+    """Three digits that matter, never as an exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _megabytes(size_bytes: float) -> str:
+    return f"{size_bytes / 1e6:,.0f}"
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+def main() -> None:
+    """Render every stored result into README.md."""
+    for name, table in TABLES.items():
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            placed = insert(name, table(json.loads(path.read_text(encoding="utf-8"))))
+            print(f"{name}: {'written' if placed else 'no markers'}")
+
+
+if __name__ == "__main__":
+    main()

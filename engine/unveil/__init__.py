@@ -1,0 +1,62 @@
+"""How much of a room a virtual background gives away.
+
+>>> import unveil
+>>> recovery = unveil.recover("call.mp4")
+>>> recovery.save("out/call")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unveil._version import __version__
+
+if TYPE_CHECKING:
+    from unveil.demo import run_demo
+    from unveil.engine import Engine, recover
+    from unveil.errors import UnveilError
+    from unveil.parameters import Parameters
+    from unveil.progress import Progress
+    from unveil.recovery import Recovery
+    from unveil.score import score_room, verify
+    from unveil.timeline import draw_timeline
+
+__all__ = [
+    "Engine",
+    "Parameters",
+    "Progress",
+    "Recovery",
+    "UnveilError",
+    "__version__",
+    "draw_timeline",
+    "recover",
+    "run_demo",
+    "score_room",
+    "verify",
+]
+
+_HOMES = {
+    "Engine": "engine",
+    "Parameters": "parameters",
+    "Progress": "progress",
+    "Recovery": "recovery",
+    "UnveilError": "errors",
+    "draw_timeline": "timeline",
+    "recover": "engine",
+    "run_demo": "demo",
+    "score_room": "score",
+    "verify": "score",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `unveil --help` needs no compiler."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"unveil.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,93 @@
+"""What travels from the decoder to the kernels: frames as three 8-bit planes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+U8: TypeAlias = npt.NDArray[np.uint8]
+Planes: TypeAlias = tuple[U8, U8, U8]
+Matrix: TypeAlias = Literal["rgb", "bt601", "bt709", "fcc", "smpte240m", "bt2020"]
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How the three planes of a frame encode colour.
+
+    `matrix` is "rgb" for planes in FFmpeg's gbrp order (green, blue, red), else the
+    luma matrix of Y'CbCr. `full_range` tells 0..255 from the studio range 16..235.
+    """
+
+    matrix: Matrix = "bt601"
+    full_range: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Shape and colour of a frame: all that must agree for frames to share a state.
+
+    A chroma plane is `ceil(height / 2**chroma_shift_y)` by
+    `ceil(width / 2**chroma_shift_x)` samples.
+    """
+
+    height: int
+    width: int
+    chroma_shift_y: int = 0
+    chroma_shift_x: int = 0
+    colour: Colour = Colour()
+
+    @property
+    def chroma_height(self) -> int:
+        """Rows of a chroma plane."""
+        return -(-self.height >> self.chroma_shift_y)
+
+    @property
+    def chroma_width(self) -> int:
+        """Columns of a chroma plane."""
+        return -(-self.width >> self.chroma_shift_x)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame's three planes."""
+        return self.height * self.width + 2 * self.chroma_height * self.chroma_width
+
+    def empty(self, n_frames: int) -> Planes:
+        """Uninitialised planes for `n_frames` frames: (n, h, w), (n, ch, cw), (n, ch, cw)."""
+        luma = (n_frames, self.height, self.width)
+        chroma = (n_frames, self.chroma_height, self.chroma_width)
+        return np.empty(luma, np.uint8), np.empty(chroma, np.uint8), np.empty(chroma, np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive frames of one layout.
+
+    `planes` are C-contiguous uint8 arrays of shape (n, h, w), (n, ch, cw), (n, ch, cw);
+    `pts_seconds` is float64 of shape (n,), NaN where a frame bears no time. The arrays
+    belong to whoever made the chunk and are valid until the next one is asked for.
+    """
+
+    planes: Planes
+    pts_seconds: npt.NDArray[np.float64]
+    layout: Layout
+
+    def __post_init__(self) -> None:
+        """Refuse planes that do not fit the layout: a kernel would read past their end."""
+        luma, cb, cr = self.planes
+        n_frames = len(self.pts_seconds)
+        wanted = (n_frames, self.layout.chroma_height, self.layout.chroma_width)
+        if luma.shape != (n_frames, self.layout.height, self.layout.width):
+            raise ValueError(f"luma plane of shape {luma.shape} does not fit {self.layout}")
+        if cb.shape != wanted or cr.shape != wanted:
+            raise ValueError(f"chroma planes {cb.shape}, {cr.shape} do not fit {self.layout}")
+
+    def __len__(self) -> int:
+        """Count the frames."""
+        return len(self.pts_seconds)
+
+    def __repr__(self) -> str:
+        """Shapes, not data."""
+        return f"Chunk({len(self)} frames, {self.layout})"

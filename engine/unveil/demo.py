@@ -1,0 +1,169 @@
+"""The demonstration: an ideal call made, encoded, recovered and measured."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from unveil import scenes
+from unveil.encode import VideoWriter
+from unveil.errors import OutputExists, OutputUnwritable
+from unveil.score import compare_colours
+from unveil.simulate import DemoCall, Kind, make_call, moving_call
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+__all__ = ["DemoCall", "DemoResult", "Kind", "make_call", "moving_call", "run_demo"]
+
+U8: TypeAlias = npt.NDArray[np.uint8]
+
+RIGHT_DISTANCE = 10.0
+"""A recovered pixel is right where its CIEDE2000 distance to the room is below this."""
+
+_DEMO_CRF = 8
+_CAPTION_PIXELS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """Where the demonstration put its files, and how well it went.
+
+    Attributes
+    ----------
+    call, true_room, true_background
+        The encoded call, and pictures of what is true of it.
+    recovery
+        Folder of the recovery, as `unveil recover` would write it for this call.
+    picture
+        One frame of the call beside the recovered room.
+    recovered_share
+        Share of all pixels for which the recovery claims a colour of the room.
+    right_share
+        Share of all pixels whose claimed colour is right: within CIEDE2000 10 of the room.
+    """
+
+    kind: Kind
+    call: Path
+    true_room: Path
+    true_background: Path
+    recovery: Path
+    picture: Path
+    recovered_share: float
+    right_share: float
+
+    def as_dict(self) -> dict[str, str | float]:
+        """All fields, ready for JSON."""
+        return {
+            "kind": self.kind,
+            "call": str(self.call),
+            "true_room": str(self.true_room),
+            "true_background": str(self.true_background),
+            "recovery": str(self.recovery),
+            "picture": str(self.picture),
+            "recovered_share": self.recovered_share,
+            "right_share": self.right_share,
+        }
+
+
+def run_demo(
+    folder: str | PathLike[str],
+    kind: Kind = "plain",
+    *,
+    force: bool = False,
+    threads: int | None = None,
+    progress: Callable[..., object] | None = None,
+) -> DemoResult:
+    """Make an ideal call, encode it to H.264, recover it and measure the recovery.
+
+    Parameters
+    ----------
+    folder
+        Where to write; it is made if need be.
+    kind
+        Which call, see `make_call`.
+    force
+        Replace an earlier demonstration in `folder`.
+    threads
+        Threads for the recovery; None takes one per core.
+    progress
+        Given to the recovery.
+
+    Raises
+    ------
+    InvalidParameter
+        There is no such kind.
+    OutputExists
+        The folder holds an earlier demonstration.
+    OutputUnwritable
+        The folder cannot be made or written.
+    """
+    # The engine brings Numba; a call can be made without it.
+    from unveil.engine import recover
+
+    call = make_call(kind)
+    folder = Path(folder)
+    video = folder / "call.mp4"
+    if video.exists() and not force:
+        raise OutputExists(f"{folder}: holds an earlier demonstration; add --force to replace it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputUnwritable(f"{folder}: cannot be made a folder ({error.strerror})") from error
+    with VideoWriter(
+        video,
+        height=call.height,
+        width=call.width,
+        frame_rate=call.frame_rate,
+        crf=_DEMO_CRF,
+        preset="veryfast",
+    ) as writer:
+        for frame in call.frames():
+            writer.write(frame)
+    true_room, true_background = folder / "true_room.png", folder / "true_background.png"
+    scenes.write_picture(true_room, call.room)
+    scenes.write_picture(true_background, call.background)
+    recovery = recover(video, threads=threads, progress=progress)
+    recovery.save(folder / video.stem)
+    claimed = recovery.room[..., 3] > 0
+    right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
+    picture = folder / "demo.png"
+    scenes.write_picture(picture, _side_by_side(call, recovery.room, float(right.mean())))
+    return DemoResult(
+        kind=kind,
+        call=video,
+        true_room=true_room,
+        true_background=true_background,
+        recovery=folder / video.stem,
+        picture=picture,
+        recovered_share=float(claimed.mean()),
+        right_share=float(right.mean()),
+    )
+
+
+def _side_by_side(call: DemoCall, room: U8, right_share: float) -> U8:
+    """Set a frame of the call and the recovered room side by side, with captions."""
+    shown = next(itertools.islice(call.frames(), call.n_frames * 5 // 12, None))
+    height, width = call.height, call.width
+    recovered = scenes.over(room, scenes.checkerboard(height, width))
+    gap = np.full((height, 8, 3), 255, np.uint8)
+    pair = np.hstack([shown, gap, recovered])
+    page = np.full((height + _CAPTION_PIXELS, pair.shape[1], 3), 255, np.uint8)
+    page[:height] = pair
+    image = Image.fromarray(page)
+    draw = ImageDraw.Draw(image)
+    typeface = scenes.font(17)
+    middle = height + _CAPTION_PIXELS // 2
+    for centre, caption in (
+        (width // 2, f"one of {call.n_frames} frames of the call"),
+        (width + 8 + width // 2, f"the room recovered from them, {right_share:.0%} of it right"),
+    ):
+        draw.text((centre, middle), caption, fill=(30, 30, 30), font=typeface, anchor="mm")
+    return np.array(image)

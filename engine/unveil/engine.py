@@ -1,0 +1,457 @@
+"""The engine: frames in, at any time a recovery out; `recover` drives it over a video."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from unveil.bands import Bands
+from unveil.chunk import Chunk, Colour, Layout
+from unveil.decode import open_video
+from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
+from unveil.finalise import finalise
+from unveil.parameters import Method, Metric, Parameters
+from unveil.progress import Progress, ProgressCallback
+from unveil.recovery import Recovery
+from unveil.table import TABLES, ColourTable
+
+if TYPE_CHECKING:
+    import av
+
+    from unveil.container import VideoProperties
+    from unveil.inputs import Source
+    from unveil.pixel_format import PlaneReader
+
+logger = logging.getLogger(__name__)
+
+CHUNK_FRAMES: Final = 16
+"""Frames counted at once: enough to reuse a row's state, few enough to stay in the cache."""
+
+PROGRESS_SECONDS: Final = 0.1
+
+RGB: Final = Colour("rgb", full_range=True)
+
+
+class Engine:
+    """Counts frames and recovers room and background from the counts.
+
+    Parameters
+    ----------
+    height, width
+        Size of the frames in pixels.
+    method, metric, threshold, noise_frames, slots, bits, tolerance, threads
+        As in `Parameters`.
+    chunk_frames
+        Frames that `push` gathers before it counts them; changes no result.
+
+    Raises
+    ------
+    InvalidParameter
+        A value lies outside its range.
+    FrameTooLarge
+        The state would not fit into this machine's memory.
+
+    Notes
+    -----
+    Not thread-safe: push from one thread at a time. Several engines may run at once.
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        *,
+        method: Method = "transitions",
+        metric: Metric = "ciede2000",
+        threshold: float | None = None,
+        noise_frames: int = 1,
+        slots: int = 5,
+        bits: int = 8,
+        tolerance: int = 6,
+        threads: int | None = None,
+        chunk_frames: int = CHUNK_FRAMES,
+    ) -> None:
+        self.parameters = Parameters(
+            method, metric, threshold, noise_frames, slots, bits, tolerance, threads
+        )
+        if height < 1 or width < 1:
+            raise InvalidParameter(f"frames of {width}x{height} pixels cannot be counted")
+        if chunk_frames < 1:
+            raise InvalidParameter(f"chunk_frames: {chunk_frames} is not a positive number")
+        self.height = height
+        self.width = width
+        self._chunk_frames = chunk_frames
+        self._bands = Bands(self.parameters.n_threads)
+        self._table: ColourTable | None = None
+        self._staged: Chunk | None = None
+        self._n_staged = 0
+        self._reader: PlaneReader | None = None
+
+    @property
+    def n_frames(self) -> int:
+        """Frames pushed so far."""
+        return self._n_staged + (self._table.n_frames if self._table else 0)
+
+    def push(
+        self,
+        frames: av.VideoFrame | npt.NDArray[np.uint8],
+        pts_seconds: float | npt.NDArray[np.float64] | None = None,
+    ) -> None:
+        """Count a frame or a batch of frames.
+
+        Parameters
+        ----------
+        frames
+            An `av.VideoFrame` in any pixel format, or RGB uint8 of shape (h, w, 3) or
+            (n, h, w, 3). One engine takes frames of one kind.
+        pts_seconds
+            Time of the frame or of each frame of the batch; None takes a `VideoFrame`'s
+            own and leaves an array's unknown.
+
+        Raises
+        ------
+        ValueError
+            The frames are of another size or kind than the engine's.
+        """
+        if isinstance(frames, np.ndarray):
+            self._push_rgb(frames, pts_seconds)
+            return
+        if frames.width != self.width or frames.height != self.height:
+            raise ValueError(
+                f"a frame of {frames.width}x{frames.height} for {self.width}x{self.height}"
+            )
+        if self._reader is None:
+            from unveil.pixel_format import PlaneReader
+
+            self._reader = PlaneReader()
+        if pts_seconds is None:
+            timed = frames.pts is not None and frames.time_base is not None
+            pts_seconds = float(frames.pts * frames.time_base) if timed else math.nan
+        staged, index = self._stage(self._reader.layout_of(frames), float(pts_seconds))
+        self._reader.copy_into(frames, staged.planes, index)
+        self._staged_one()
+
+    def _push_rgb(
+        self,
+        frames: npt.NDArray[np.uint8],
+        pts_seconds: float | npt.NDArray[np.float64] | None,
+    ) -> None:
+        batch = frames[None] if frames.ndim == 3 else frames
+        if batch.dtype != np.uint8 or batch.shape[1:] != (self.height, self.width, 3):
+            raise ValueError(
+                f"frames of shape {frames.shape} and type {frames.dtype}: "
+                f"expected uint8 of shape (..., {self.height}, {self.width}, 3)"
+            )
+        times: npt.NDArray[np.float64] = np.broadcast_to(
+            np.asarray(math.nan if pts_seconds is None else pts_seconds, np.float64), len(batch)
+        )
+        layout = Layout(self.height, self.width, colour=RGB)
+        for frame, seconds in zip(batch, times, strict=True):
+            staged, index = self._stage(layout, float(seconds))
+            for plane, channel in zip(staged.planes, (1, 2, 0), strict=True):
+                plane[index] = frame[..., channel]
+            self._staged_one()
+
+    def _stage(self, layout: Layout, pts_seconds: float) -> tuple[Chunk, int]:
+        """Find a place for one more frame."""
+        if self._staged is None:
+            n_frames = self._chunk_frames
+            self._staged = Chunk(layout.empty(n_frames), np.empty(n_frames), layout)
+        elif self._staged.layout != layout:
+            raise ValueError(f"a frame of {layout} for an engine of {self._staged.layout}")
+        self._staged.pts_seconds[self._n_staged] = pts_seconds
+        return self._staged, self._n_staged
+
+    def _staged_one(self) -> None:
+        self._n_staged += 1
+        if self._n_staged == self._chunk_frames:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Count what was staged."""
+        staged, n_frames = self._staged, self._n_staged
+        if staged is None or n_frames == 0:
+            return
+        self._n_staged = 0
+        luma, cb, cr = (plane[:n_frames] for plane in staged.planes)
+        self.update(Chunk((luma, cb, cr), staged.pts_seconds[:n_frames], staged.layout))
+
+    def update(self, chunk: Chunk) -> None:
+        """Count a chunk of decoded planes, without a copy."""
+        self._flush()
+        if self._table is None:
+            self._table = self._create(chunk.layout)
+        self._table.update(chunk, self._bands)
+
+    def _create(self, layout: Layout) -> ColourTable:
+        chosen = self.parameters
+        _refuse_too_large(layout, chosen.slots)
+        return TABLES[chosen.method](
+            layout, slots=chosen.slots, bits=chosen.bits, tolerance=chosen.tolerance
+        )
+
+    def finalise(self) -> Recovery:
+        """Recover from all frames pushed so far; more may follow."""
+        self._flush()
+        table = self._table or self._create(Layout(self.height, self.width, colour=RGB))
+        return finalise(table, self.parameters, self._bands)
+
+    def merge(self, other: Engine) -> None:
+        """Add what another engine counted of the frames that follow this one's.
+
+        Raises
+        ------
+        IncompatibleTable
+            The two count other frames or by other parameters.
+        """
+        self._flush()
+        other._flush()
+        if other._table is None:
+            return
+        if self._table is None:
+            self._table = self._create(other._table.layout)
+        self._table.merge(other._table, self._bands)
+
+    def save(self, path: str | Path) -> None:
+        """Save the state; `Engine.load` goes on from there.
+
+        Raises
+        ------
+        OutputUnwritable
+            The file cannot be written.
+        """
+        self._flush()
+        table = self._table or self._create(Layout(self.height, self.width, colour=RGB))
+        table.save(Path(path), self.parameters.as_dict())
+
+    @classmethod
+    def load(cls, path: str | Path, *, threads: int | None = None) -> Self:
+        """Load a state that `save` wrote, with its parameters.
+
+        Raises
+        ------
+        IncompatibleTable
+            The file is not such a state.
+        """
+        table, parameters = ColourTable.load(Path(path))
+        try:
+            engine = cls(table.layout.height, table.layout.width, **parameters, threads=threads)
+        except (TypeError, InvalidParameter) as error:
+            raise IncompatibleTable(f"{path}: not a state of this version ({error})") from error
+        if table.n_frames:
+            engine._table = table
+        return engine
+
+
+def recover(
+    path: str | os.PathLike[str] | Source,
+    *,
+    method: Method = "transitions",
+    metric: Metric = "ciede2000",
+    threshold: float | None = None,
+    noise_frames: int = 1,
+    slots: int = 5,
+    bits: int = 8,
+    tolerance: int = 6,
+    threads: int | None = None,
+    chunk_frames: int = CHUNK_FRAMES,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+    stride: int = 1,
+    progress: ProgressCallback | None = None,
+    preview: Callable[[Recovery], object] | None = None,
+    preview_seconds: float = 10.0,
+) -> Recovery:
+    """Recover the room and the background from a call.
+
+    Parameters
+    ----------
+    path
+        A file, a capture device, a URL or "-", as `unveil.inputs` explains.
+    method, metric, threshold, noise_frames, slots, bits, tolerance, threads
+        As in `Parameters`.
+    chunk_frames
+        Frames decoded and counted at once; changes no result.
+    start_seconds, end_seconds, stride
+        Which frames, as in `unveil.decode.open_video`.
+    progress
+        Called with a `Progress` a few times a second.
+    preview, preview_seconds
+        Called with what is recovered so far every so many seconds.
+
+    Raises
+    ------
+    MissingInput, UnreadableVideo, NoFrames, FrameTooLarge, InvalidParameter
+        What their docstrings say.
+
+    Notes
+    -----
+    Ctrl-C (`KeyboardInterrupt`) ends a live source and recovers from what was read; for a
+    file it is raised.
+    """
+    parameters = Parameters(
+        method, metric, threshold, noise_frames, slots, bits, tolerance, threads
+    )
+    options: dict[str, Any] = {
+        **parameters.as_dict(),
+        "threads": threads,
+        "chunk_frames": chunk_frames,
+    }
+    started = time.perf_counter()
+    report_progress = progress or _silent
+    seconds = {"open": 0.0, "prepare": 0.0, "decode": 0.0, "count": 0.0, "finalise": 0.0}
+    best: Engine | None = None
+    current: Engine | None = None
+    layout: Layout | None = None
+    n_sizes = 0
+    interrupted = False
+    last_progress = last_preview = time.perf_counter()
+
+    with open_video(
+        path,
+        threads=parameters.n_threads,
+        start_seconds=start_seconds,
+        end_seconds=end_seconds,
+        stride=stride,
+        chunk_frames=chunk_frames,
+    ) as video:
+        seconds["open"] = time.perf_counter() - started
+        report_progress(Progress("prepare", expected_frames=video.expected_frames))
+        seconds["prepare"] = prepare(method)
+        live = video.live
+        try:
+            for chunk in video.chunks():
+                if current is None or chunk.layout != layout:
+                    best = _longer(best, current)
+                    layout = chunk.layout
+                    current = Engine(layout.height, layout.width, **options)
+                    n_sizes += 1
+                before = time.perf_counter()
+                current.update(chunk)
+                now = time.perf_counter()
+                seconds["count"] += now - before
+                if now - last_progress >= PROGRESS_SECONDS:
+                    last_progress = now
+                    report_progress(
+                        Progress(
+                            "count",
+                            video.tally.frames_read,
+                            video.expected_frames,
+                            float(chunk.pts_seconds[-1]),
+                            now - started,
+                        )
+                    )
+                if preview is not None and now - last_preview >= preview_seconds:
+                    preview(_upright(current.finalise(), video.properties))
+                    last_preview = time.perf_counter()
+        except KeyboardInterrupt:
+            if not live or current is None:
+                raise
+            interrupted = True
+    tally = video.tally
+    seconds["decode"] = tally.decode_seconds
+    engine = _longer(best, current)
+    if engine is None:
+        raise KeyboardInterrupt
+    report_progress(
+        Progress(
+            "finalise",
+            tally.frames_read,
+            video.expected_frames,
+            elapsed_seconds=time.perf_counter() - started,
+        )
+    )
+    before = time.perf_counter()
+    recovery = _upright(engine.finalise(), video.properties)
+    seconds["finalise"] = time.perf_counter() - before
+    warnings = list(tally.warnings)
+    if n_sizes > 1:
+        warnings.append(
+            f"frames change {n_sizes - 1} times in size or colour; the longest run of one kind, "
+            f"{engine.n_frames} of {tally.frames_read} frames, was used"
+        )
+    report = {
+        **recovery.report,
+        "input": video.properties.as_dict(),
+        "selection": {
+            "start_seconds": start_seconds,
+            "end_seconds": end_seconds,
+            "stride": stride,
+        },
+        "frames_read": tally.frames_read,
+        "frames_used": engine.n_frames,
+        "frames_damaged": tally.frames_damaged,
+        "frames_skipped": tally.frames_skipped,
+        "truncated": tally.reason if tally.truncated else None,
+        "interrupted": interrupted,
+        "warnings": warnings,
+        "threads": parameters.n_threads,
+        "seconds": seconds,
+    }
+    return replace(recovery, report=report)
+
+
+def prepare(method: Method) -> float:
+    """Load a method's kernels, compiling those that are not in the cache; return the seconds.
+
+    Compiling takes several seconds on the first run on a machine; this is where it happens.
+    """
+    started = time.perf_counter()
+    engine = Engine(2, 2, method=method, threads=1, chunk_frames=4)
+    for colour, shift in ((Colour(), 1), (RGB, 0)):
+        layout = Layout(2, 2, shift, shift, colour)
+        planes = layout.empty(4)
+        for plane in planes:
+            plane[...] = 128
+        table = engine._create(layout)
+        table.update(Chunk(planes, np.zeros(4), layout), engine._bands)
+        finalise(table, engine.parameters, engine._bands)
+    seconds = time.perf_counter() - started
+    logger.debug("kernels of %s ready after %.2f s", method, seconds)
+    return seconds
+
+
+def _silent(progress: Progress) -> None:
+    """Ignore the progress."""
+
+
+def _longer(one: Engine | None, other: Engine | None) -> Engine | None:
+    """Return the engine that counted more frames, the first of equals."""
+    if one is None or other is None:
+        return one or other
+    return other if other.n_frames > one.n_frames else one
+
+
+def _upright(recovery: Recovery, properties: VideoProperties) -> Recovery:
+    if not properties.mirrored and properties.rotation_degrees == 0:
+        return recovery
+    return recovery.mapped(properties.upright)
+
+
+def _refuse_too_large(layout: Layout, slots: int) -> None:
+    """Raise where the state would be larger than the machine's memory."""
+    from unveil_kernels.count import SLOT
+
+    needed = layout.height * layout.width * (slots * SLOT.itemsize + 64)
+    try:
+        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # not every system tells
+        return
+    if needed > physical:
+        raise FrameTooLarge(
+            f"frames of {layout.width}x{layout.height} need {needed / 2**30:.1f} GiB of state, "
+            f"more than this machine's {physical / 2**30:.1f} GiB; scale the video down "
+            "or choose fewer slots"
+        )
+
+
+__all__ = ["Engine", "prepare", "recover"]

@@ -1,0 +1,47 @@
+"""What can go wrong, and what to do about it.
+
+Every error that a user can cause derives from `UnveilError`; its message is one
+line that names the thing, what is wrong with it and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class UnveilError(Exception):
+    """Anything that unveil reports instead of crashing."""
+
+
+class InvalidParameter(UnveilError, ValueError):
+    """A parameter lies outside what it may be."""
+
+
+class MissingInput(UnveilError, FileNotFoundError):
+    """No file, folder, device or stream of this name."""
+
+
+class UnreadableVideo(UnveilError, ValueError):
+    """The input exists, but no video can be decoded from it."""
+
+
+class NoFrames(UnveilError, ValueError):
+    """The video is sound, but the chosen part of it holds no frame."""
+
+
+class UnreadableImage(UnveilError, ValueError):
+    """The file is not an image that can be read."""
+
+
+class FrameTooLarge(UnveilError, MemoryError):
+    """The per-pixel state of such frames does not fit into this machine's memory."""
+
+
+class IncompatibleTable(UnveilError, ValueError):
+    """Two states cannot be merged, or a saved one cannot be loaded."""
+
+
+class OutputExists(UnveilError, FileExistsError):
+    """The output holds an earlier result."""
+
+
+class OutputUnwritable(UnveilError, OSError):
+    """The output cannot be written: no permission, no space, not a folder."""

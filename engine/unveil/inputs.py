@@ -1,0 +1,236 @@
+"""From what a user names (files, folders, globs, devices, URLs) to what a decoder opens."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from unveil.errors import MissingInput
+
+STDIN = "-"
+
+# fmt: off
+VIDEO_EXTENSIONS = frozenset({
+    ".3g2", ".3gp", ".264", ".265", ".asf", ".avi", ".flv", ".gif", ".h264", ".h265", ".hevc",
+    ".ivf", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut",
+    ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+})
+"""What counts as a video in a folder; a file named outright may be called anything."""
+
+DEVICE_FORMATS = frozenset({
+    "android_camera", "avfoundation", "bktr", "decklink", "dshow", "fbdev", "gdigrab", "iec61883",
+    "kmsgrab", "lavfi", "libdc1394", "v4l2", "vfwcap", "video4linux2", "x11grab", "xcbgrab",
+})
+# fmt: on
+"""FFmpeg's input devices that deliver pictures, as written before the colon."""
+
+FINITE_SCHEMES = frozenset({"data", "ftp", "ftps", "http", "https", "s3", "scp", "sftp", "smb"})
+"""URL schemes behind which a file lies; any other is a stream whose end is unknown."""
+
+# A drive letter of Windows ("C:") is no scheme: two letters or more.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_DEVICE = re.compile(r"([a-z0-9_]+):(.+)", re.DOTALL)
+_LINUX_CAMERA = re.compile(r"/dev/video\d+")
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/]*@")
+# Windows takes these names for devices, whatever stands behind the dot.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_MAX_STEM_BYTES = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing to decode.
+
+    `url` is what FFmpeg opens ("-" is standard input, a local file begins with "file:" so
+    that no character of its name is taken for a protocol), `format` FFmpeg's demuxer where
+    it cannot be told from the data (devices). `name` is shown to users and stands in
+    reports: a file's name without its folder, a URL without its password. `stem` names the
+    folder of its results. `live` sources have no known end and cannot be rewound.
+    """
+
+    url: str
+    format: str | None = None
+    name: str = ""
+    stem: str = ""
+    live: bool = False
+
+    @property
+    def path(self) -> Path | None:
+        """The local file, if it is one."""
+        if self.format is None and self.url.startswith("file:"):
+            return Path(self.url.removeprefix("file:"))
+        return None
+
+
+def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
+    """Find what `arguments` name, in their order, each source once, each stem once.
+
+    Parameters
+    ----------
+    arguments
+        Files, folders (the videos directly inside, sorted), globs that the shell left
+        unexpanded (`*`, `?`, `[...]`, `**`; only files with a video's extension unless the
+        pattern names an extension), devices (`/dev/video0`, `v4l2:/dev/video0`,
+        `avfoundation:0`, `dshow:video=Name`), URLs, `-`.
+
+    Raises
+    ------
+    MissingInput
+        Nothing of this name exists, or a folder or glob holds no video.
+    """
+    found: dict[tuple[str, str | None], Source] = {}
+    for argument in arguments:
+        for source in _expand(argument):
+            found.setdefault((source.url, source.format), source)
+    return _with_unique_stems(found.values())
+
+
+def source_of(argument: str | os.PathLike[str]) -> Source:
+    """Tell what a single input is: no glob is expanded and no folder searched.
+
+    Raises
+    ------
+    MissingInput
+        Nothing of this name exists.
+    """
+    text = os.fspath(argument)
+    if isinstance(argument, str):
+        other = _stdin_device_or_url(text)
+        if other is not None:
+            return other
+    if _LINUX_CAMERA.fullmatch(text):
+        return _device("v4l2", text, text)
+    path = Path(text)
+    if not text or not _exists(path):
+        raise MissingInput(f"{printable(text) or repr(text)}: no such file; check its name")
+    return _file(path)
+
+
+def printable(text: str) -> str:
+    """Escape what would break a line or cannot be encoded: file names may hold anything."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _expand(argument: str) -> Iterator[Source]:
+    if _stdin_device_or_url(argument) is None and not _exists(Path(argument)):
+        if glob.has_magic(argument):
+            yield from _glob(argument)
+            return
+    elif argument and Path(argument).is_dir():
+        yield from _folder(Path(argument))
+        return
+    yield source_of(argument)
+
+
+def _stdin_device_or_url(text: str) -> Source | None:
+    """Recognise an input by its spelling alone; None for what must be a path."""
+    if text == STDIN:
+        return Source(STDIN, name="standard input", stem="stdin")
+    if _URL.match(text):
+        if text.lower().startswith("file://"):
+            return source_of(Path(unquote(urlsplit(text).path)))
+        return _stream(text)
+    device = _DEVICE.fullmatch(text)
+    if device and device[1] in DEVICE_FORMATS and not _exists(Path(text)):
+        return _device(device[1], device[2], text)
+    return None
+
+
+def _file(path: Path) -> Source:
+    url = f"file:{path.absolute()}"
+    name = printable(path.name or path.absolute().name or str(path))
+    return Source(url, name=name, stem=_safe_stem(path.stem))
+
+
+def _device(format_name: str, address: str, argument: str) -> Source:
+    if address.startswith("/dev/") and not _exists(Path(address)):
+        raise MissingInput(
+            f"{printable(address)}: no such device; is the camera connected and switched on?"
+        )
+    last = address.rsplit("/", 1)[-1]
+    return Source(address, format_name, printable(argument), _safe_stem(last), live=True)
+
+
+def _stream(url: str) -> Source:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:  # such as an IPv6 address without its bracket
+        raise MissingInput(f"{printable(url)}: not a valid address ({error})") from error
+    last = PurePosixPath(unquote(parts.path)).stem or parts.netloc.rsplit("@", 1)[-1]
+    shown = _PASSWORD.sub(r"\1:***@", printable(url))  # reports are passed on
+    live = parts.scheme.lower() not in FINITE_SCHEMES
+    return Source(url, name=shown, stem=_safe_stem(last), live=live)
+
+
+def _folder(folder: Path) -> Iterator[Source]:
+    try:
+        videos = sorted(path for path in folder.iterdir() if _is_video(path))
+    except PermissionError as error:
+        raise MissingInput(
+            f"{printable(str(folder))}: no permission to look into this folder"
+        ) from error
+    if not videos:
+        raise MissingInput(
+            f"{printable(str(folder))}: no video in this folder; name the files outright if they "
+            "bear another extension than .mp4, .mkv, .webm and the like"
+        )
+    yield from map(_file, videos)
+
+
+def _glob(pattern: str) -> Iterator[Source]:
+    # Path.glob takes no absolute pattern.
+    paths = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
+    if not Path(pattern).suffix:
+        paths = [path for path in paths if _is_video(path)]
+    files = [path for path in paths if not path.is_dir()]
+    if not files:
+        raise MissingInput(
+            f"{printable(pattern)}: no video matches; check the folder and the pattern"
+        )
+    for path in files:
+        yield source_of(path)
+
+
+def _is_video(path: Path) -> bool:
+    # Hidden files are skipped: macOS leaves "._name.mp4" beside every copy.
+    is_video = path.suffix.lower() in VIDEO_EXTENSIONS and not path.name.startswith(".")
+    return is_video and path.is_file()
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there, be it unreadable: why it cannot be opened is told later."""
+    try:
+        path.lstat()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):  # too long a name, or a zero byte in it
+        return False
+    return path.exists() or not path.is_symlink()
+
+
+def _safe_stem(text: str) -> str:
+    """Make a folder's name, valid on every system, out of any text."""
+    stem = re.sub(r"[^\w .,+=@()-]", "_", printable(text)).strip(" .")
+    stem = stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore").strip(" .")
+    if not stem:
+        return "video"
+    return f"_{stem}" if _RESERVED.fullmatch(stem) else stem
+
+
+def _with_unique_stems(sources: Iterable[Source]) -> list[Source]:
+    """Append -2, -3 and so on; letters' case does not tell folders apart everywhere."""
+    taken: set[str] = set()
+    unique = []
+    for source in sources:
+        stem, n = source.stem, 1
+        while stem.casefold() in taken:
+            n += 1
+            stem = f"{source.stem}-{n}"
+        taken.add(stem.casefold())
+        unique.append(replace(source, stem=stem))
+    return unique

@@ -1,0 +1,103 @@
+"""What a user may choose about a recovery, checked in one place."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeAlias, get_args
+
+from unveil.errors import InvalidParameter
+
+Method: TypeAlias = Literal["transitions", "rarest"]
+Metric: TypeAlias = Literal["ciede2000", "cosine"]
+
+DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
+"""zoomg's defaults, the distance (or similarity) at which a colour is not the background."""
+
+MAX_SLOTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How colours are counted and how room and background are told apart.
+
+    Parameters
+    ----------
+    method
+        "transitions" counts colours next to a change from or to the background,
+        "rarest" counts every run of every colour (zoomg's method).
+    metric, threshold
+        A colour is not the background where its CIEDE2000 distance to it is over
+        `threshold` (0 to 100), or its cosine similarity below it (0 to 1). None takes
+        zoomg's default for the metric.
+    noise_frames
+        Colours counted in at most so many frames are dropped as noise.
+    slots
+        Colours remembered per pixel; the state's size is proportional to it.
+    bits
+        Bits kept of each channel when colours are compared, 1 to 8.
+    tolerance
+        Levels of a channel by which a colour may differ and still be the same, 0 to 255.
+    threads
+        Threads for decoding and for counting; None takes one per available core.
+
+    Raises
+    ------
+    InvalidParameter
+        A value lies outside its range.
+    """
+
+    method: Method = "transitions"
+    metric: Metric = "ciede2000"
+    threshold: float | None = None
+    noise_frames: int = 1
+    slots: int = 5
+    bits: int = 8
+    tolerance: int = 6
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check every range."""
+        _one_of("method", self.method, get_args(Method))
+        _one_of("metric", self.metric, get_args(Metric))
+        if self.threshold is not None:
+            _within("threshold", self.threshold, 0, 100 if self.metric == "ciede2000" else 1)
+        _within("noise_frames", self.noise_frames, 0, 2**31 - 1)
+        _within("slots", self.slots, 2, MAX_SLOTS)
+        _within("bits", self.bits, 1, 8)
+        _within("tolerance", self.tolerance, 0, 255)
+        if self.threads is not None:
+            _within("threads", self.threads, 1, 1024)
+
+    @property
+    def distance_threshold(self) -> float:
+        """`threshold`, or the metric's default."""
+        return DEFAULT_THRESHOLD[self.metric] if self.threshold is None else self.threshold
+
+    @property
+    def n_threads(self) -> int:
+        """`threads`, or the number of cores this process may use."""
+        return self.threads or available_cores()
+
+    def as_dict(self) -> dict[str, str | int | float]:
+        """All parameters with their defaults resolved, but `threads`: it changes no result."""
+        chosen = asdict(self) | {"threshold": self.distance_threshold}
+        del chosen["threads"]
+        return chosen
+
+
+def available_cores() -> int:
+    """Cores that this process may run on, which a container may have limited."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidParameter(f"{name}: {value!r} is not one of {', '.join(allowed)}")
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # a NaN is outside, too
+        raise InvalidParameter(f"{name}: {value} is outside {low} to {high}")

@@ -1,0 +1,77 @@
+"""The times of all frames of a recording in constant memory."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+MAX_KNOTS: Final = 65536
+"""Up to so many frames every time is kept; then every second, every fourth, ... one."""
+
+
+class TimeIndex:
+    """Maps frame numbers to seconds, for constant and for variable frame rates.
+
+    Keeps the time of every `step`-th frame and of the last one and interpolates between
+    them. Where the frame rate is constant this is exact for any length.
+    """
+
+    def __init__(self) -> None:
+        self.n_frames = 0
+        self._frames = np.empty(0, np.int64)
+        self._seconds = np.empty(0, np.float64)
+        self._step = 1
+
+    def append(self, pts_seconds: npt.NDArray[np.float64]) -> None:
+        """Add the times of the next frames, NaN where one is unknown."""
+        frames = np.arange(self.n_frames, self.n_frames + len(pts_seconds))
+        self._add(frames, pts_seconds)
+        self.n_frames += len(pts_seconds)
+
+    def extend(self, later: TimeIndex) -> None:
+        """Add all times of a later stretch of frames."""
+        self._add(later._frames + self.n_frames, later._seconds)
+        self.n_frames += later.n_frames
+
+    def seconds_at(self, frames: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+        """Seconds of each frame; NaN where no time is known."""
+        if len(self._frames) == 0:
+            return np.full(frames.shape, np.nan)
+        seconds: npt.NDArray[np.float64] = np.interp(frames, self._frames, self._seconds)
+        return seconds
+
+    def as_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Return all there is to save."""
+        return {
+            "time_frames": self._frames,
+            "time_seconds": self._seconds,
+            "time_step": np.array([self._step, self.n_frames]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[np.generic]]) -> TimeIndex:
+        """Undo `as_arrays`."""
+        index = cls()
+        index._frames = arrays["time_frames"].astype(np.int64)
+        index._seconds = arrays["time_seconds"].astype(np.float64)
+        index._step, index.n_frames = (int(value) for value in arrays["time_step"])
+        return index
+
+    def _add(self, frames: npt.NDArray[np.int64], pts_seconds: npt.NDArray[np.float64]) -> None:
+        known = ~np.isnan(pts_seconds)
+        # The last knot is kept only until a later one stands at a multiple of the step.
+        old = self._frames % self._step == 0
+        self._frames = np.concatenate([self._frames[old], frames[known]])
+        self._seconds = np.concatenate([self._seconds[old], pts_seconds[known]])
+        while len(self._frames) > MAX_KNOTS:
+            self._step *= 2
+            self._thin()
+        self._thin()
+
+    def _thin(self) -> None:
+        keep = self._frames % self._step == 0
+        if len(keep):
+            keep[-1] = True
+        self._frames, self._seconds = self._frames[keep], self._seconds[keep]

@@ -1,0 +1,1 @@
+"""JIT-compiled kernels: arrays in, arrays out."""

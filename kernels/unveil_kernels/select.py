@@ -1,0 +1,205 @@
+"""Which of a pixel's colours is the background and which the room."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unveil_kernels._jit import inlined, kernel
+
+
+@kernel
+def most_counted(counts, firsts, noise_frames, most_out):
+    """Find each pixel's most counted colour; of equals the one that appeared first.
+
+    Parameters
+    ----------
+    counts, firsts : (n, n_slots) int64
+        Samples counted and frame of the first; a count of 0 marks a free slot.
+    noise_frames : int
+        Colours counted at most so often are passed over, unless all of them are.
+    most_out : (n,) int64
+    """
+    for i in range(len(counts)):
+        most = -1
+        for floor in (noise_frames, 0):
+            if most >= 0:
+                break
+            for s in range(counts.shape[1]):
+                if counts[i, s] > floor and (
+                    most < 0
+                    or counts[i, s] > counts[i, most]
+                    or (counts[i, s] == counts[i, most] and firsts[i, s] < firsts[i, most])
+                ):
+                    most = s
+        most_out[i] = most
+
+
+@kernel
+def rarest_beyond(counts, firsts, beyond, noise_frames, rarest_out):
+    """Find each pixel's least counted colour that is not the background; -1 for none.
+
+    zoomg's rule: of equal counts, the colour that appeared last.
+
+    Parameters
+    ----------
+    counts, firsts : (n, n_slots) int64
+    beyond : (n, n_slots) bool
+        Whether the colour is far enough from the background.
+    noise_frames : int
+        Colours counted at most so often are passed over.
+    rarest_out : (n,) int64
+    """
+    for i in range(len(counts)):
+        rarest = -1
+        for s in range(counts.shape[1]):
+            if counts[i, s] <= noise_frames or not beyond[i, s]:
+                continue
+            if (
+                rarest < 0
+                or counts[i, s] < counts[i, rarest]
+                or (counts[i, s] == counts[i, rarest] and firsts[i, s] > firsts[i, rarest])
+            ):
+                rarest = s
+        rarest_out[i] = rarest
+
+
+@kernel
+def most_episodes(counts, episodes, beyond, noise_frames, best_out):
+    """Find each pixel's colour seen in most separate transitions; -1 for none.
+
+    Of equals the most counted one is taken. Arguments as `rarest_beyond`.
+    """
+    for i in range(len(counts)):
+        best = -1
+        for s in range(counts.shape[1]):
+            if counts[i, s] <= noise_frames or not beyond[i, s]:
+                continue
+            if (
+                best < 0
+                or episodes[i, s] > episodes[i, best]
+                or (episodes[i, s] == episodes[i, best] and counts[i, s] > counts[i, best])
+            ):
+                best = s
+        best_out[i] = best
+
+
+@inlined
+def _near(lab, y, x, v, u, tolerance):
+    d0 = lab[y, x, 0] - lab[v, u, 0]
+    d1 = lab[y, x, 1] - lab[v, u, 1]
+    d2 = lab[y, x, 2] - lab[v, u, 2]
+    return d0 * d0 + d1 * d1 + d2 * d2 <= tolerance * tolerance
+
+
+@kernel
+def grow_region(region_inout, lab, allowed, tolerance):
+    """Extend a region to neighbours whose colour continues it, as far as that goes.
+
+    Parameters
+    ----------
+    region_inout : (h, w) bool
+    lab : (h, w, 3) float32
+    allowed : (h, w) bool
+        Pixels that may join.
+    tolerance : float
+        A pixel joins where its L*a*b* distance to one of its four neighbours in the region
+        is at most this. The result does not depend on the order of visits.
+    """
+    height, width = region_inout.shape
+    queue = np.empty(height * width, np.int64)
+    n_queued = 0
+    for y in range(height):
+        for x in range(width):
+            if region_inout[y, x]:
+                queue[n_queued] = y * width + x
+                n_queued += 1
+    done = 0
+    while done < n_queued:
+        y, x = divmod(queue[done], width)
+        done += 1
+        for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+            if (
+                0 <= v < height
+                and 0 <= u < width
+                and not region_inout[v, u]
+                and allowed[v, u]
+                and _near(lab, y, x, v, u, tolerance)
+            ):
+                region_inout[v, u] = True
+                queue[n_queued] = v * width + u
+                n_queued += 1
+
+
+@kernel
+def neighbour_agreement(lab, claimed, tolerance, first_row, last_row, agreement_out):
+    """Share of the 24 nearest neighbours that claim a like colour, where a pixel claims one.
+
+    Parameters
+    ----------
+    lab : (h, w, 3) float32
+    claimed : (h, w) bool
+    tolerance : float
+        L*a*b* distance up to which colours are alike.
+    first_row, last_row : int
+        The band.
+    agreement_out : (h, w) float32
+        0 where nothing is claimed; neighbours outside the picture do not count.
+    """
+    height, width = claimed.shape
+    for y in range(first_row, last_row):
+        for x in range(width):
+            agreement_out[y, x] = 0.0
+            if not claimed[y, x]:
+                continue
+            like = 0
+            neighbours = 0
+            for v in range(max(0, y - 2), min(height, y + 3)):
+                for u in range(max(0, x - 2), min(width, x + 3)):
+                    neighbours += 1
+                    if claimed[v, u] and _near(lab, y, x, v, u, tolerance):
+                        like += 1
+            if neighbours > 1:
+                agreement_out[y, x] = (like - 1) / (neighbours - 1)
+
+
+@kernel
+def keep_large_regions(mask_inout, share_of_largest):
+    """Clear the connected regions that are smaller than a share of the largest one.
+
+    Parameters
+    ----------
+    mask_inout : (h, w) bool
+        Regions are connected by their four neighbours.
+    share_of_largest : float
+    """
+    height, width = mask_inout.shape
+    pixels = np.empty(height * width, np.int64)  # region after region
+    ends = np.empty(height * width + 1, np.int64)
+    ends[0] = 0
+    n_regions = 0
+    n_pixels = 0
+    largest = 0
+    for start in range(height * width):
+        y, x = divmod(start, width)
+        if not mask_inout[y, x]:
+            continue
+        mask_inout[y, x] = False
+        pixels[n_pixels] = start
+        done = n_pixels
+        n_pixels += 1
+        while done < n_pixels:
+            y, x = divmod(pixels[done], width)
+            done += 1
+            for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+                if 0 <= v < height and 0 <= u < width and mask_inout[v, u]:
+                    mask_inout[v, u] = False
+                    pixels[n_pixels] = v * width + u
+                    n_pixels += 1
+        n_regions += 1
+        ends[n_regions] = n_pixels
+        largest = max(largest, n_pixels - ends[n_regions - 1])
+    for region in range(n_regions):
+        if ends[region + 1] - ends[region] >= share_of_largest * largest:
+            for i in range(ends[region], ends[region + 1]):
+                y, x = divmod(pixels[i], width)
+                mask_inout[y, x] = True

@@ -1,0 +1,65 @@
+"""The demonstration, from the drawn call to the measured recovery."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from unveil.demo import RIGHT_DISTANCE, make_call, run_demo
+from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
+from unveil.score import compare_colours, read_image
+
+
+@pytest.mark.parametrize("kind", ["plain", "photo", "noise-frame"])
+def test_the_demonstration_recovers_the_room(tmp_path: Path, kind: Any) -> None:
+    result = run_demo(tmp_path / "out", kind)
+    assert result.kind == kind
+    assert result.recovered_share > 0.9
+    assert result.right_share > 0.85
+    call = make_call(kind)
+    assert np.array_equal(read_image(result.true_room), call.room)
+    assert np.array_equal(read_image(result.true_background), call.background)
+    with av.open(str(result.call)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == call.n_frames
+    room = read_image(result.recovery / "room.png")
+    assert (room[..., 3] > 0).mean() == pytest.approx(result.recovered_share)
+    right = (room[..., 3] > 0) & (compare_colours(room[..., :3], call.room) < RIGHT_DISTANCE)
+    assert right.mean() == pytest.approx(result.right_share)
+    assert json.loads(json.dumps(result.as_dict()))["right_share"] == result.right_share
+
+
+def test_the_picture_shows_call_and_room_side_by_side(tmp_path: Path) -> None:
+    result = run_demo(tmp_path)
+    picture = read_image(result.picture)
+    assert picture.shape == (390, 1288, 3)
+    call = make_call()
+    assert (picture[:360, :640] == call.background).all(axis=2).mean() > 0.5
+    right = compare_colours(picture[:360, 648:], call.room) < RIGHT_DISTANCE
+    assert right.mean() > 0.85
+    assert (picture[360:] < 100).any()
+
+
+def test_an_earlier_demonstration_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "call.mp4").write_bytes(b"earlier")
+    with pytest.raises(OutputExists, match="force"):
+        run_demo(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["call.mp4"]
+    assert (tmp_path / "call.mp4").read_bytes() == b"earlier"
+    assert run_demo(tmp_path, force=True).recovered_share > 0.9
+
+
+def test_a_file_in_the_way_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"")
+    with pytest.raises(OutputUnwritable, match="out"):
+        run_demo(tmp_path / "out")
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="plain, photo, noise-frame"):
+        run_demo(tmp_path / "out", "other")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
