@@ -240,7 +240,8 @@ class Video:
             return
         self._free.put(None)  # it may be waiting for a buffer
         # Reading from a device or a pipe cannot be interrupted: such a thread ends by itself.
-        endless = self._source.live or self._source.path is None
+        path = self._source.path
+        endless = self._source.live or path is None or not path.is_file()
         self._thread.join(_LIVE_JOIN_SECONDS if endless else None)
 
     def _consume(self) -> Iterator[Chunk]:

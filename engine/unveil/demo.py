@@ -131,7 +131,7 @@ def run_demo(
     scenes.write_picture(true_room, call.room)
     scenes.write_picture(true_background, call.background)
     recovery = recover(video, threads=threads, progress=progress)
-    recovery.save(folder / video.stem)
+    recovery.save(folder / video.stem, force=force)
     claimed = recovery.room[..., 3] > 0
     right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
     picture = folder / "demo.png"

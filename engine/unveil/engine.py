@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
+from numba.core import event
 
 from unveil.bands import Bands
 from unveil.chunk import Chunk, Colour, Layout
 from unveil.decode import open_video
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
 from unveil.finalise import finalise
-from unveil.parameters import Method, Metric, Parameters
+from unveil.parameters import CHUNK_FRAMES, Method, Metric, Parameters
 from unveil.progress import Progress, ProgressCallback
 from unveil.recovery import Recovery
 from unveil.table import TABLES, ColourTable
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from unveil.pixel_format import PlaneReader
 
 logger = logging.getLogger(__name__)
-
-CHUNK_FRAMES: Final = 16
-"""Frames counted at once: enough to reuse a row's state, few enough to stay in the cache."""
 
 PROGRESS_SECONDS: Final = 0.1
 
@@ -134,8 +132,9 @@ class Engine:
 
             self._reader = PlaneReader()
         if pts_seconds is None:
-            timed = frames.pts is not None and frames.time_base is not None
-            pts_seconds = float(frames.pts * frames.time_base) if timed else math.nan
+            # The stubs deny it, but a frame may come without pts or time base.
+            known = frames.pts is not None and bool(frames.time_base)
+            pts_seconds = frames.time if known else math.nan
         staged, index = self._stage(self._reader.layout_of(frames), float(pts_seconds))
         self._reader.copy_into(frames, staged.planes, index)
         self._staged_one()
@@ -326,7 +325,8 @@ def recover(
     ) as video:
         seconds["open"] = time.perf_counter() - started
         report_progress(Progress("prepare", expected_frames=video.expected_frames))
-        seconds["prepare"] = prepare(method)
+        compiling = Progress("compile", expected_frames=video.expected_frames)
+        seconds["prepare"] = prepare(method, on_compile=lambda: report_progress(compiling))
         live = video.live
         try:
             for chunk in video.chunks():
@@ -400,24 +400,53 @@ def recover(
     return replace(recovery, report=report)
 
 
-def prepare(method: Method) -> float:
+def prepare(method: Method, *, on_compile: Callable[[], object] | None = None) -> float:
     """Load a method's kernels, compiling those that are not in the cache; return the seconds.
 
     Compiling takes several seconds on the first run on a machine; this is where it happens.
+
+    Parameters
+    ----------
+    method
+        As in `Parameters`.
+    on_compile
+        Called once, before the first kernel is compiled; not if the cache held them all.
     """
     started = time.perf_counter()
-    engine = Engine(2, 2, method=method, threads=1, chunk_frames=4)
-    for colour, shift in ((Colour(), 1), (RGB, 0)):
-        layout = Layout(2, 2, shift, shift, colour)
-        planes = layout.empty(4)
-        for plane in planes:
-            plane[...] = 128
-        table = engine._create(layout)
-        table.update(Chunk(planes, np.zeros(4), layout), engine._bands)
-        finalise(table, engine.parameters, engine._bands)
+    with event.install_listener("numba:compile", _FirstCompilation(on_compile or _nothing)):
+        engine = Engine(2, 2, method=method, threads=1, chunk_frames=4)
+        for colour, shift in ((Colour(), 1), (RGB, 0)):
+            layout = Layout(2, 2, shift, shift, colour)
+            planes = layout.empty(4)
+            for plane in planes:
+                plane[...] = 128
+            table = engine._create(layout)
+            table.update(Chunk(planes, np.zeros(4), layout), engine._bands)
+            finalise(table, engine.parameters, engine._bands)
     seconds = time.perf_counter() - started
     logger.debug("kernels of %s ready after %.2f s", method, seconds)
     return seconds
+
+
+class _FirstCompilation(event.Listener):
+    """Passes on the first time that Numba compiles what its cache did not hold."""
+
+    def __init__(self, tell: Callable[[], object]) -> None:
+        self._tell = tell
+        self._told = False
+
+    def on_start(self, event: object) -> None:
+        """Compilation begins."""
+        if not self._told:
+            self._told = True
+            self._tell()
+
+    def on_end(self, event: object) -> None:
+        """Nothing to pass on."""
+
+
+def _nothing() -> None:
+    """Tell nobody."""
 
 
 def _silent(progress: Progress) -> None:

@@ -45,3 +45,13 @@ class OutputExists(UnveilError, FileExistsError):
 
 class OutputUnwritable(UnveilError, OSError):
     """The output cannot be written: no permission, no space, not a folder."""
+
+
+def explain(error: BaseException) -> str:
+    """Say in one line what went wrong, of unveil's own errors and of any other."""
+    said = " ".join(str(error).split())
+    if isinstance(error, UnveilError):
+        return said
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({said})" if said else "not enough memory"
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -112,104 +112,81 @@ class _Decided:
         }
         return Recovery(self.room, self.background, self.confidence, counts, table.times, report)
 
+    def set_background(self, band: slice, rgb: Array, alpha: Array, total: Array) -> None:
+        """Fill in a band's background: its pixels' colours (n, 3), alphas and counts (n,)."""
+        background = self.background[band].reshape(-1, 4)  # a view: bands are contiguous
+        background[:, :3] = np.rint(rgb)
+        background[:, 3] = alpha
+        self.background_count[band].reshape(-1)[:] = total
+
+    def set_room(
+        self, band: slice, pixels: Array, slots: Array, rgb: Array, background: Array
+    ) -> Array:
+        """Fill in the room of some of a band's pixels.
+
+        Parameters
+        ----------
+        band
+            Its rows.
+        pixels
+            (m,) numbers of the pixels within the band.
+        slots, rgb
+            (m,) SLOT and (m, 3) float64, what was counted of the room and its colour.
+        background
+            (n, 3) float64 RGB of all pixels of the band.
+
+        Returns
+        -------
+        (rows, w, 3) float64 L*a*b* of the room, 0 where there is none.
+        """
+        counted = slots["count"] > 0
+        lab = np.zeros((len(background), 3))
+        lab[pixels] = to_lab(rgb)
+        self.room[band].reshape(-1, 4)[pixels, :3] = np.rint(rgb)
+        for target, values in (
+            (self.room_count, np.where(counted, slots["count"], slots["surveys"])),
+            (self.episodes, slots["episodes"]),
+            (self.first_frame, np.where(counted, slots["first"].astype(np.int64), -1)),
+            (self.last_frame, np.where(counted, slots["last"].astype(np.int64), -1)),
+            (self.ciede2000, ciede2000(lab[pixels], to_lab(background[pixels]))),
+        ):
+            target[band].reshape(-1)[pixels] = values
+        return lab.reshape(-1, self.room.shape[1], 3)
+
     def claim(self, confidence: Array, claimed: Array) -> None:
         """Set the confidence and with it the room's alpha, at least 1 where it is claimed."""
         self.confidence[...] = np.where(claimed, np.maximum(confidence, 1 / 255), 0)
         self.room[..., 3] = np.rint(255 * self.confidence)
 
 
-class _Slots:
-    """The slots of a band's pixels, one row a pixel, as colours that can be compared.
-
-    `levels` and `rgb` are (n, n_slots, 3) float64; `counts`, `firsts`, `episodes` and
-    `surveys` (n, n_slots) int64.
-    """
-
-    def __init__(self, slots: Array, colour: Colour) -> None:
-        slots = slots.reshape(-1, slots.shape[-1])
-        self.levels = np.stack([slots["c0"], slots["c1"], slots["c2"]], -1) / 256.0
-        self.rgb = to_rgb(self.levels, colour)
-        self.counts = slots["count"].astype(np.int64)
-        self.firsts = slots["first"].astype(np.int64)
-        self.lasts = slots["last"].astype(np.int64)
-        self.episodes = slots["episodes"].astype(np.int64)
-        self.surveys = slots["surveys"].astype(np.int64)
-
-    def beyond(self, considered: Array, background: Array, parameters: Parameters) -> Array:
-        """Which of the considered slots (n, n_slots) are not the background (n, 3) RGB."""
-        rows, columns = np.nonzero(considered)
-        colours, backgrounds = self.rgb[rows, columns], background[rows]
-        far = np.zeros_like(considered)
-        if parameters.metric == "cosine":
-            similarity = cosine_similarity(colours, backgrounds)
-            far[rows, columns] = similarity < parameters.distance_threshold
-        else:
-            distance = ciede2000(to_lab(colours), to_lab(backgrounds))
-            far[rows, columns] = distance > parameters.distance_threshold
-        return far
-
-    def mean_near(self, place: Array, radius: float, weights: Array) -> tuple[Array, Array]:
-        """Mean levels of the slots like slot `place` (n,), and the sum of their weights.
-
-        Noise spreads one colour over neighbouring bins; together they are that colour.
-        """
-        rows = np.arange(len(place))
-        differences = np.abs(self.levels - self.levels[rows, place][:, None]).max(-1)
-        weights = np.where(differences <= radius, weights, 0)
-        total = weights.sum(1)
-        # A colour without weight, such as an unsurveyed leader's, counts as seen once.
-        weights[rows, place] += total == 0
-        mean = (self.levels * weights[..., None]).sum(1) / weights.sum(1)[:, None]
-        return mean, total
-
-    def write_room(self, place: Array, background: Array, out: _Decided, band: slice) -> Array:
-        """Fill in what is known of the room, slot `place` (n,) or -1; return its L*a*b*."""
-        shape = out.confidence[band].shape
-        (pixels,) = np.nonzero(place >= 0)
-        slot = place[pixels]
-        rgb = self.rgb[pixels, slot]
-        lab = np.zeros((len(place), 3))
-        lab[pixels] = to_lab(rgb)
-
-        def fill(target: Array, values: Array) -> None:
-            target[band].reshape(-1)[pixels] = values  # bands are contiguous, so this is a view
-
-        room = out.room[band].reshape(-1, 4)
-        room[pixels, :3] = np.rint(rgb)
-        counted = self.counts[pixels, slot] > 0
-        fill(
-            out.room_count, np.where(counted, self.counts[pixels, slot], self.surveys[pixels, slot])
-        )
-        fill(out.episodes, self.episodes[pixels, slot])
-        fill(out.first_frame, np.where(counted, self.firsts[pixels, slot], -1))
-        fill(out.last_frame, np.where(counted, self.lasts[pixels, slot], -1))
-        fill(out.ciede2000, ciede2000(lab[pixels], to_lab(background[pixels])))
-        return lab.reshape(*shape, 3)
-
-
 def _decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: _Decided) -> None:
     """Decide by zoomg's rule: the rarest colour that is far from the most counted one."""
     height, width = out.confidence.shape
+    colour = table.layout.colour
     room_lab = np.zeros((height, width, 3), np.float32)
 
     def decide(first: int, last: int) -> None:
         band = slice(first, last)
         slots, evictions = table.closed(first, last)
-        colours = _Slots(slots, table.layout.colour)
-        counts, firsts = colours.counts, colours.firsts
-        most = np.empty(len(counts), np.int64)
-        rarest = np.empty(len(counts), np.int64)
+        slots = slots.reshape(-1, slots.shape[2])
+        counts, firsts = _field(slots, "count"), _field(slots, "first")
+        rows = np.arange(len(slots))
+        most, rarest = np.empty(len(slots), np.int64), np.empty(len(slots), np.int64)
         select.most_counted(counts, firsts, parameters.noise_frames, most)
-        rows = np.arange(len(counts))
         considered = counts > parameters.noise_frames
         considered[rows, most] = False
-        beyond = colours.beyond(considered, colours.rgb[rows, most], parameters)
+        reference = _rgb(slots[rows, most], colour)
+        beyond = _beyond(slots, considered, reference, colour, parameters)
         select.rarest_beyond(counts, firsts, beyond, parameters.noise_frames, rarest)
-        levels, total = colours.mean_near(most, _merge_radius(table), counts)
-        background = to_rgb(levels, table.layout.colour)
-        out.background[band] = _rgba(background, np.full(len(counts), 255), width)
-        out.background_count[band] = total.reshape(-1, width)
-        room_lab[band] = colours.write_room(rarest, background, out, band)
+        levels = np.empty((len(slots), 3))
+        total = np.empty(len(slots), np.int64)
+        select.mean_of_alike(slots, most, _noise_radius(table), levels, total)
+        background = to_rgb(levels, colour)
+        out.set_background(band, background, np.full(len(slots), 255), total)
+        (pixels,) = np.nonzero(rarest >= 0)
+        chosen = slots[pixels, rarest[pixels]]
+        room = _rgb(chosen, colour)
+        room_lab[band] = out.set_room(band, pixels, chosen, room, background)
         out.evictions[band] = evictions
         out.colours_seen[band] = (counts > 0).sum(1).reshape(-1, width) + evictions
 
@@ -228,51 +205,61 @@ def _decide_transitions(
     caller's colours there.
     """
     height, width = out.confidence.shape
+    colour = table.layout.colour
     leaders = np.stack([table.leader0, table.leader1, table.leader2], -1)
-    leader_rgb = np.empty((height, width, 3))
     leader_lab = np.empty((height, width, 3), np.float32)
 
     def convert(first: int, last: int) -> None:
         band = slice(first, last)
-        leader_rgb[band] = to_rgb(leaders[band].astype(np.float64), table.layout.colour)
-        leader_lab[band] = to_lab(leader_rgb[band])
+        leader_lab[band] = to_lab(to_rgb(leaders[band].astype(np.float64), colour))
 
     bands.run(convert, height, max(1, BAND_PIXELS // width))
     known = _known_background(table, leader_lab)
+    returns = np.ascontiguousarray(table.slots["episodes"][..., 0])
     needed = np.full((height, width), float(MIN_EPISODES))
     if not known.all():
-        usual = float(np.median(table.slots["episodes"][..., 0][~known]))
+        usual = float(np.median(returns[~known]))
         needed[~known] = max(MIN_EPISODES, CALLER_EPISODES * usual)
     consistency = np.zeros((height, width), np.float32)
     room_lab = np.zeros((height, width, 3), np.float32)
 
     def decide(first: int, last: int) -> None:
         band = slice(first, last)
-        colours = _Slots(table.with_leaders(first, last), table.layout.colour)
-        counts, episodes, surveys = colours.counts, colours.episodes, colours.surveys
-        rows = np.arange(len(counts))
-        leader = np.zeros(len(counts), np.int64)
+        slots = table.slots[band].reshape(-1, table.slots.shape[2])
+        leader = leaders[band].reshape(-1, 3)
+        leader_rgb = to_rgb(leader.astype(np.float64), colour)
+        surveys = table.leader_surveys[band].ravel()
+        counts, episodes = _field(slots, "count"), _field(slots, "episodes")
+        rows = np.arange(len(slots))
+        counts[:, 0] = 0  # what was counted of the leader before it led
         considered = counts > parameters.noise_frames
-        considered[:, 0] = False
-        beyond = colours.beyond(considered, leader_rgb[band].reshape(-1, 3), parameters)
-        room = np.empty(len(counts), np.int64)
-        select.most_episodes(counts, episodes, beyond, parameters.noise_frames, room)
-        seen = np.where(room >= 0, episodes[rows, room], 0)
-        share = counts[rows, room] / np.maximum(1, counts[:, 1:].sum(1))
+        beyond = _beyond(slots, considered, leader_rgb, colour, parameters)
+        place = np.empty(len(slots), np.int64)
+        select.most_episodes(counts, episodes, beyond, parameters.noise_frames, place)
+        seen = np.where(place >= 0, episodes[rows, place], 0)
+        share = counts[rows, place] / np.maximum(1, counts.sum(1))
         # Where the background is not known the leader is a colour like any other.
         leads = ~known[band].ravel() & (episodes[:, 0] >= seen)
-        room[leads] = 0
+        place[leads] = 0
         seen[leads] = episodes[leads, 0]
-        share[leads] = surveys[leads, 0] / max(1, table.n_surveys)
-        room[seen < needed[band].ravel()] = -1
+        share[leads] = surveys[leads] / max(1, table.n_surveys)
+        place[seen < needed[band].ravel()] = -1
         consistency[band] = share.reshape(-1, width)
-        levels, total = colours.mean_near(leader, _merge_radius(table), surveys)
-        background = to_rgb(levels, table.layout.colour)
-        out.background[band] = _rgba(background, 255 * known[band].ravel(), width)
-        out.background_count[band] = total.reshape(-1, width)
-        room_lab[band] = colours.write_room(room, background, out, band)
+
+        levels = np.empty((len(slots), 3))
+        total = np.empty(len(slots), np.int64)
+        select.mean_of_leader(slots, leader, surveys, _noise_radius(table), levels, total)
+        background = to_rgb(levels, colour)
+        out.set_background(band, background, 255 * known[band].ravel(), total)
+        (pixels,) = np.nonzero(place >= 0)
+        chosen = slots[pixels, place[pixels]]
+        led = place[pixels] == 0
+        chosen["surveys"][led] = surveys[pixels[led]]
+        chosen["count"][led] = 0
+        room = np.where(led[:, None], leader_rgb[pixels], _rgb(chosen, colour))
+        room_lab[band] = out.set_room(band, pixels, chosen, room, background)
         out.evictions[band] = table.evictions[band]
-        others = (counts + surveys > 0)[:, 1:].sum(1).reshape(-1, width)
+        others = (_field(slots, "surveys") + counts > 0)[:, 1:].sum(1).reshape(-1, width)
         out.colours_seen[band] = 1 + others + table.evictions[band]
 
     bands.run(decide, height, max(1, BAND_PIXELS // width))
@@ -281,6 +268,32 @@ def _decide_transitions(
     often = 1.0 - 0.5 ** (out.episodes / needed)
     confidence = np.cbrt(often * consistency * agreement)
     out.claim(confidence, claimed & (agreement >= MIN_AGREEMENT))
+
+
+def _field(slots: Array, name: str) -> Array:
+    """Copy one field of the slots (n, n_slots), so that it can be read at full speed."""
+    return np.ascontiguousarray(slots[name])
+
+
+def _rgb(slots: Array, colour: Colour) -> Array:
+    """RGB of the slots' mean colours, (..., 3) float64."""
+    return to_rgb(np.stack([slots["c0"], slots["c1"], slots["c2"]], -1) / 256.0, colour)
+
+
+def _beyond(
+    slots: Array, considered: Array, background: Array, colour: Colour, parameters: Parameters
+) -> Array:
+    """Which of the considered slots (n, n_slots) are not the background, (n, 3) RGB."""
+    rows, columns = np.nonzero(considered)
+    colours, backgrounds = _rgb(slots[rows, columns], colour), background[rows]
+    far = np.zeros_like(considered)
+    if parameters.metric == "cosine":
+        similarity = cosine_similarity(colours, backgrounds)
+        far[rows, columns] = similarity < parameters.distance_threshold
+    else:
+        distance = ciede2000(to_lab(colours), to_lab(backgrounds))
+        far[rows, columns] = distance > parameters.distance_threshold
+    return far
 
 
 def _known_background(table: TransitionTable, leader_lab: Array) -> Array:
@@ -298,7 +311,7 @@ def _known_background(table: TransitionTable, leader_lab: Array) -> Array:
     return known
 
 
-def _merge_radius(table: ColourTable) -> int:
+def _noise_radius(table: ColourTable) -> int:
     """Levels within which a colour is the background's noise: what `far` leaves out, and a bin."""
     return table.tolerance + table.tolerance // 2 + (1 << (8 - table.bits)) - 1
 
@@ -312,14 +325,6 @@ def _agreement(lab: Array, claimed: Array, bands: Bands) -> Array:
         len(claimed),
     )
     return agreement
-
-
-def _rgba(rgb: Array, alpha: Array, width: int) -> Array:
-    """Round colours (n, 3) and set their alpha (n,); rows of `width` pixels."""
-    rgba = np.empty((len(rgb), 4), np.uint8)
-    rgba[:, :3] = np.rint(rgb)
-    rgba[:, 3] = alpha
-    return rgba.reshape(-1, width, 4)
 
 
 DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, _Decided], None]]] = {

@@ -6,7 +6,7 @@ import json
 import math
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,8 +39,9 @@ def replacing(path: Path) -> Iterator[Path]:
             f"{path}: cannot be written ({reason}); free some space or choose another folder"
         ) from error
     finally:
-        # After the renaming there is nothing of this name any more.
-        temporary.unlink(missing_ok=True)
+        # After the renaming, or in what is no folder, there is nothing of this name.
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def make_folder(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from unveil.errors import InvalidParameter
 
@@ -15,6 +15,9 @@ DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
 """zoomg's defaults, the distance (or similarity) at which a colour is not the background."""
 
 MAX_SLOTS = 4096
+
+CHUNK_FRAMES: Final = 32
+"""Frames counted at once: enough to reuse a row's state, few enough to stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True)

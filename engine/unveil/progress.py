@@ -14,8 +14,8 @@ class Progress:
     Attributes
     ----------
     stage
-        "prepare" while kernels are loaded, or compiled where this machine has not run them
-        before; then "count"; then "finalise".
+        "prepare" while kernels are loaded; "compile" if some must be compiled, as on the first
+        run on a machine; then "count"; then "finalise".
     n_frames
         Frames counted.
     expected_frames
@@ -26,7 +26,7 @@ class Progress:
         Wall time since the run began.
     """
 
-    stage: Literal["prepare", "count", "finalise"]
+    stage: Literal["prepare", "compile", "count", "finalise"]
     n_frames: int = 0
     expected_frames: int | None = None
     video_seconds: float = 0.0

@@ -6,7 +6,6 @@ Every picture is (height, width, 3) uint8 RGB and depends on its arguments alone
 from __future__ import annotations
 
 import itertools
-import secrets
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from unveil.errors import OutputUnwritable
+from unveil.outputs import replacing
 
 U8: TypeAlias = npt.NDArray[np.uint8]
 Rgb: TypeAlias = tuple[int, int, int]
@@ -103,16 +102,8 @@ def write_picture(path: Path, picture: U8) -> None:
     OutputUnwritable
         The folder is missing or cannot be written, or the disk is full.
     """
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
-    try:
+    with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary, format="PNG")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputUnwritable(f"{path}: cannot be written ({error.strerror or error})") from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 class _Pen:

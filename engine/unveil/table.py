@@ -289,14 +289,6 @@ class TransitionTable(ColourTable):
         """Levels by which a counted sample differs from the leader."""
         return np.uint8(min(255, self.tolerance + self.tolerance // 2))
 
-    def with_leaders(self, first_row: int, last_row: int) -> Array:
-        """Copy a band's slots with each pixel's leader in its slot 0."""
-        band = slice(first_row, last_row)
-        slots = self.slots[band].copy()
-        leaders = (self.leader0[band], self.leader1[band], self.leader2[band])
-        count.store_leaders(0, len(slots), *leaders, self.leader_surveys[band], slots)
-        return slots
-
     def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
         count.count_transitions(
             *chunk.planes,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from unveil import scenes
 from unveil.chunk import Chunk, Colour
 from unveil.decode import open_video
-from unveil.errors import InvalidParameter, NoFrames, OutputExists
+from unveil.errors import InvalidParameter, NoFrames, OutputExists, OutputUnwritable
 from unveil.inputs import STDIN, Source, source_of
 from unveil.strip import draw_strip
 
@@ -133,6 +133,10 @@ def draw_timeline(
     output = Path(output)
     if output.exists() and not force:
         raise OutputExists(f"{output}: exists; add --force to replace it")
+    if not output.parent.is_dir():
+        raise OutputUnwritable(
+            f"{output}: cannot be written, {output.parent} is no folder; make it first"
+        )
     found = source if isinstance(source, Source) else source_of(source)
     if recovery is None:
         recovery = _recover(source, at, threads, start_seconds, end_seconds, stride, progress)

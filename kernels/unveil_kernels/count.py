@@ -41,7 +41,7 @@ WINDOW = 2
 EPISODE_GAP = 2 * WINDOW
 """Transitions nearer than this, in frames, are one: a single flicker of the edge."""
 
-SURVEY_EVERY = 16
+SURVEY_EVERY = 32
 """Distance in frames between two surveys of the most frequent still colour."""
 
 STILLNESS = 2

@@ -1,0 +1,402 @@
+"""The command `unveil`: each of its commands is the twin of a function of the library."""
+
+from __future__ import annotations
+
+import json
+import re
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from unveil._version import __version__
+from unveil.errors import InvalidParameter, UnveilError, explain
+from unveil.parameters import CHUNK_FRAMES, Method, Metric, Parameters
+from unveil.terminal import Display, print_outcomes, print_score
+
+if TYPE_CHECKING:
+    from unveil.batch import Outcome
+    from unveil.inputs import Source
+    from unveil.progress import Progress
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+"""Exit codes; 130 is the shells' code for Ctrl-C."""
+
+DEFAULTS = Parameters()
+
+app = typer.Typer(
+    name="unveil",
+    help="How much of your room does your virtual background give away?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unveil {__version__}")
+        raise typer.Exit
+
+
+Input = Annotated[str, typer.Argument(metavar="INPUT", help="A recorded call.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, no table.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(metavar="N", show_default="all cores", help="Threads to decode and count with."),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start", metavar="TIME", show_default="0", help="Begin there: seconds or h:mm:ss."
+    ),
+]
+End = Annotated[
+    str | None,
+    typer.Option(
+        "--end", metavar="TIME", show_default="the end", help="Stop there: seconds or h:mm:ss."
+    ),
+]
+Stride = Annotated[int, typer.Option(metavar="N", help="Use every N-th frame.")]
+
+
+@app.callback()
+def unveil(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Print tracebacks of errors; stands before the command."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+    context.obj = debug
+
+
+@app.command()
+def recover(
+    context: typer.Context,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT",
+            help="Calls: files, folders, globs, a camera (/dev/video0), URLs, - (standard input).",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", metavar="OUT", help="Folder that gets a folder per input."),
+    ],
+    method: Annotated[
+        Method,
+        typer.Option(
+            help="What counts as the room: colours that come up where the background goes or "
+            "comes back (transitions), or the rarest colour (rarest: zoomg's method)."
+        ),
+    ] = DEFAULTS.method,
+    metric: Annotated[Metric, typer.Option(help="How colours are told apart.")] = DEFAULTS.metric,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            show_default="5.06, or 0.75 for cosine",
+            help="A colour is not the background where its CIEDE2000 from it is above X (0 to "
+            "100), or its cosine similarity below X (0 to 1).",
+        ),
+    ] = DEFAULTS.threshold,
+    noise_frames: Annotated[
+        int, typer.Option(metavar="N", help="Drop colours seen in at most N frames.")
+    ] = DEFAULTS.noise_frames,
+    slots: Annotated[
+        int,
+        typer.Option(metavar="N", help="Colours remembered per pixel, 2 to 4096; costs memory."),
+    ] = DEFAULTS.slots,
+    bits: Annotated[
+        int, typer.Option(metavar="N", help="Bits kept of each channel, 1 to 8.")
+    ] = DEFAULTS.bits,
+    tolerance: Annotated[
+        int,
+        typer.Option(metavar="N", help="Levels by which a channel may vary in one colour, 0-255."),
+    ] = DEFAULTS.tolerance,
+    threads: Threads = DEFAULTS.threads,
+    chunk_frames: Annotated[
+        int, typer.Option("--chunk", metavar="N", help="Frames counted at once.")
+    ] = CHUNK_FRAMES,
+    start_seconds: Start = None,
+    end_seconds: End = None,
+    stride: Stride = 1,
+    preview_seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--preview",
+            metavar="N",
+            show_default="at the end only",
+            help="Write room.png and background.png every N seconds while it runs.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print a JSON object per input on standard output, no table."),
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Recover room and background from calls.
+
+    Each input gets OUT/NAME/ with room.png, background.png, stats.parquet and report.json.
+    """
+    with _exit_codes(context):
+        from unveil.batch import find_sources, recover_all
+
+        sources, missing = find_sources(inputs)
+        outcomes: list[Outcome] = []
+
+        with Display(quiet=quiet) as display:
+
+            def tell(outcome: Outcome) -> None:
+                outcomes.append(outcome)
+                display.clear()
+                _tell_outcome(context, display, outcome)
+                if as_json:
+                    typer.echo(json.dumps(outcome.as_dict(), allow_nan=False))
+
+            def show(source: Source, progress: Progress) -> None:
+                if source.live and progress.stage == "prepare":
+                    display.note(f"unveil: {source.name}: Ctrl-C ends it and writes the result")
+                number = f"{len(outcomes) + 1}/{len(sources) + len(missing)} "
+                display.show(f"{number if len(inputs) > 1 else ''}{source.name}", progress)
+
+            for outcome in missing:
+                tell(outcome)
+            try:
+                if sources:
+                    recover_all(
+                        sources,
+                        out,
+                        force=force,
+                        preview_seconds=preview_seconds,
+                        progress=show,
+                        on_outcome=tell,
+                        method=method,
+                        metric=metric,
+                        threshold=threshold,
+                        noise_frames=noise_frames,
+                        slots=slots,
+                        bits=bits,
+                        tolerance=tolerance,
+                        threads=threads,
+                        chunk_frames=chunk_frames,
+                        start_seconds=_seconds("start_seconds", start_seconds),
+                        end_seconds=_seconds("end_seconds", end_seconds),
+                        stride=stride,
+                    )
+            except KeyboardInterrupt as interrupt:
+                raise KeyboardInterrupt(_unfinished(outcomes)) from interrupt
+            finally:
+                display.clear()
+                worth_a_table = any(outcome.state == "recovered" for outcome in outcomes)
+                if worth_a_table and not (quiet or as_json):
+                    print_outcomes(outcomes)
+        if any(outcome.state != "recovered" for outcome in outcomes):
+            raise typer.Exit(FAILED)
+
+
+@app.command()
+def timeline(
+    context: typer.Context,
+    source: Input,
+    at: Annotated[
+        list[str],
+        typer.Option(metavar="X,Y", help="A pixel, from the upper left corner; may be repeated."),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--out", metavar="STRIP.png", help="The picture to write.")
+    ],
+    threads: Threads = None,
+    start_seconds: Start = None,
+    end_seconds: End = None,
+    stride: Stride = 1,
+    row_height: Annotated[
+        int, typer.Option(metavar="N", help="Height of a row in pixels, 8 to 200.")
+    ] = 28,
+    max_width: Annotated[
+        int, typer.Option(metavar="N", help="Width of the strips in pixels, 100 to 10000.")
+    ] = 1200,
+    quiet: Quiet = False,
+    force: Force = False,
+) -> None:
+    """Draw the colour of pixels over time, one row a pixel.
+
+    The recovered background and room stand at the end of each row.
+    """
+    with _exit_codes(context), Display(quiet=quiet) as display:
+        from unveil.timeline import draw_timeline
+
+        strip = draw_timeline(
+            source,
+            [_place(text) for text in at],
+            output,
+            threads=threads,
+            start_seconds=_seconds("start_seconds", start_seconds),
+            end_seconds=_seconds("end_seconds", end_seconds),
+            stride=stride,
+            row_height=row_height,
+            max_width=max_width,
+            force=force,
+            progress=partial(display.show, source),
+        )
+        display.clear()
+        if not quiet:
+            rows = "row" if len(strip.at) == 1 else "rows"
+            typer.echo(f"{strip.path}: {len(strip.at)} {rows} of {strip.n_frames} frames")
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Option("-o", "--out", metavar="OUT", help="Folder for the demonstration.")
+    ] = Path("unveil-demo"),
+    kind: Annotated[
+        Literal["plain", "photo", "noise-frame"],
+        typer.Option(help="A room with text, a photo as room, or one frame of noise late."),
+    ] = "plain",
+    threads: Threads = None,
+    quiet: Quiet = False,
+    force: Force = False,
+) -> None:
+    """Make an ideal call, recover its room and tell how much was recovered."""
+    with _exit_codes(context), Display(quiet=quiet) as display:
+        from unveil.demo import run_demo
+
+        result = run_demo(
+            folder, kind, force=force, threads=threads, progress=partial(display.show, "demo")
+        )
+        display.clear()
+        if not quiet:
+            typer.echo(f"Recovered {result.recovered_share:.1%} of the room.")
+            typer.echo(f"Right: {result.right_share:.1%} of the room (CIEDE2000 below 10).")
+            typer.echo(f"The call beside its room: {result.picture}")
+            typer.echo(f"All results: {result.recovery}")
+
+
+@app.command()
+def score(
+    context: typer.Context,
+    room_path: Annotated[
+        Path, typer.Argument(metavar="ROOM.png", help="The picture of a recovered room.")
+    ],
+    truth_path: Annotated[
+        Path,
+        typer.Option("--truth", metavar="PHOTO", help="A photo of the room in the same size."),
+    ],
+    metric: Annotated[Metric, typer.Option(help="How colours are compared.")] = DEFAULTS.metric,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            show_default="5.06, or 0.99 for cosine",
+            help="A pixel matches where its CIEDE2000 is below X (0 to 100), or its cosine "
+            "similarity above X (0 to 1).",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure how right a recovered room is, given a photo of it."""
+    with _exit_codes(context):
+        from unveil.score import score_room
+
+        result = score_room(room_path, truth_path, metric, threshold)
+        if as_json:
+            typer.echo(json.dumps(result.as_dict(), allow_nan=False))
+        else:
+            print_score(result)
+
+
+@contextmanager
+def _exit_codes(context: typer.Context) -> Iterator[None]:
+    """Turn errors into a line on stderr and an exit code."""
+    try:
+        yield
+    except (typer.Exit, BrokenPipeError):  # Typer deals with a reader that went away
+        raise
+    except KeyboardInterrupt as interrupt:
+        typer.echo("; ".join(["unveil: interrupted", *interrupt.args]), err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        typer.echo(_told(context, error, explain(error)), err=True)
+        wrong_option = isinstance(error, InvalidParameter)
+        raise typer.Exit(USAGE if wrong_option else FAILED) from error
+
+
+def _told(context: typer.Context, error: Exception, said: str) -> str:
+    """Give the line, or lines with --debug, that report an error."""
+    if context.obj:
+        return "".join(traceback.format_exception(error)).rstrip()
+    if isinstance(error, InvalidParameter):
+        # The library names its parameters, which here are options.
+        name, colon, rest = said.partition(":")
+        options = {p.name: p.opts for p in context.command.params}
+        spelled = next((o for o in options.get(name, ()) if o.startswith("--")), name)
+        said = f"{spelled}{colon}{rest}"
+    if not isinstance(error, (UnveilError, MemoryError, OSError)):
+        said += "; this is a bug in unveil, see where with: unveil --debug " + str(
+            context.command.name
+        )
+    return f"unveil: {said}"
+
+
+def _tell_outcome(context: typer.Context, display: Display, outcome: Outcome) -> None:
+    if outcome.error is not None and outcome.problem is not None:
+        display.say(_told(context, outcome.error, outcome.problem))
+    for note in outcome.notes:
+        display.note(f"unveil: {outcome.name}: {note}")
+
+
+def _unfinished(outcomes: Sequence[Outcome]) -> str:
+    """Say what Ctrl-C left undone."""
+    named = {
+        state: ", ".join(outcome.name for outcome in outcomes if outcome.state == state)
+        for state in ("interrupted", "not started")
+    }
+    said = [f"not finished: {named['interrupted'] or 'nothing'}"]
+    if named["not started"]:
+        said.append(f"not started: {named['not started']}")
+    return "; ".join([*said, "finished results stay"])
+
+
+def _place(text: str) -> tuple[int, int]:
+    """Read X,Y."""
+    match = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*", text)
+    if match is None:
+        raise InvalidParameter(f"at: {text!r} is not X,Y, two whole numbers such as 320,180")
+    return int(match[1]), int(match[2])
+
+
+def _seconds(name: str, text: str | None) -> float | None:
+    """Read seconds, m:ss or h:mm:ss."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", text.strip())
+    if match is None:
+        raise InvalidParameter(
+            f"{name}: {text!r} is not a time; write seconds (90.5) or h:mm:ss (0:01:30.5)"
+        )
+    return int(match[1] or 0) * 3600 + int(match[2] or 0) * 60 + float(match[3])

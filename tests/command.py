@@ -1,0 +1,75 @@
+"""Runs the command line in this process, or in one of its own, on a small call."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import av
+import numpy as np
+from footage import write_video
+from typer.testing import CliRunner, Result
+
+from unveil.cli import app
+
+Argument: TypeAlias = str | Path
+
+CALL_FRAMES = 40
+
+_PROGRAM = """
+import resource, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells have it ignored
+if {file_bytes}:
+    resource.setrlimit(resource.RLIMIT_FSIZE, ({file_bytes}, {file_bytes}))
+from unveil.cli import main
+main()
+"""
+
+
+def unveil(*arguments: Argument) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def start_unveil(
+    *arguments: Argument, file_bytes: int | None = None, **options: Any
+) -> subprocess.Popen[str]:
+    """Start a command in a process of its own, which may write files of so many bytes."""
+    code = _PROGRAM.format(file_bytes=file_bytes)
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+        **options,
+    )
+
+
+def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Wait for a process; give its exit code, stdout and stderr."""
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return process.returncode, out, err
+
+
+def call_frames(n: int = CALL_FRAMES, height: int = 48, width: int = 64) -> Iterator[av.VideoFrame]:
+    """Give a green background, a dark bar that crosses it twice, and an orange room at its edge."""
+    for number in range(n):
+        picture = np.full((height, width, 3), (40, 160, 60), np.uint8)
+        left = int(2 * number * (width + 12) / n) % (width + 12) - 12
+        picture[:, max(0, left - 4) : max(0, left)] = (230, 130, 40)
+        picture[:, max(0, left) : max(0, left + 8)] = (20, 20, 30)
+        yield av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv444p")
+
+
+def write_call(path: Path) -> Path:
+    """Encode `call_frames` without loss."""
+    return write_video(path, call_frames())

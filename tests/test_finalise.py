@@ -1,0 +1,314 @@
+"""Finalising: against the reference, and on scenes whose room is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import naive
+import naive_finalise
+import numpy as np
+import numpy.typing as npt
+import pytest
+from clips import PROPERTY, Clip, clips, counted
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unveil import Engine
+from unveil.bands import Bands
+from unveil.chunk import Colour
+from unveil.finalise import finalise
+from unveil.parameters import Method, Parameters
+from unveil.recovery import Recovery
+from unveil.table import ColourTable, RunTable, TransitionTable
+from unveil_kernels import count
+
+Array = npt.NDArray[Any]
+
+COLOURS = [Colour("bt601"), Colour("bt709", full_range=True), Colour("rgb", full_range=True)]
+
+
+def assert_rounded(levels: Array, exact: Array, where: Array) -> None:
+    assert (np.abs(levels.astype(float) - exact)[where] <= 0.5 + 1e-6).all()
+
+
+def assert_told(recovery: Recovery, told: dict[str, Array]) -> None:
+    confidence = told["confidence"]
+    claimed = confidence > 0
+    np.testing.assert_allclose(recovery.confidence, confidence, atol=1e-5)
+    assert ((recovery.confidence > 0) == claimed).all()
+    assert ((recovery.room[..., 3] > 0) == claimed).all()
+    assert (np.abs(recovery.room[..., 3] - 255 * recovery.confidence) <= 0.5 + 1e-3).all()
+    assert_rounded(recovery.room[..., :3], told["room"], claimed)
+    known = told["background_known"]
+    assert (recovery.background[..., 3] == np.where(known, 255, 0)).all()
+    assert_rounded(recovery.background[..., :3], told["background"], known)
+    for name in ("background_count", "colours_seen"):
+        np.testing.assert_array_equal(getattr(recovery.counts, name), told[name], name)
+    for name in ("room_count", "episodes", "first_frame", "last_frame"):
+        np.testing.assert_array_equal(
+            getattr(recovery.counts, name)[claimed], told[name][claimed], name
+        )
+    np.testing.assert_allclose(
+        recovery.counts.ciede2000[claimed], told["ciede2000"][claimed], rtol=1e-4, atol=1e-3
+    )
+    assert recovery.recovered == claimed.sum()
+
+
+def choose(table: ColourTable, metric: str, noise_frames: int) -> Parameters:
+    return Parameters(
+        table.method,  # type: ignore[arg-type]
+        metric,  # type: ignore[arg-type]
+        7.03 if metric == "ciede2000" else 0.953,
+        noise_frames,
+        table.slots.shape[2],
+        table.bits,
+        table.tolerance,
+    )
+
+
+@pytest.mark.parametrize("metric", ["ciede2000", "cosine"])
+@PROPERTY
+@given(clip=clips(), noise_frames=st.integers(0, 3), colour=st.sampled_from(COLOURS))
+def test_rarest_equals_the_reference(
+    metric: str, clip: Clip, noise_frames: int, colour: Colour
+) -> None:
+    table = counted(RunTable, clip)
+    assert isinstance(table, RunTable)
+    object.__setattr__(table.layout, "colour", colour)
+    parameters = choose(table, metric, noise_frames)
+    slots, evictions = table.closed(0, clip.layout.height)
+    told = naive_finalise.finalise_rarest(naive.read_slots(slots), evictions, parameters, colour)
+    recovery = finalise(table, parameters, Bands(1))
+    assert_told(recovery, told)
+    np.testing.assert_array_equal(recovery.counts.evictions, evictions)
+
+
+@pytest.mark.parametrize("metric", ["ciede2000", "cosine"])
+@PROPERTY
+@given(clip=clips(max_frames=120), noise_frames=st.integers(0, 2), colour=st.sampled_from(COLOURS))
+def test_transitions_equal_the_reference(
+    metric: str, clip: Clip, noise_frames: int, colour: Colour
+) -> None:
+    table = counted(TransitionTable, clip)
+    assert isinstance(table, TransitionTable)
+    object.__setattr__(table.layout, "colour", colour)
+    parameters = choose(table, metric, noise_frames)
+    slots = table.slots.copy()
+    count.store_leaders(
+        0,
+        len(slots),
+        table.leader0,
+        table.leader1,
+        table.leader2,
+        table.leader_surveys,
+        slots,
+    )
+    told = naive_finalise.finalise_transitions(
+        naive.read_slots(slots), table.evictions, parameters, colour, table.n_surveys
+    )
+    assert_told(finalise(table, parameters, Bands(2)), told)
+
+
+# Scenes with a known truth
+
+HEIGHT, WIDTH, BAR = 12, 40, 6
+LEAKING = slice(3, 9)
+BACKGROUND = (40, 90, 160)
+METHODS: list[Method] = ["transitions", "rarest"]
+
+
+def true_room() -> Array:
+    """Draw a room of four coloured quarters."""
+    room = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    room[:6, :20], room[:6, 20:] = (210, 60, 50), (60, 200, 80)
+    room[6:, :20], room[6:, 20:] = (220, 210, 60), (190, 70, 200)
+    return room
+
+
+def crossings(n_crossings: int = 6, seed: int = 0, leak: int = 2) -> Array:
+    """Let a bar cross a background; in some rows the room shows right behind it.
+
+    The bar moves by two columns a frame and has another colour each time, as a caller's
+    samples vary; the room shows for `leak` / 2 frames.
+    """
+    rng = np.random.default_rng(seed)
+    room = true_room()
+    frames = []
+    for _ in range(n_crossings):
+        bar_colour = rng.integers(0, 256, 3)
+        for left in range(-BAR, WIDTH + 40, 2):
+            frame = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+            frame[...] = BACKGROUND
+            frame[:, max(0, left) : max(0, left + BAR)] = bar_colour
+            behind = slice(max(0, left - leak), max(0, left))
+            frame[LEAKING, behind] = room[LEAKING, behind]
+            frames.append(frame)
+    return np.stack(frames)
+
+
+def recover(frames: Array, **choice: Any) -> Recovery:
+    engine = Engine(*frames.shape[1:3], threads=1, **choice)
+    engine.push(frames)
+    return engine.finalise()
+
+
+def assert_right(recovery: Recovery, frames: Array) -> None:
+    """The room stands where it leaked, and nothing elsewhere."""
+    room = true_room()
+    leaked = np.zeros((HEIGHT, WIDTH), bool)
+    leaked[LEAKING] = True
+    np.testing.assert_array_equal(recovery.room[..., 3] > 0, leaked)
+    assert np.abs(recovery.room[leaked][:, :3].astype(int) - room[leaked]).max() <= 1
+    assert (recovery.background == (*BACKGROUND, 255)).all()
+    assert (recovery.confidence[leaked] > 0.1).all()
+    assert recovery.report["frames_read"] == len(frames)
+    assert recovery.report["coverage"] == leaked.mean()
+
+
+@pytest.mark.parametrize("leak", [2, 4])
+@pytest.mark.parametrize("metric", ["ciede2000", "cosine"])
+def test_transitions_tell_room_from_caller(leak: int, metric: str) -> None:
+    frames = crossings(leak=leak)
+    recovery = recover(frames, method="transitions", metric=metric)
+    assert_right(recovery, frames)
+    leaked = recovery.room[..., 3] > 0
+    assert (recovery.counts.episodes[leaked] == 6).all()
+    assert (recovery.counts.room_count[leaked] == 6 * leak // 2).all()
+    period = len(frames) // 6
+    span = recovery.counts.last_frame - recovery.counts.first_frame
+    assert (span[leaked] == 5 * period + leak // 2 - 1).all()
+
+
+@pytest.mark.parametrize("metric", ["ciede2000", "cosine"])
+def test_rarest_finds_what_showed_least(metric: str) -> None:
+    """Zoomg's rule takes the rarest for the room, so the bar has to be in the way longer."""
+    frames = crossings(n_crossings=1)
+    recovery = recover(frames, method="rarest", metric=metric, noise_frames=0)
+    leaked = np.zeros((HEIGHT, WIDTH), bool)
+    leaked[LEAKING] = True
+    room = true_room()
+    assert (recovery.room[leaked][:, :3] == room[leaked]).all()
+    assert (recovery.room[leaked][:, 3] > 0).all()
+    assert (recovery.background == (*BACKGROUND, 255)).all()
+    assert (recovery.counts.room_count[leaked] == 1).all()
+
+
+def test_a_caller_who_stands_still_is_not_the_room() -> None:
+    frames = crossings()
+    caller = (slice(2, 11), slice(0, 9))
+    frames[(slice(None), *caller)] = (120, 100, 90)
+    recovery = recover(frames)
+    assert not recovery.room[caller][..., 3].any()
+    assert not recovery.background[caller][..., 3].any(), "what is behind the caller is not known"
+    elsewhere = recovery.room[LEAKING, 9:]
+    assert (elsewhere[..., 3] > 0).all()
+    assert np.abs(elsewhere[..., :3].astype(int) - true_room()[LEAKING, 9:]).max() <= 1
+
+
+def test_a_caller_who_stands_still_and_is_passed_by_is_not_the_room() -> None:
+    """The bar crosses in front of the caller, who then comes back as often as all else."""
+    frames = crossings()
+    moving = (frames != BACKGROUND).any(-1)
+    caller = (slice(2, 11), slice(0, 9))
+    inside = np.zeros((HEIGHT, WIDTH), bool)
+    inside[caller] = True
+    frames[~moving & inside] = (120, 100, 90)
+    recovery = recover(frames)
+    shown = recovery.room[caller]
+    claims = (shown[..., 3] > 0) & (np.abs(shown[..., :3].astype(int) - (120, 100, 90)) < 9).all(-1)
+    assert not claims.any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_frame_of_noise_late_changes_nothing(method: Method) -> None:
+    """The noise would be the rarest colour of all; `noise_frames` drops it."""
+    frames = crossings(n_crossings=6 if method == "transitions" else 1, leak=4)
+    noise = np.random.default_rng(5).integers(0, 256, frames[:1].shape, np.uint8)
+    noisy = np.concatenate([frames[:-9], noise, frames[-9:]])
+    clean = recover(frames, method=method, noise_frames=1)
+    with_noise = recover(noisy, method=method, noise_frames=1)
+    np.testing.assert_array_equal(clean.room, with_noise.room)
+    np.testing.assert_array_equal(clean.background, with_noise.background)
+    if method == "rarest":
+        fooled = recover(noisy, method=method, noise_frames=0, slots=8)
+        wrong = (fooled.room[..., :3] == noise[0]).all(-1)
+        assert wrong.mean() > 0.9
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 50])
+def test_where_nothing_moves_there_is_no_room(method: Method, n_frames: int) -> None:
+    frames = np.broadcast_to(true_room(), (n_frames, HEIGHT, WIDTH, 3))
+    recovery = recover(frames, method=method, noise_frames=0)
+    assert recovery.recovered == 0
+    assert not recovery.room[..., 3].any()
+    assert not recovery.confidence.any()
+    assert (recovery.background[..., 3] == 255).all()
+    np.testing.assert_array_equal(recovery.background[..., :3], true_room())
+    assert recovery.report["coverage"] == recovery.report["mean_confidence"] == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_frames_all_is_transparent(method: Method) -> None:
+    recovery = Engine(3, 5, method=method).finalise()
+    assert recovery.room.shape == recovery.background.shape == (3, 5, 4)
+    assert not recovery.room.any()
+    assert not recovery.background.any()
+    assert recovery.report["frames_read"] == recovery.report["coverage"] == 0
+    assert recovery.stats.num_rows == 15
+    assert recovery.stats["background_r"].null_count == 15
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("level", [2, 31, 32, 128, 253])
+@pytest.mark.parametrize(("bits", "tolerance"), [(8, 6), (5, 0)])
+def test_the_backgrounds_colour_is_a_mean(
+    method: Method, level: int, bits: int, tolerance: int
+) -> None:
+    """Also at the edge of a bin, where noise spreads it over two."""
+    rng = np.random.default_rng(level)
+    n_frames = 4000 if method == "transitions" else 300
+    noise = rng.integers(-2, 3, (n_frames, 2, 3, 1))
+    frames = np.repeat(np.clip(level + noise, 0, 255), 3, -1).astype(np.uint8)
+    recovery = recover(frames, method=method, bits=bits, tolerance=tolerance, slots=6)
+    assert (recovery.background[..., 3] == 255).all()
+    assert np.abs(recovery.background[..., :3].astype(int) - level).max() <= 1
+    assert recovery.recovered == 0
+
+
+def test_neighbouring_bins_are_one_background() -> None:
+    """Two bins of eight levels meet at 32; neither alone has the mean."""
+    frames = np.full((100, 1, 1, 3), 30, np.uint8)
+    frames[::2] = 33
+    recovery = recover(frames, method="rarest", bits=5, tolerance=0)
+    assert recovery.counts.background_count.tolist() == [[100]]
+    assert np.abs(recovery.background[0, 0, :3].astype(float) - 31.5).max() <= 0.5
+    apart = recover(frames, method="rarest", bits=8, tolerance=0, threshold=100)
+    assert apart.counts.background_count.tolist() == [[50]]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_higher_threshold_never_claims_more(method: Method) -> None:
+    frames = crossings()
+    recovered = [
+        recover(frames, method=method, threshold=threshold).recovered
+        for threshold in (0, 5, 20, 60, 100)
+    ]
+    assert recovered == sorted(recovered, reverse=True)
+    assert recovered[-1] == 0
+
+
+def test_merged_states_stay_within_full_confidence() -> None:
+    """However a call is cut, no share is over one."""
+    frames = crossings()
+    whole = Engine(HEIGHT, WIDTH)
+    for start in range(0, len(frames), 19):
+        part = Engine(HEIGHT, WIDTH)
+        part.push(frames[start : start + 19])
+        whole.merge(part)
+    recovery = whole.finalise()
+    assert recovery.confidence.max() <= 1
+    assert (np.abs(recovery.room[..., 3] - 255.0 * recovery.confidence) <= 0.5 + 1e-3).all()
+    table = whole._table
+    assert isinstance(table, TransitionTable)
+    assert table.leader_surveys.max() <= table.n_surveys

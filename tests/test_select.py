@@ -1,0 +1,151 @@
+"""Selecting against references that look at one pixel, or one region, at a time."""
+
+from __future__ import annotations
+
+import naive
+import naive_finalise
+import numpy as np
+import pytest
+from clips import PROPERTY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unveil_kernels import count, select
+
+pytestmark = pytest.mark.kernels
+
+SEEDS = st.integers(0, 2**32 - 1)
+SIDES = st.integers(1, 12)
+
+
+@PROPERTY
+@given(seed=SEEDS, n_slots=st.integers(1, 6), noise_frames=st.integers(0, 4))
+def test_a_pixels_colours(seed: int, n_slots: int, noise_frames: int) -> None:
+    """Few values, so that many are equal; firsts differ where counts do not."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 6, (20, n_slots))
+    firsts = np.stack([rng.permutation(n_slots) for _ in counts])
+    episodes = rng.integers(0, 4, counts.shape)
+    beyond = rng.random(counts.shape) < 0.7
+    found = np.empty(len(counts), np.int64)
+
+    select.most_counted(counts, firsts, noise_frames, found)
+    rows = list(zip(counts.tolist(), firsts.tolist(), strict=True))
+    assert found.tolist() == [naive.most_counted(n, f, noise_frames) for n, f in rows]
+
+    select.rarest_beyond(counts, firsts, beyond, noise_frames, found)
+    assert found.tolist() == [
+        naive.rarest_beyond(n, f, b, noise_frames)
+        for (n, f), b in zip(rows, beyond.tolist(), strict=True)
+    ]
+
+    select.most_episodes(counts, episodes, beyond, noise_frames, found)
+    assert found.tolist() == [
+        naive.most_episodes(n, e, b, noise_frames)
+        for n, e, b in zip(counts.tolist(), episodes.tolist(), beyond.tolist(), strict=True)
+    ]
+
+
+def test_where_all_is_noise_the_background_is_still_found() -> None:
+    found = np.empty(1, np.int64)
+    counts, firsts = np.array([[1, 2, 2]]), np.array([[0, 5, 3]])
+    select.most_counted(counts, firsts, 9, found)
+    assert found.tolist() == [2]
+    select.rarest_beyond(counts, firsts, np.ones((1, 3), bool), 9, found)
+    assert found.tolist() == [-1]
+
+
+@PROPERTY
+@given(seed=SEEDS, height=SIDES, width=SIDES, share=st.sampled_from([0.0, 0.25, 0.5, 1.0]))
+def test_large_regions(seed: int, height: int, width: int, share: float) -> None:
+    mask = np.random.default_rng(seed).random((height, width)) < 0.6
+    expected = naive.keep_large_regions(mask, share)
+    select.keep_large_regions(mask, share)
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_regions_touch_by_sides_and_not_by_corners() -> None:
+    mask = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0]], bool)
+    select.keep_large_regions(mask, 1.0)
+    assert mask.sum() == 4, "two regions of two pixels are equally large"
+    mask[0, 3] = mask[1, 3] = True
+    select.keep_large_regions(mask, 0.75)
+    assert mask.tolist() == [[0, 0, 0, 1], [0, 0, 1, 1], [0, 0, 1, 0]]
+
+
+@PROPERTY
+@given(seed=SEEDS, height=SIDES, width=SIDES, tolerance=st.sampled_from([0.0, 1.0, 3.0]))
+def test_growing(seed: int, height: int, width: int, tolerance: float) -> None:
+    rng = np.random.default_rng(seed)
+    lab = rng.integers(0, 3, (height, width, 3)).astype(np.float32)
+    region = rng.random((height, width)) < 0.15
+    allowed = rng.random((height, width)) < 0.8
+    expected = naive.grow_region(region, lab, allowed, tolerance)
+    select.grow_region(region, lab, allowed, tolerance)
+    np.testing.assert_array_equal(region, expected)
+
+
+@PROPERTY
+@given(seed=SEEDS, height=SIDES, width=SIDES, cut=st.integers(0, 12))
+def test_agreement(seed: int, height: int, width: int, cut: int) -> None:
+    rng = np.random.default_rng(seed)
+    lab = rng.integers(0, 4, (height, width, 3)).astype(np.float32)
+    claimed = rng.random((height, width)) < 0.7
+    agreement = np.full((height, width), np.nan, np.float32)
+    row = min(cut, height)
+    for first, last in ((row, height), (0, row)):
+        select.neighbour_agreement(lab, claimed, 2.0, first, last, agreement)
+    np.testing.assert_allclose(agreement, naive.neighbour_agreement(lab, claimed, 2.0), atol=1e-7)
+
+
+def test_nothing_agrees_with_a_single_pixel() -> None:
+    agreement = np.full((1, 1), np.nan, np.float32)
+    select.neighbour_agreement(
+        np.zeros((1, 1, 3), np.float32), np.ones((1, 1), bool), 2.0, 0, 1, agreement
+    )
+    assert agreement.tolist() == [[0]]
+
+
+def few_slots(rng: np.random.Generator) -> np.ndarray:
+    """Make slots (n, n_slots) whose colours are often alike."""
+    slots = np.zeros((20, 5), count.SLOT)
+    for channel in ("c0", "c1", "c2"):
+        slots[channel] = rng.integers(0, 12 * 256, slots.shape)
+    slots["count"] = rng.integers(0, 4, slots.shape) ** 9
+    slots["surveys"] = rng.integers(0, 4, slots.shape) ** 5
+    return slots
+
+
+@PROPERTY
+@given(seed=SEEDS, radius=st.integers(0, 12))
+def test_the_mean_of_alike_colours(seed: int, radius: int) -> None:
+    slots = few_slots(np.random.default_rng(seed))
+    place = np.random.default_rng(seed).integers(0, 5, len(slots))
+    slots["count"][np.arange(len(slots)), place] += 1
+    levels, total = np.empty((len(slots), 3)), np.empty(len(slots), np.int64)
+    select.mean_of_alike(slots, place, radius, levels, total)
+    for i, pixel in enumerate(naive.read_slots(slots)):
+        counts = [slot.count for slot in pixel]
+        mean = naive_finalise.mean_near(pixel, int(place[i]), radius, counts)
+        np.testing.assert_allclose(levels[i], mean, atol=1e-9)
+        assert total[i] == naive_finalise.weight_near(pixel, int(place[i]), radius, counts)
+
+
+@PROPERTY
+@given(seed=SEEDS, radius=st.integers(0, 12))
+def test_the_mean_of_the_leader(seed: int, radius: int) -> None:
+    rng = np.random.default_rng(seed)
+    slots = few_slots(rng)
+    leaders = rng.integers(0, 12, (len(slots), 3)).astype(np.uint8)
+    surveys = rng.integers(0, 3, len(slots)).astype(np.uint16)
+    levels, total = np.empty((len(slots), 3)), np.empty(len(slots), np.int64)
+    select.mean_of_leader(slots, leaders, surveys, radius, levels, total)
+    for i, (_, *others) in enumerate(naive.read_slots(slots)):
+        c0, c1, c2 = leaders[i].tolist()
+        leader = naive.Slot(naive.to_fine((c0, c1, c2)), surveys=int(surveys[i]))
+        pixel = [leader, *others]
+        weights = [max(1, leader.surveys), *(slot.surveys for slot in others)]
+        mean = naive_finalise.mean_near(pixel, 0, radius, weights)
+        np.testing.assert_allclose(levels[i], mean, atol=1e-9)
+        weights[0] = leader.surveys
+        assert total[i] == naive_finalise.weight_near(pixel, 0, radius, weights)
