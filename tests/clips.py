@@ -22,7 +22,7 @@ WITHOUT_JIT = bool(numba.config.DISABLE_JIT)
 """Kernels then run as plain Python: the same properties on fewer examples."""
 
 PROPERTY = settings(
-    max_examples=10 if WITHOUT_JIT else 40, deadline=None, print_blob=True, database=None
+    max_examples=25 if WITHOUT_JIT else 100, deadline=None, print_blob=True, database=None
 )
 
 
@@ -41,6 +41,7 @@ class Clip:
 
     @property
     def likeness(self) -> naive.Likeness:
+        """When the references take two colours for one."""
         return naive.Likeness(self.bits, self.tolerance)
 
     @property
@@ -64,6 +65,7 @@ class Clip:
         return planes
 
     def table(self, kind: type[ColourTable]) -> ColourTable:
+        """Make a table for the clip."""
         return kind(self.layout, slots=self.slots, bits=self.bits, tolerance=self.tolerance)
 
     def pixels(self, kind: type[ColourTable]) -> dict[naive.Place, Any]:
@@ -118,11 +120,9 @@ class ShuffledBands:
     def run(
         self, step: Callable[[int, int], Any], n_rows: int, band_rows: int | None = None
     ) -> None:
-        cuts = [0, n_rows]
-        for row in range(self._alignment, n_rows, self._alignment):
-            if self._rng.random() < 0.5:
-                cuts.append(row)
-        cuts.sort()
+        """Call `step` for bands that cover all rows."""
+        inner = range(self._alignment, n_rows, self._alignment)
+        cuts = [0, *(row for row in inner if self._rng.random() < 0.5), n_rows]
         for band in self._rng.permutation(len(cuts) - 1):
             step(cuts[band], cuts[band + 1])
 

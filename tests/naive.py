@@ -38,10 +38,12 @@ class Slot:
 
     @property
     def free(self) -> bool:
+        """Whether no colour was counted or surveyed."""
         return self.count == 0 and self.surveys == 0
 
     @property
     def sightings(self) -> int:
+        """Samples counted and surveys."""
         return self.count + self.surveys
 
 
@@ -58,6 +60,7 @@ class Likeness:
         return max(abs(p // unit - q // unit) * unit for p, q in zip(a, b, strict=True))
 
     def same(self, a: Colour, b: Colour) -> bool:
+        """Tell whether two colours count as one."""
         return self.distance(a, b) <= self.tolerance
 
 
@@ -136,6 +139,7 @@ class RunPixel:
         self.run_start = 0
 
     def see(self, frame: int, colour: Colour) -> None:
+        """Count the sample of a frame."""
         if frame == 0:
             self.run, self.run_start = colour, 0
         elif not self.likeness.same(colour, self.run):
@@ -187,6 +191,7 @@ class TransitionPixel:
         self.newest = deque([Sample(-1, (0, 0, 0)) for _ in range(5)], maxlen=5)
 
     def see(self, frame: int, colour: Colour) -> None:
+        """Count the sample of a frame."""
         if frame == 0:
             self.leader = colour
         distance = self.likeness.distance(colour, self.leader)
@@ -198,6 +203,7 @@ class TransitionPixel:
             self.survey(colour)
 
     def count_next_to_change(self, frame: int) -> None:
+        """Decide about the sample of two frames ago, whose future is now known."""
         before2, before1, sample, after1, after2 = self.newest
         near = before2.is_leader or before1.is_leader or after1.is_leader or after2.is_leader
         if not (sample.is_far and near):
@@ -208,6 +214,7 @@ class TransitionPixel:
             self.slots[0].episodes = min(self.slots[0].episodes + 1, U16_MAX)
 
     def survey(self, colour: Colour) -> None:
+        """Vote for the colour of a sample that has not moved for two frames."""
         if self.likeness.distance(colour, self.newest[-1 - WINDOW].colour) > STILLNESS:
             return
         if self.likeness.same(colour, self.leader):
@@ -225,15 +232,18 @@ class TransitionPixel:
             self.newest[-1].is_leader = True
 
     def put(self, sample: Slot, gap: int) -> int:
+        """Deposit in any slot but the leader's."""
         place, evicted = deposit(self.slots, 1, sample, gap, self.likeness)
         self.evictions = min(self.evictions + evicted, U16_MAX)
         return place
 
     def store_leader(self) -> None:
+        """Write the leader into its slot."""
         self.slots[0].colour = to_fine(self.leader)
         self.slots[0].surveys = self.leader_surveys
 
     def swap(self, place: int) -> None:
+        """Make the colour of a slot the leader."""
         self.slots[0], self.slots[place] = self.slots[place], self.slots[0]
         self.leader = to_level(self.slots[0].colour)
         self.leader_surveys = self.slots[0].surveys
@@ -289,12 +299,16 @@ def slots_of(pixels: Iterable[Pixel]) -> list[list[Slot]]:
     return [[Slot() if slot.free else slot for slot in pixel.slots] for pixel in pixels]
 
 
-def read_slots(slots: Array) -> list[list[Slot]]:
-    """Read an array (h, w, n_slots) of slots in the form of `slots_of`."""
+def read_slots(slots: Array, *, with_leader: bool = False) -> list[list[Slot]]:
+    """Read an array (h, w, n_slots) of slots in the form of `slots_of`.
+
+    Where slot 0 holds the leader it is no free one, though it may never have been surveyed.
+    """
     read = []
     for pixel in slots.reshape(-1, slots.shape[-1]).tolist():
         decoded = [Slot((c0, c1, c2), *rest) for c0, c1, c2, *rest in pixel]
-        read.append([Slot() if slot.free else slot for slot in decoded])
+        used = [Slot() if slot.free else slot for slot in decoded]
+        read.append([decoded[0], *used[1:]] if with_leader else used)
     return read
 
 

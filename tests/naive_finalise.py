@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any, TypeVar
 
@@ -241,6 +241,8 @@ def decide_transitions(
     share = slots[room].count / max(1, sum(s.count for s in others))
     if not known and leader.episodes >= seen:
         room, seen, share = 0, leader.episodes, leader.surveys / max(1, n_surveys)
+        # What was counted of it before it led is left out.
+        slots = [replace(leader, count=0), *others]
     if seen < needed:
         room = -1
     surveys = [s.surveys for s in slots]

@@ -70,9 +70,7 @@ def test_long_recordings_of_variable_rate_are_interpolated(n_frames: int, seed: 
         seconds = np.cumsum(steps)
         index = index_of(seconds)
         step = 2 ** math.ceil(math.log2(n_frames / 64))
-        np.testing.assert_allclose(
-            index.seconds_at(np.arange(n_frames)), seconds, atol=0.04 * step
-        )
+        np.testing.assert_allclose(index.seconds_at(np.arange(n_frames)), seconds, atol=0.04 * step)
 
 
 def test_an_unknown_time_lies_between_its_neighbours() -> None:

@@ -89,14 +89,14 @@ def _find_slot(slots, x, start, c0, c1, c2, mask, tolerance):
     s = start
     new = False
     while s < n_slots:
-        new = (slots[x, s].count | slots[x, s].surveys) == 0
+        new = (slots[x, s]["count"] | slots[x, s]["surveys"]) == 0
         if new or same_colour(
             level0,
             level1,
             level2,
-            (np.int32(slots[x, s].c0) + 128) >> 8,
-            (np.int32(slots[x, s].c1) + 128) >> 8,
-            (np.int32(slots[x, s].c2) + 128) >> 8,
+            (np.int32(slots[x, s]["c0"]) + 128) >> 8,
+            (np.int32(slots[x, s]["c1"]) + 128) >> 8,
+            (np.int32(slots[x, s]["c2"]) + 128) >> 8,
             mask,
             tolerance,
         ):
@@ -105,11 +105,11 @@ def _find_slot(slots, x, start, c0, c1, c2, mask, tolerance):
     if s == n_slots:
         new = True
         s = start
-        fewest = np.int64(slots[x, s].count) + np.int64(slots[x, s].surveys)
+        fewest = np.int64(slots[x, s]["count"]) + np.int64(slots[x, s]["surveys"])
         for other in range(start + 1, n_slots):
-            sightings = np.int64(slots[x, other].count) + np.int64(slots[x, other].surveys)
+            sightings = np.int64(slots[x, other]["count"]) + np.int64(slots[x, other]["surveys"])
             if (sightings < fewest) | (
-                (sightings == fewest) & (slots[x, other].last < slots[x, s].last)
+                (sightings == fewest) & (slots[x, other]["last"] < slots[x, s]["last"])
             ):
                 s = other
                 fewest = sightings
@@ -129,35 +129,35 @@ def _deposit(
     s, new = _find_slot(slots, x, start, c0, c1, c2, mask, tolerance)
     evicted = np.uint16(0)
     if new:
-        evicted = np.uint16((slots[x, s].count | slots[x, s].surveys) != 0)
-        slots[x, s].c0 = c0
-        slots[x, s].c1 = c1
-        slots[x, s].c2 = c2
-        slots[x, s].episodes = episodes
-        slots[x, s].surveys = surveys
-        slots[x, s].count = count
-        slots[x, s].first = first
-        slots[x, s].last = last
+        evicted = np.uint16((slots[x, s]["count"] | slots[x, s]["surveys"]) != 0)
+        slots[x, s]["c0"] = c0
+        slots[x, s]["c1"] = c1
+        slots[x, s]["c2"] = c2
+        slots[x, s]["episodes"] = episodes
+        slots[x, s]["surveys"] = surveys
+        slots[x, s]["count"] = count
+        slots[x, s]["first"] = first
+        slots[x, s]["last"] = last
     else:
-        had = np.float32(slots[x, s].count) + np.float32(slots[x, s].surveys)
+        had = np.float32(slots[x, s]["count"]) + np.float32(slots[x, s]["surveys"])
         gained = np.float32(count) + np.float32(surveys)
         share = gained / (had + gained)
-        slots[x, s].c0 = _mean(slots[x, s].c0, c0, share)
-        slots[x, s].c1 = _mean(slots[x, s].c1, c1, share)
-        slots[x, s].c2 = _mean(slots[x, s].c2, c2, share)
-        slots[x, s].surveys = min(np.int64(slots[x, s].surveys) + surveys, U16_MAX)
+        slots[x, s]["c0"] = _mean(slots[x, s]["c0"], c0, share)
+        slots[x, s]["c1"] = _mean(slots[x, s]["c1"], c1, share)
+        slots[x, s]["c2"] = _mean(slots[x, s]["c2"], c2, share)
+        slots[x, s]["surveys"] = min(np.int64(slots[x, s]["surveys"]) + surveys, U16_MAX)
         more_episodes = np.int64(episodes)
         if count > 0:
-            if slots[x, s].count == 0:
-                slots[x, s].first = first
-                slots[x, s].last = last
+            if slots[x, s]["count"] == 0:
+                slots[x, s]["first"] = first
+                slots[x, s]["last"] = last
             else:
-                if first <= np.int64(slots[x, s].last) + gap:
+                if first <= np.int64(slots[x, s]["last"]) + gap:
                     more_episodes -= 1
-                slots[x, s].first = min(np.int64(slots[x, s].first), first)
-                slots[x, s].last = max(np.int64(slots[x, s].last), last)
-            slots[x, s].count = min(np.int64(slots[x, s].count) + count, U32_MAX)
-        slots[x, s].episodes = min(np.int64(slots[x, s].episodes) + more_episodes, U16_MAX)
+                slots[x, s]["first"] = min(np.int64(slots[x, s]["first"]), first)
+                slots[x, s]["last"] = max(np.int64(slots[x, s]["last"]), last)
+            slots[x, s]["count"] = min(np.int64(slots[x, s]["count"]) + count, U32_MAX)
+        slots[x, s]["episodes"] = min(np.int64(slots[x, s]["episodes"]) + more_episodes, U16_MAX)
     return s, evicted
 
 
@@ -442,8 +442,8 @@ def count_transitions(
                 _add(row_evictions, x, evicted)
                 # The last sample before the leader's next one stands for a return to it.
                 returned = (row_history[x] >> 1) & 1
-                row_slots[x, 0].episodes = min(
-                    np.int64(row_slots[x, 0].episodes) + returned, U16_MAX
+                row_slots[x, 0]["episodes"] = min(
+                    np.int64(row_slots[x, 0]["episodes"]) + returned, U16_MAX
                 )
             if frame % SURVEY_EVERY == WINDOW:
                 _widen_row(chroma1_before, shift_x, before1)
@@ -474,7 +474,7 @@ def count_transitions(
                         tolerance_,
                     )
                     _add(row_evictions, x, evicted)
-                    if row_slots[x, s].surveys > row_surveys[x]:
+                    if row_slots[x, s]["surveys"] > row_surveys[x]:
                         _promote(row_slots, x, s, row0, row1, row2, row_surveys)
                         row_history[x] |= np.uint8(1)
 
@@ -525,34 +525,34 @@ def _follow_row(sample, distance, movement, tolerance, leader_inout):
 @inlined
 def _swap_slots(slots, x, a, b):
     """Exchange two slots of a pixel."""
-    c0, c1, c2 = slots[x, a].c0, slots[x, a].c1, slots[x, a].c2
-    episodes, surveys = slots[x, a].episodes, slots[x, a].surveys
-    count, first, last = slots[x, a].count, slots[x, a].first, slots[x, a].last
+    c0, c1, c2 = slots[x, a]["c0"], slots[x, a]["c1"], slots[x, a]["c2"]
+    episodes, surveys = slots[x, a]["episodes"], slots[x, a]["surveys"]
+    count, first, last = slots[x, a]["count"], slots[x, a]["first"], slots[x, a]["last"]
     slots[x, a] = slots[x, b]
-    slots[x, b].c0 = c0
-    slots[x, b].c1 = c1
-    slots[x, b].c2 = c2
-    slots[x, b].episodes = episodes
-    slots[x, b].surveys = surveys
-    slots[x, b].count = count
-    slots[x, b].first = first
-    slots[x, b].last = last
+    slots[x, b]["c0"] = c0
+    slots[x, b]["c1"] = c1
+    slots[x, b]["c2"] = c2
+    slots[x, b]["episodes"] = episodes
+    slots[x, b]["surveys"] = surveys
+    slots[x, b]["count"] = count
+    slots[x, b]["first"] = first
+    slots[x, b]["last"] = last
 
 
 @inlined
 def _store_leader(slots, x, leader0, leader1, leader2, leader_surveys):
-    slots[x, 0].c0 = np.uint16(leader0[x]) << 8
-    slots[x, 0].c1 = np.uint16(leader1[x]) << 8
-    slots[x, 0].c2 = np.uint16(leader2[x]) << 8
-    slots[x, 0].surveys = leader_surveys[x]
+    slots[x, 0]["c0"] = np.uint16(leader0[x]) << 8
+    slots[x, 0]["c1"] = np.uint16(leader1[x]) << 8
+    slots[x, 0]["c2"] = np.uint16(leader2[x]) << 8
+    slots[x, 0]["surveys"] = leader_surveys[x]
 
 
 @inlined
 def _load_leader(slots, x, leader0, leader1, leader2, leader_surveys):
-    leader0[x] = (np.int32(slots[x, 0].c0) + 128) >> 8
-    leader1[x] = (np.int32(slots[x, 0].c1) + 128) >> 8
-    leader2[x] = (np.int32(slots[x, 0].c2) + 128) >> 8
-    leader_surveys[x] = slots[x, 0].surveys
+    leader0[x] = (np.int32(slots[x, 0]["c0"]) + 128) >> 8
+    leader1[x] = (np.int32(slots[x, 0]["c1"]) + 128) >> 8
+    leader2[x] = (np.int32(slots[x, 0]["c2"]) + 128) >> 8
+    leader_surveys[x] = slots[x, 0]["surveys"]
 
 
 @kernel
@@ -586,10 +586,10 @@ def elect_leaders(first_row, last_row, leader0, leader1, leader2, leader_surveys
             best = 0
             for s in range(1, row_slots.shape[1]):
                 a, b = row_slots[x, s], row_slots[x, best]
-                if a.surveys > b.surveys or (
-                    a.surveys == b.surveys
-                    and a.surveys > 0
-                    and (a.c0, a.c1, a.c2) < (b.c0, b.c1, b.c2)
+                if a["surveys"] > b["surveys"] or (
+                    a["surveys"] == b["surveys"]
+                    and a["surveys"] > 0
+                    and (a["c0"], a["c1"], a["c2"]) < (b["c0"], b["c1"], b["c2"])
                 ):
                     best = s
             if best != 0:
@@ -633,19 +633,19 @@ def merge_slots(
             _add(evictions[row], x, np.int64(others_evictions[row, x]))
             for s in range(others.shape[2]):
                 other = others[row, x, s]
-                if (other.count | other.surveys) != 0:
+                if (other["count"] | other["surveys"]) != 0:
                     _, evicted = _deposit(
                         slots[row],
                         x,
                         0,
-                        other.c0,
-                        other.c1,
-                        other.c2,
-                        other.episodes,
-                        other.surveys,
-                        other.count,
-                        other.first + later_by,
-                        other.last + later_by,
+                        other["c0"],
+                        other["c1"],
+                        other["c2"],
+                        other["episodes"],
+                        other["surveys"],
+                        other["count"],
+                        other["first"] + later_by,
+                        other["last"] + later_by,
                         episode_gap,
                         np.int32(mask),
                         np.int32(tolerance),

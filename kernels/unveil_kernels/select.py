@@ -87,9 +87,9 @@ def most_episodes(counts, episodes, beyond, noise_frames, best_out):
 def _alike(slot, c0, c1, c2, radius):
     """Whether no channel of a slot's colour, in 1/256 of a level, is farther off than `radius`."""
     return (
-        abs(np.int64(slot.c0) - c0) <= radius
-        and abs(np.int64(slot.c1) - c1) <= radius
-        and abs(np.int64(slot.c2) - c2) <= radius
+        abs(np.int64(slot["c0"]) - c0) <= radius
+        and abs(np.int64(slot["c1"]) - c1) <= radius
+        and abs(np.int64(slot["c2"]) - c2) <= radius
     )
 
 
@@ -112,14 +112,14 @@ def mean_of_alike(slots, place, radius, levels_out, total_out):
     """
     for i in range(len(slots)):
         centre = slots[i, place[i]]
-        c0, c1, c2 = np.int64(centre.c0), np.int64(centre.c1), np.int64(centre.c2)
+        c0, c1, c2 = np.int64(centre["c0"]), np.int64(centre["c1"]), np.int64(centre["c2"])
         sum0 = sum1 = sum2 = total = np.int64(0)
         for s in range(slots.shape[1]):
-            if slots[i, s].count > 0 and _alike(slots[i, s], c0, c1, c2, 256 * radius):
-                weight = np.int64(slots[i, s].count)
-                sum0 += weight * np.int64(slots[i, s].c0)
-                sum1 += weight * np.int64(slots[i, s].c1)
-                sum2 += weight * np.int64(slots[i, s].c2)
+            if slots[i, s]["count"] > 0 and _alike(slots[i, s], c0, c1, c2, 256 * radius):
+                weight = np.int64(slots[i, s]["count"])
+                sum0 += weight * np.int64(slots[i, s]["c0"])
+                sum1 += weight * np.int64(slots[i, s]["c1"])
+                sum2 += weight * np.int64(slots[i, s]["c2"])
                 total += weight
         levels_out[i, 0] = sum0 / (256.0 * total)
         levels_out[i, 1] = sum1 / (256.0 * total)
@@ -152,11 +152,11 @@ def mean_of_leader(slots, leaders, leader_surveys, radius, levels_out, total_out
         total = np.int64(leader_surveys[i])
         sum0, sum1, sum2 = weights * c0, weights * c1, weights * c2
         for s in range(1, slots.shape[1]):
-            if slots[i, s].surveys > 0 and _alike(slots[i, s], c0, c1, c2, 256 * radius):
-                weight = np.int64(slots[i, s].surveys)
-                sum0 += weight * np.int64(slots[i, s].c0)
-                sum1 += weight * np.int64(slots[i, s].c1)
-                sum2 += weight * np.int64(slots[i, s].c2)
+            if slots[i, s]["surveys"] > 0 and _alike(slots[i, s], c0, c1, c2, 256 * radius):
+                weight = np.int64(slots[i, s]["surveys"])
+                sum0 += weight * np.int64(slots[i, s]["c0"])
+                sum1 += weight * np.int64(slots[i, s]["c1"])
+                sum2 += weight * np.int64(slots[i, s]["c2"])
                 weights += weight
                 total += weight
         levels_out[i, 0] = sum0 / (256.0 * weights)

@@ -1,0 +1,535 @@
+"""The engine: frames of every kind in, the same bytes out however they are cut and shared."""
+
+from __future__ import annotations
+
+import json
+import math
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+from footage import numbered_frame, write_video
+
+import unveil
+from unveil import Engine, Progress
+from unveil import engine as engine_module
+from unveil.encode import VideoWriter
+from unveil.engine import prepare
+from unveil.errors import (
+    FrameTooLarge,
+    IncompatibleTable,
+    InvalidParameter,
+    MissingInput,
+    OutputUnwritable,
+)
+from unveil.parameters import Method
+from unveil.recovery import Recovery
+
+Array = npt.NDArray[Any]
+METHODS: list[Method] = ["transitions", "rarest"]
+HEIGHT, WIDTH = 22, 38
+
+
+def call_frames(n_frames: int = 150, seed: int = 0) -> Array:
+    """Let a bar of changing colour cross a textured background; the room shows behind it."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    background = np.stack([60 + y, 90 + x, 160 - y], -1)
+    room = np.stack([200 - x, 60 + 2 * y, 40 + x], -1)
+    frames = np.empty((n_frames, HEIGHT, WIDTH, 3), np.uint8)
+    colour = rng.integers(0, 256, 3)
+    for i in range(n_frames):
+        left = 3 * (i % 30) - 8
+        if i % 30 == 0:
+            colour = rng.integers(0, 256, 3)
+        frames[i] = background
+        frames[i, :, max(0, left) : max(0, left + 8)] = colour
+        leak = slice(max(0, left - 4), max(0, left))
+        frames[i, 5:16, leak] = room[5:16, leak]
+    return frames
+
+
+def assert_same(a: Recovery, b: Recovery) -> None:
+    assert a.room.tobytes() == b.room.tobytes()
+    assert a.background.tobytes() == b.background.tobytes()
+    assert a.confidence.tobytes() == b.confidence.tobytes()
+    assert a.stats.equals(b.stats)
+    assert a.report == b.report
+
+
+def recover_frames(frames: Array, **choice: Any) -> Recovery:
+    engine = Engine(HEIGHT, WIDTH, **choice)
+    engine.push(frames)
+    return engine.finalise()
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("call") / "call.mp4"
+    with VideoWriter(path, height=HEIGHT, width=WIDTH, frame_rate=25, crf=12) as video:
+        for frame in call_frames():
+            video.write(frame)
+    return path
+
+
+# What must not matter
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_threads_and_chunks_change_no_byte(call: Path, tmp_path: Path, method: Method) -> None:
+    reference: dict[str, bytes] = {}
+    arrays: list[bytes] = []
+    for threads in (1, 2):
+        for chunk_frames in (1, 7, 64):
+            recovery = unveil.recover(
+                call, method=method, threads=threads, chunk_frames=chunk_frames
+            )
+            assert recovery.recovered > 100
+            folder = tmp_path / f"{threads}-{chunk_frames}"
+            recovery.save(folder)
+            names = ("room.png", "background.png", "stats.parquet")
+            files = {name: (folder / name).read_bytes() for name in names}
+            found = [a.tobytes() for a in (recovery.room, recovery.background, recovery.confidence)]
+            reference, arrays = reference or files, arrays or found
+            assert files == reference
+            assert found == arrays
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pushing_one_by_one_or_in_batches_is_the_same(method: Method) -> None:
+    frames = call_frames()
+    reference = recover_frames(frames, method=method, threads=1)
+    for threads, chunk_frames, batch in ((2, 1, 11), (1, 7, 1), (2, 64, 64), (1, 500, 150)):
+        engine = Engine(HEIGHT, WIDTH, method=method, threads=threads, chunk_frames=chunk_frames)
+        for start in range(0, len(frames), batch):
+            engine.push(frames[start : start + batch])
+        assert engine.n_frames == len(frames)
+        assert_same(engine.finalise(), reference)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_finalising_in_between_changes_nothing(method: Method) -> None:
+    frames = call_frames()
+    engine = Engine(HEIGHT, WIDTH, method=method)
+    for number, frame in enumerate(frames):
+        engine.push(frame)
+        if number % 23 == 0:
+            early = engine.finalise()
+            assert early.report["frames_read"] == number + 1
+            assert_same(early, engine.finalise())
+    assert_same(engine.finalise(), recover_frames(frames, method=method))
+
+
+# Frames
+
+
+def test_frames_of_every_form() -> None:
+    frames = call_frames(40)
+    one_by_one, strided = Engine(HEIGHT, WIDTH), Engine(HEIGHT, WIDTH)
+    for frame in frames:
+        one_by_one.push(frame)
+        strided.push(np.asfortranarray(frame))
+    strided.push(frames[:0])
+    reference = recover_frames(frames)
+    assert_same(one_by_one.finalise(), reference)
+    assert_same(strided.finalise(), reference)
+    readonly = frames.copy()
+    readonly.flags.writeable = False
+    assert_same(recover_frames(readonly), reference)
+
+
+def test_an_array_may_be_reused() -> None:
+    frames = call_frames(40)
+    engine, buffer = Engine(HEIGHT, WIDTH), np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    for frame in frames:
+        buffer[...] = frame
+        engine.push(buffer)
+        buffer[...] = 0
+    assert_same(engine.finalise(), recover_frames(frames))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rgb_frames_are_the_same_as_arrays(method: Method) -> None:
+    frames = call_frames(60)
+    engine = Engine(HEIGHT, WIDTH, method=method)
+    for frame in frames:
+        engine.push(av.VideoFrame.from_ndarray(frame, "rgb24"))
+    assert_same(engine.finalise(), recover_frames(frames, method=method))
+
+
+def test_nv12_is_the_same_as_yuv420p() -> None:
+    recoveries = []
+    for name in ("yuv420p", "nv12"):
+        engine = Engine(HEIGHT, WIDTH)
+        for frame in call_frames(60):
+            planar = av.VideoFrame.from_ndarray(frame, "rgb24").reformat(format="yuv420p")
+            engine.push(planar.reformat(format=name))
+        recoveries.append(engine.finalise())
+    assert_same(*recoveries)
+    error = (
+        recoveries[0].background[..., :3].astype(int)
+        - recover_frames(call_frames(60)).background[..., :3]
+    )
+    assert np.abs(error).mean() < 4, "the colours' matrix is honoured"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((HEIGHT, WIDTH + 1, 3), np.uint8),
+        np.zeros((HEIGHT - 1, WIDTH, 3), np.uint8),
+        np.zeros((HEIGHT, WIDTH, 4), np.uint8),
+        np.zeros((HEIGHT, WIDTH), np.uint8),
+        np.zeros((1, 1, HEIGHT, WIDTH, 3), np.uint8),
+        np.zeros((HEIGHT, WIDTH, 3), np.float32),
+        np.zeros((HEIGHT, WIDTH, 3), np.int8),
+        np.zeros((2, HEIGHT, WIDTH, 3), np.uint16),
+        av.VideoFrame(WIDTH + 2, HEIGHT, "yuv420p"),
+        av.VideoFrame(WIDTH, HEIGHT - 2, "rgb24"),
+    ],
+    ids=lambda wrong: str(getattr(wrong, "shape", wrong))[:40],
+)
+def test_frames_of_another_size_or_type(wrong: Any) -> None:
+    engine = Engine(HEIGHT, WIDTH)
+    engine.push(call_frames(3))
+    with pytest.raises(ValueError, match=f"{WIDTH}"):
+        engine.push(wrong)
+    assert engine.n_frames == 3
+    assert engine.finalise().report["frames_read"] == 3
+
+
+def test_kinds_of_frames_cannot_be_mixed() -> None:
+    frame = numbered_frame(5, HEIGHT, WIDTH)
+    engine = Engine(HEIGHT, WIDTH)
+    engine.push(call_frames(3))
+    with pytest.raises(ValueError, match="for an engine of"):
+        engine.push(frame)
+    engine.finalise()
+    with pytest.raises(ValueError, match="for an engine of"):
+        engine.push(frame)
+    assert engine.n_frames == 3
+    other = Engine(HEIGHT, WIDTH)
+    other.push(frame)
+    with pytest.raises(ValueError, match="for an engine of"):
+        other.push(call_frames(1))
+
+
+# Times
+
+
+def seconds_of(recovery: Recovery, name: str) -> Array:
+    values = np.array(recovery.stats[name].to_pylist(), np.float64)
+    return values[~np.isnan(values)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_times_end_up_in_the_statistics(method: Method) -> None:
+    frames = call_frames()
+    engine = Engine(HEIGHT, WIDTH, method=method)
+    times = 100 + np.cumsum(np.random.default_rng(0).uniform(0.01, 0.2, len(frames)))
+    engine.push(frames[0], times[0])
+    engine.push(frames[1:], times[1:])
+    recovery = engine.finalise()
+    stats = recovery.stats.to_pydict()
+    assert any(frame is not None for frame in stats["first_frame"])
+    for frame, seconds in zip(stats["first_frame"], stats["first_seconds"], strict=True):
+        assert seconds == (None if frame is None else pytest.approx(times[frame], abs=1e-12))
+
+
+def test_a_video_frames_own_time() -> None:
+    given, own = Engine(HEIGHT, WIDTH), Engine(HEIGHT, WIDTH)
+    for number, array in enumerate(call_frames()):
+        frame = av.VideoFrame.from_ndarray(array, "rgb24")
+        given.push(frame, number / 20 + 3)
+        frame.pts, frame.time_base = number + 60, Fraction(1, 20)
+        own.push(frame)
+    assert_same(given.finalise(), own.finalise())
+    assert seconds_of(own.finalise(), "first_seconds").min() >= 3
+
+
+def test_unknown_times_are_null() -> None:
+    frames = call_frames()
+    by_array, by_frame = Engine(HEIGHT, WIDTH), Engine(HEIGHT, WIDTH)
+    by_array.push(frames)
+    for frame in frames:
+        by_frame.push(av.VideoFrame.from_ndarray(frame, "rgb24"))
+    for engine in (by_array, by_frame):
+        stats = engine.finalise().stats
+        assert stats["first_frame"].null_count < stats.num_rows
+        assert stats["first_seconds"].null_count == stats.num_rows
+
+
+def test_as_many_times_as_frames() -> None:
+    with pytest.raises(ValueError, match="broadcast"):
+        Engine(HEIGHT, WIDTH).push(call_frames(3), np.arange(4.0))
+
+
+# Merging, saving and loading
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_saved_engine_goes_on_exactly(tmp_path: Path, method: Method) -> None:
+    frames = call_frames()
+    choice: dict[str, Any] = {
+        "method": method,
+        "metric": "cosine",
+        "threshold": 0.97,
+        "noise_frames": 0,
+        "slots": 4,
+        "bits": 7,
+        "tolerance": 3,
+    }
+    engine = Engine(HEIGHT, WIDTH, **choice)
+    engine.push(frames[:70], np.arange(70) / 25)
+    engine.save(tmp_path / "call.npz")
+    loaded = Engine.load(str(tmp_path / "call.npz"), threads=1)
+    assert loaded.n_frames == 70
+    assert (loaded.height, loaded.width) == (HEIGHT, WIDTH)
+    assert loaded.parameters.as_dict() == engine.parameters.as_dict()
+    assert loaded.parameters.n_threads == 1
+    assert_same(loaded.finalise(), engine.finalise())
+    for each in (engine, loaded):
+        each.push(frames[70:], np.arange(70, 150) / 25)
+    assert_same(loaded.finalise(), engine.finalise())
+
+
+def test_an_engine_without_frames_can_be_saved(tmp_path: Path) -> None:
+    Engine(HEIGHT, WIDTH, slots=3).save(tmp_path / "call.npz")
+    loaded = Engine.load(tmp_path / "call.npz")
+    assert loaded.n_frames == 0
+    loaded.push(numbered_frame(0, HEIGHT, WIDTH))
+    assert loaded.finalise().report["frames_read"] == 1
+
+
+def test_what_is_loaded_takes_frames_of_one_kind(tmp_path: Path) -> None:
+    engine = Engine(HEIGHT, WIDTH)
+    engine.push(call_frames(3))
+    engine.save(tmp_path / "call.npz")
+    loaded = Engine.load(tmp_path / "call.npz")
+    with pytest.raises(ValueError, match="does not fit"):  # noqa: PT012
+        loaded.push(numbered_frame(0, HEIGHT, WIDTH))
+        loaded.finalise()
+
+
+def test_files_that_are_no_state(tmp_path: Path) -> None:
+    path = tmp_path / "call.npz"
+    np.savez(path, frames=np.zeros(3))
+    with pytest.raises(IncompatibleTable, match=str(path)):
+        Engine.load(path)
+    path.write_bytes(b"")
+    with pytest.raises(IncompatibleTable, match=str(path)):
+        Engine.load(path)
+
+
+@pytest.mark.parametrize("change", [{"median": True}, {"threshold": 1000}, {"metric": "euclid"}])
+def test_parameters_of_another_version(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "call.npz"
+    engine = Engine(HEIGHT, WIDTH)
+    engine.push(call_frames(3))
+    engine.save(path)
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    header = json.loads(arrays["header"].tobytes())
+    header["parameters"] |= change
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    with pytest.raises(IncompatibleTable, match="not a state"):
+        Engine.load(path)
+
+
+def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in ("missing", "file"):
+        with pytest.raises(OutputUnwritable):
+            Engine(HEIGHT, WIDTH).save(tmp_path / folder / "call.npz")
+
+
+def test_merged_engines_equal_one() -> None:
+    frames = call_frames()
+    choice: dict[str, Any] = {"method": "rarest", "tolerance": 0, "slots": 20}
+    whole, merged = Engine(HEIGHT, WIDTH, **choice), Engine(HEIGHT, WIDTH, **choice)
+    times = np.arange(len(frames)) / 25
+    whole.push(frames, times)
+    for start, end in ((0, 0), (0, 61), (61, 62), (62, 150)):
+        part = Engine(HEIGHT, WIDTH, **choice)
+        part.push(frames[start:end], times[start:end])
+        merged.merge(part)
+        assert part.n_frames == end - start, "the other is left as it was"
+    assert merged.n_frames == 150
+    assert_same(merged.finalise(), whole.finalise())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"method": "rarest"}, {"slots": 4}, {"bits": 7}, {"tolerance": 5}],
+    ids=str,
+)
+@pytest.mark.parametrize("n_frames", [0, 3])
+def test_engines_that_count_otherwise_cannot_be_merged(
+    other: dict[str, Any], n_frames: int
+) -> None:
+    one, two = Engine(HEIGHT, WIDTH), Engine(HEIGHT, WIDTH, **other)
+    one.push(call_frames(3)[:n_frames])
+    two.push(call_frames(3))
+    with pytest.raises(IncompatibleTable):
+        one.merge(two)
+    assert one.n_frames == n_frames
+
+
+@pytest.mark.parametrize("n_frames", [0, 3])
+def test_engines_of_another_size_cannot_be_merged(n_frames: int) -> None:
+    one, two = Engine(HEIGHT, WIDTH), Engine(HEIGHT, WIDTH - 2)
+    one.push(call_frames(3)[:n_frames])
+    two.push(call_frames(3)[:, :, 2:])
+    with pytest.raises(IncompatibleTable):
+        one.merge(two)
+    assert one.finalise().room.shape == (HEIGHT, WIDTH, 4)
+
+
+# Bounds and parameters
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("rgb", [False, True])
+def test_the_state_is_at_most_128_bytes_a_pixel(method: Method, rgb: bool) -> None:
+    sizes = set()
+    for n_frames in (1, 150):
+        engine = Engine(HEIGHT, WIDTH, method=method)
+        for frame in call_frames(n_frames):
+            given = av.VideoFrame.from_ndarray(frame, "rgb24")
+            engine.push(given if rgb else given.reformat(format="yuv420p"))
+        sizes.add(engine.finalise().report["state_bytes_per_pixel"])
+    assert len(sizes) == 1
+    assert sizes.pop() <= 128
+
+
+@pytest.mark.parametrize(
+    ("size", "choice"),
+    [
+        ((0, 5), {}),
+        ((5, -1), {}),
+        ((5, 5), {"chunk_frames": 0}),
+        ((5, 5), {"slots": 1}),
+        ((5, 5), {"threshold": 101}),
+    ],
+)
+def test_what_is_out_of_range(size: tuple[int, int], choice: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameter):
+        Engine(*size, **choice)
+
+
+def test_a_state_larger_than_the_memory() -> None:
+    engine = Engine(2**20, 2**20, chunk_frames=1)
+    with pytest.raises(FrameTooLarge, match="scale the video down"):
+        engine.save("never written")
+    assert not Path("never written").exists()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 5), (1, 40), (41, 1), (2, 9)])
+def test_odd_sizes(method: Method, height: int, width: int) -> None:
+    engine = Engine(height, width, method=method)
+    rng = np.random.default_rng(0)
+    for _ in range(70):
+        planar = av.VideoFrame(width, height, "yuv420p")
+        for plane in planar.planes:
+            plane.update(rng.integers(0, 256, plane.buffer_size, np.uint8).tobytes())
+        engine.push(planar)
+    recovery = engine.finalise()
+    assert recovery.room.shape == (height, width, 4)
+    assert recovery.stats.num_rows == height * width
+
+
+# Recovering a file
+
+
+def test_recover_reports_what_it_did(call: Path) -> None:
+    told: list[Progress] = []
+    recovery = unveil.recover(call, threads=1, progress=told.append)
+    report = recovery.report
+    assert json.loads(json.dumps(report)) == report
+    assert report["frames_read"] == report["frames_used"] == 150
+    assert report["frames_damaged"] == report["frames_skipped"] == 0
+    assert report["truncated"] is None
+    assert report["interrupted"] is False
+    assert report["warnings"] == []
+    assert report["input"]["width"] == WIDTH
+    assert report["parameters"]["method"] == "transitions"
+    assert report["recovered_pixels"] == recovery.recovered
+    assert report["coverage"] == pytest.approx(recovery.recovered / (HEIGHT * WIDTH))
+    assert report["state_bytes_per_pixel"] <= 128
+    assert set(report["seconds"]) >= {"open", "prepare", "decode", "count", "finalise"}
+    stages = [progress.stage for progress in told]
+    assert stages[0] == "prepare"
+    assert stages[-1] == "finalise"
+    assert told[-1].n_frames == 150
+
+
+def test_recover_equals_pushing_the_decoded_frames(call: Path) -> None:
+    engine = Engine(HEIGHT, WIDTH)
+    with av.open(str(call)) as container:
+        for frame in container.decode(video=0):
+            engine.push(frame)
+    pushed, recovered = engine.finalise(), unveil.recover(call)
+    assert pushed.room.tobytes() == recovered.room.tobytes()
+    assert pushed.stats.equals(recovered.stats)
+    assert seconds_of(recovered, "last_seconds").max() <= 6
+
+
+def test_a_part_of_a_recording(call: Path) -> None:
+    recovery = unveil.recover(call, start_seconds=1.0, end_seconds=4.0, stride=2)
+    assert recovery.report["frames_used"] == pytest.approx(38, abs=1)
+    assert recovery.report["selection"] == {
+        "start_seconds": 1.0,
+        "end_seconds": 4.0,
+        "stride": 2,
+    }
+    seconds = seconds_of(recovery, "first_seconds")
+    assert len(seconds) == 0 or (seconds.min() >= 1 - 1e-9 and seconds.max() <= 4)
+
+
+def test_previews_show_what_is_recovered_so_far(call: Path) -> None:
+    previews: list[Recovery] = []
+    recovery = unveil.recover(call, chunk_frames=10, preview=previews.append, preview_seconds=0.0)
+    counted = [preview.report["frames_read"] for preview in previews]
+    assert counted == sorted(set(counted))
+    assert previews[-1].room.shape == recovery.room.shape
+    assert recovery.room.tobytes() == unveil.recover(call).room.tobytes()
+
+
+def test_a_turned_video_is_recovered_upright(tmp_path: Path, call: Path) -> None:
+    with av.open(str(call)) as container:
+        frames = list(container.decode(video=0))
+    path = write_video(tmp_path / "turned.mp4", frames, rate=25, rotation=(90,))
+    straight = write_video(tmp_path / "straight.mp4", frames, rate=25)
+    turned, upright = unveil.recover(path), unveil.recover(straight)
+    assert turned.room.shape == (WIDTH, HEIGHT, 4)
+    assert turned.stats.num_rows == HEIGHT * WIDTH
+    assert any(np.array_equal(np.rot90(upright.room, turns), turned.room) for turns in (1, 3))
+    assert turned.recovered == upright.recovered
+
+
+def test_errors_of_the_input(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput):
+        unveil.recover(tmp_path / "missing.mp4")
+    with pytest.raises(InvalidParameter):
+        unveil.recover(tmp_path / "missing.mp4", slots=1)
+
+
+def test_an_interrupted_file_is_not_recovered(call: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: Engine, chunk: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine_module.Engine, "update", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        unveil.recover(call)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_preparing_counts_nothing(method: Method) -> None:
+    assert 0 <= prepare(method) < math.inf
