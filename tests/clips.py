@@ -22,7 +22,11 @@ WITHOUT_JIT = bool(numba.config.DISABLE_JIT)
 """Kernels then run as plain Python: the same properties on fewer examples."""
 
 PROPERTY = settings(
-    max_examples=25 if WITHOUT_JIT else 100, deadline=None, print_blob=True, database=None
+    max_examples=15 if WITHOUT_JIT else 60,
+    deadline=None,
+    print_blob=True,
+    database=None,
+    report_multiple_bugs=False,
 )
 
 

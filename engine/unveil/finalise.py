@@ -112,13 +112,6 @@ class _Decided:
         }
         return Recovery(self.room, self.background, self.confidence, counts, table.times, report)
 
-    def set_background(self, band: slice, rgb: Array, alpha: Array, total: Array) -> None:
-        """Fill in a band's background: its pixels' colours (n, 3), alphas and counts (n,)."""
-        background = self.background[band].reshape(-1, 4)  # a view: bands are contiguous
-        background[:, :3] = np.rint(rgb)
-        background[:, 3] = alpha
-        self.background_count[band].reshape(-1)[:] = total
-
     def set_room(
         self, band: slice, pixels: Array, slots: Array, rgb: Array, background: Array
     ) -> Array:
@@ -182,7 +175,8 @@ def _decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: _
         total = np.empty(len(slots), np.int64)
         select.mean_of_alike(slots, most, _noise_radius(table), levels, total)
         background = to_rgb(levels, colour)
-        out.set_background(band, background, np.full(len(slots), 255), total)
+        out.background[band] = _opaque(background).reshape(-1, width, 4)
+        out.background_count[band] = total.reshape(-1, width)
         (pixels,) = np.nonzero(rarest >= 0)
         chosen = slots[pixels, rarest[pixels]]
         room = _rgb(chosen, colour)
@@ -207,14 +201,25 @@ def _decide_transitions(
     height, width = out.confidence.shape
     colour = table.layout.colour
     leaders = np.stack([table.leader0, table.leader1, table.leader2], -1)
-    leader_lab = np.empty((height, width, 3), np.float32)
+    background = np.empty((height, width, 3), np.float32)
+    background_lab = np.empty((height, width, 3), np.float32)
 
-    def convert(first: int, last: int) -> None:
+    def average(first: int, last: int) -> None:
         band = slice(first, last)
-        leader_lab[band] = to_lab(to_rgb(leaders[band].astype(np.float64), colour))
+        slots = table.slots[band].reshape(-1, table.slots.shape[2])
+        levels, total = np.empty((len(slots), 3)), np.empty(len(slots), np.int64)
+        surveys = table.leader_surveys[band].ravel()
+        radius = _noise_radius(table)
+        select.mean_of_leader(slots, leaders[band].reshape(-1, 3), surveys, radius, levels, total)
+        rgb = to_rgb(levels, colour)
+        background[band] = rgb.reshape(-1, width, 3)
+        background_lab[band] = to_lab(rgb).reshape(-1, width, 3)
+        out.background_count[band] = total.reshape(-1, width)
 
-    bands.run(convert, height, max(1, BAND_PIXELS // width))
-    known = _known_background(table, leader_lab)
+    bands.run(average, height, max(1, BAND_PIXELS // width))
+    known = _known_background(out.background_count / max(1, table.n_surveys), background_lab)
+    out.background[..., :3] = np.rint(background)
+    out.background[..., 3] = 255 * known
     returns = np.ascontiguousarray(table.slots["episodes"][..., 0])
     needed = np.full((height, width), float(MIN_EPISODES))
     if not known.all():
@@ -226,14 +231,14 @@ def _decide_transitions(
     def decide(first: int, last: int) -> None:
         band = slice(first, last)
         slots = table.slots[band].reshape(-1, table.slots.shape[2])
-        leader = leaders[band].reshape(-1, 3)
-        leader_rgb = to_rgb(leader.astype(np.float64), colour)
+        leader_rgb = to_rgb(leaders[band].reshape(-1, 3).astype(np.float64), colour)
+        behind = background[band].reshape(-1, 3).astype(np.float64)
         surveys = table.leader_surveys[band].ravel()
         counts, episodes = _field(slots, "count"), _field(slots, "episodes")
         rows = np.arange(len(slots))
         counts[:, 0] = 0  # what was counted of the leader before it led
         considered = counts > parameters.noise_frames
-        beyond = _beyond(slots, considered, leader_rgb, colour, parameters)
+        beyond = _beyond(slots, considered, behind, colour, parameters)
         place = np.empty(len(slots), np.int64)
         select.most_episodes(counts, episodes, beyond, parameters.noise_frames, place)
         seen = np.where(place >= 0, episodes[rows, place], 0)
@@ -246,18 +251,13 @@ def _decide_transitions(
         place[seen < needed[band].ravel()] = -1
         consistency[band] = share.reshape(-1, width)
 
-        levels = np.empty((len(slots), 3))
-        total = np.empty(len(slots), np.int64)
-        select.mean_of_leader(slots, leader, surveys, _noise_radius(table), levels, total)
-        background = to_rgb(levels, colour)
-        out.set_background(band, background, 255 * known[band].ravel(), total)
         (pixels,) = np.nonzero(place >= 0)
         chosen = slots[pixels, place[pixels]]
         led = place[pixels] == 0
         chosen["surveys"][led] = surveys[pixels[led]]
         chosen["count"][led] = 0
         room = np.where(led[:, None], leader_rgb[pixels], _rgb(chosen, colour))
-        room_lab[band] = out.set_room(band, pixels, chosen, room, background)
+        room_lab[band] = out.set_room(band, pixels, chosen, room, behind)
         out.evictions[band] = table.evictions[band]
         others = (_field(slots, "surveys") + counts > 0)[:, 1:].sum(1).reshape(-1, width)
         out.colours_seen[band] = 1 + others + table.evictions[band]
@@ -268,6 +268,11 @@ def _decide_transitions(
     often = 1.0 - 0.5 ** (out.episodes / needed)
     confidence = np.cbrt(often * consistency * agreement)
     out.claim(confidence, claimed & (agreement >= MIN_AGREEMENT))
+
+
+def _opaque(rgb: Array) -> Array:
+    """Round colours (n, 3) to RGBA (n, 4) with full alpha."""
+    return np.insert(np.rint(rgb).astype(np.uint8), 3, 255, axis=1)
 
 
 def _field(slots: Array, name: str) -> Array:
@@ -296,24 +301,22 @@ def _beyond(
     return far
 
 
-def _known_background(table: TransitionTable, leader_lab: Array) -> Array:
+def _known_background(share: Array, lab: Array) -> Array:
     """Where the leader is the background: steady over large regions, and what continues them.
 
     A virtual background is one picture, so it goes on from pixel to pixel; a caller who
-    covers a pixel, or a room that leaks there steadily, breaks off at an edge.
+    covers a pixel, or a room that leaks there steadily, breaks off at an edge. `share`
+    (h, w) is that of the surveys which showed the leader, `lab` (h, w, 3) its colour.
     """
-    if table.n_surveys == 0:
-        return np.ones(leader_lab.shape[:2], np.bool_)  # too short to tell anything apart
-    share = table.leader_surveys / table.n_surveys
-    known = share >= STEADY_SHARE
+    known: Array = share >= STEADY_SHARE
     select.keep_large_regions(known, LARGE_REGION)
-    select.grow_region(known, leader_lab, share >= SEEN_SHARE, CONTINUITY)
+    select.grow_region(known, lab, share >= SEEN_SHARE, CONTINUITY)
     return known
 
 
 def _noise_radius(table: ColourTable) -> int:
-    """Levels within which a colour is the background's noise: what `far` leaves out, and a bin."""
-    return table.tolerance + table.tolerance // 2 + (1 << (8 - table.bits)) - 1
+    """Levels within which colours differ by noise alone: neighbouring bins, and some tolerance."""
+    return (1 << (8 - table.bits)) - 1 + table.tolerance // 2
 
 
 def _agreement(lab: Array, claimed: Array, bands: Bands) -> Array:

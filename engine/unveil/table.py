@@ -95,6 +95,7 @@ class ColourTable(ABC):
         if later.n_frames == 0:
             return
         bands.run(lambda first, last: self._merge(later, first, last), self.layout.height)
+        self._remember_merged(later)
         self.times.extend(later.times)
         self.n_frames += later.n_frames
 
@@ -174,6 +175,10 @@ class ColourTable(ABC):
         """Keep what the next chunk needs of this one, once all bands are done."""
 
     @abstractmethod
+    def _remember_merged(self, later: Self) -> None:
+        """Keep what concerns all rows of a later table, once all bands are merged."""
+
+    @abstractmethod
     def _merge(self, later: Self, first_row: int, last_row: int) -> None:
         """Merge a band of rows."""
 
@@ -241,6 +246,9 @@ class RunTable(ColourTable):
     def _remember(self, chunk: Chunk) -> None:
         """Nothing: the runs that go on are in the state."""
 
+    def _remember_merged(self, later: Self) -> None:
+        """Nothing, likewise."""
+
     def _merge(self, later: Self, first_row: int, last_row: int) -> None:
         band = slice(first_row, last_row)
         self._close(self.slots[band], self.evictions[band], band)
@@ -269,20 +277,22 @@ class TransitionTable(ColourTable):
         self.tail0, self.tail1, self.tail2 = layout.empty(count.WINDOW)
         for tail in (self.tail0, self.tail1, self.tail2):
             tail[...] = 0
+        # Frames surveyed for the most frequent still colour.
+        self.surveyed = np.zeros(1, np.int64)
 
     @property
     def arrays(self) -> dict[str, Array]:
         """All arrays by name, as they are saved."""
         names = (
             *("slots", "evictions", "leader0", "leader1", "leader2", "leader_surveys"),
-            *("history", "tail0", "tail1", "tail2"),
+            *("history", "tail0", "tail1", "tail2", "surveyed"),
         )
         return {name: getattr(self, name) for name in names}
 
     @property
     def n_surveys(self) -> int:
         """Frames surveyed for the most frequent still colour."""
-        return max(0, -(-(self.n_frames - count.WINDOW) // count.SURVEY_EVERY))
+        return int(self.surveyed[0])
 
     @property
     def far(self) -> np.uint8:
@@ -313,6 +323,9 @@ class TransitionTable(ColourTable):
         )
 
     def _remember(self, chunk: Chunk) -> None:
+        frames = np.arange(self.n_frames, self.n_frames + len(chunk))
+        surveyed = (frames % count.SURVEY_EVERY == count.WINDOW) | (frames == 0)
+        self.surveyed += np.count_nonzero(surveyed)
         for tail, plane in zip((self.tail0, self.tail1, self.tail2), chunk.planes, strict=True):
             newest = plane[-count.WINDOW :]
             tail[: count.WINDOW - len(newest)] = tail[len(newest) :]
@@ -334,6 +347,9 @@ class TransitionTable(ColourTable):
         self.tail0[:, band] = later.tail0[:, band]
         self.tail1[:, chroma] = later.tail1[:, chroma]
         self.tail2[:, chroma] = later.tail2[:, chroma]
+
+    def _remember_merged(self, later: Self) -> None:
+        self.surveyed += later.surveyed
 
 
 TABLES: Final[dict[str, type[ColourTable]]] = {

@@ -14,7 +14,7 @@ MAX_KNOTS: Final = 65536
 class TimeIndex:
     """Maps frame numbers to seconds, for constant and for variable frame rates.
 
-    Keeps the time of every `step`-th frame and of the last one and interpolates between
+    Keeps a time of every `step` frames and that of the last one and interpolates between
     them. Where the frame rate is constant this is exact for any length.
     """
 
@@ -32,6 +32,7 @@ class TimeIndex:
 
     def extend(self, later: TimeIndex) -> None:
         """Add all times of a later stretch of frames."""
+        self._step = max(self._step, later._step)
         self._add(later._frames + self.n_frames, later._seconds)
         self.n_frames += later.n_frames
 
@@ -61,17 +62,17 @@ class TimeIndex:
 
     def _add(self, frames: npt.NDArray[np.int64], pts_seconds: npt.NDArray[np.float64]) -> None:
         known = ~np.isnan(pts_seconds)
-        # The last knot is kept only until a later one stands at a multiple of the step.
-        old = self._frames % self._step == 0
-        self._frames = np.concatenate([self._frames[old], frames[known]])
-        self._seconds = np.concatenate([self._seconds[old], pts_seconds[known]])
+        self._frames = np.concatenate([self._frames, frames[known]])
+        self._seconds = np.concatenate([self._seconds, pts_seconds[known]])
+        self._thin()
         while len(self._frames) > MAX_KNOTS:
             self._step *= 2
             self._thin()
-        self._thin()
 
     def _thin(self) -> None:
-        keep = self._frames % self._step == 0
-        if len(keep):
-            keep[-1] = True
+        """Keep the first knot of each `step` frames, and the last one of all."""
+        if self._step == 1 or len(self._frames) == 0:
+            return
+        keep = np.diff(self._frames // self._step, prepend=-1) > 0
+        keep[-1] = True
         self._frames, self._seconds = self._frames[keep], self._seconds[keep]

@@ -41,8 +41,12 @@ WINDOW = 2
 EPISODE_GAP = 2 * WINDOW
 """Transitions nearer than this, in frames, are one: a single flicker of the edge."""
 
-SURVEY_EVERY = 32
-"""Distance in frames between two surveys of the most frequent still colour."""
+SURVEY_EVERY = 16
+"""Distance in frames between two surveys of the most frequent still colour.
+
+Frames `WINDOW`, `WINDOW + SURVEY_EVERY`, ... are surveyed, and frame 0, which makes its
+colours the first leaders.
+"""
 
 STILLNESS = 2
 """Levels by which a still sample may differ from the one `WINDOW` frames before it."""
@@ -54,6 +58,7 @@ Bits 0 to 4 tell of the newest five samples, the newest lowest, whether they wer
 leader; bits 5 to 7 of the newest three whether they were far from it.
 """
 
+ALL_BITS = np.uint8(255)
 U16_MAX = 65535
 U32_MAX = 4294967295
 
@@ -417,6 +422,7 @@ def count_transitions(
                 row0[:] = luma
                 row1[:] = wide1[:width]
                 row2[:] = wide2[:width]
+                row_surveys[:] = 1
             _distance_row(luma, row0, mask, distance)
             _greater_distance_row(wide1, row1, mask, distance)
             _greater_distance_row(wide2, row2, mask, distance)
@@ -448,9 +454,9 @@ def count_transitions(
             if frame % SURVEY_EVERY == WINDOW:
                 _widen_row(chroma1_before, shift_x, before1)
                 _widen_row(chroma2_before, shift_x, before2)
-                _distance_row(luma, luma_before, mask, movement)
-                _greater_distance_row(wide1, before1, mask, movement)
-                _greater_distance_row(wide2, before2, mask, movement)
+                _distance_row(luma, luma_before, ALL_BITS, movement)
+                _greater_distance_row(wide1, before1, ALL_BITS, movement)
+                _greater_distance_row(wide2, before2, ALL_BITS, movement)
                 _survey_row(distance, movement, tolerance, row_surveys, flags)
                 _follow_row(luma, distance, movement, tolerance, row0)
                 _follow_row(wide1, distance, movement, tolerance, row1)
@@ -515,11 +521,11 @@ def _follow_row(sample, distance, movement, tolerance, leader_inout):
     for x in range(len(leader_inout)):
         a = sample[x]
         b = leader_inout[x]
-        step = np.uint8(np.uint8(a > b) - np.uint8(a < b))
         shown = np.uint8(
             np.uint8(movement[x] <= np.uint8(STILLNESS)) & np.uint8(distance[x] <= tolerance)
         )
-        leader_inout[x] = np.uint8(b + np.uint8(step * shown))
+        raised = np.uint8(b + np.uint8(np.uint8(a > b) & shown))
+        leader_inout[x] = np.uint8(raised - np.uint8(np.uint8(a < b) & shown))
 
 
 @inlined
