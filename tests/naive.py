@@ -194,6 +194,7 @@ class TransitionPixel:
         """Count the sample of a frame."""
         if frame == 0:
             self.leader = colour
+            self.leader_surveys = 1
         distance = self.likeness.distance(colour, self.leader)
         self.newest.append(
             Sample(frame, colour, distance <= self.likeness.tolerance, distance > self.far)
@@ -215,7 +216,8 @@ class TransitionPixel:
 
     def survey(self, colour: Colour) -> None:
         """Vote for the colour of a sample that has not moved for two frames."""
-        if self.likeness.distance(colour, self.newest[-1 - WINDOW].colour) > STILLNESS:
+        before = self.newest[-1 - WINDOW].colour
+        if max(abs(new - old) for new, old in zip(colour, before, strict=True)) > STILLNESS:
             return
         if self.likeness.same(colour, self.leader):
             self.leader_surveys = min(self.leader_surveys + 1, U16_MAX)

@@ -229,10 +229,11 @@ def decide_transitions(
     """Decide about a pixel whose leader is in slot 0."""
     leader, *others = slots
     colours = [to_rgb(levels_of(slot), colour) for slot in slots]
+    background, total = background_of(slots, radius, colour)
     beyond = [
         place > 0
         and slot.count > parameters.noise_frames
-        and is_beyond(colours[place], colours[0], parameters)
+        and is_beyond(colours[place], background, parameters)
         for place, slot in enumerate(slots)
     ]
     counts, episodes = [s.count for s in slots], [s.episodes for s in slots]
@@ -245,24 +246,25 @@ def decide_transitions(
         slots = [replace(leader, count=0), *others]
     if seen < needed:
         room = -1
+    colours_seen = 1 + sum(not s.free for s in others) + evictions
+    return Decision(background, total, room, slots, colours, colours_seen, known, share, needed)
+
+
+def background_of(slots: list[naive.Slot], radius: float, colour: Colour) -> tuple[Triple, int]:
+    """Mean of the leader and the surveyed colours like it, and how often they were surveyed."""
     surveys = [s.surveys for s in slots]
     # A leader never surveyed counts as seen once.
-    mean = mean_near(slots, 0, radius, [max(1, leader.surveys), *surveys[1:]])
-    total = weight_near(slots, 0, radius, surveys)
-    colours_seen = 1 + sum(not s.free for s in others) + evictions
-    return Decision(
-        to_rgb(mean, colour), total, room, slots, colours, colours_seen, known, share, needed
-    )
+    mean = mean_near(slots, 0, radius, [max(1, surveys[0]), *surveys[1:]])
+    return to_rgb(mean, colour), weight_near(slots, 0, radius, surveys)
 
 
-def known_background(shares: Array, leader_lab: Array) -> Array:
+def known_background(shares: Array, labs: Array) -> Array:
     steady = naive.keep_large_regions(shares >= rules.STEADY_SHARE, rules.LARGE_REGION)
-    return naive.grow_region(steady, leader_lab, shares >= rules.SEEN_SHARE, rules.CONTINUITY)
+    return naive.grow_region(steady, labs, shares >= rules.SEEN_SHARE, rules.CONTINUITY)
 
 
 def merge_radius(parameters: Parameters) -> int:
-    tolerance = parameters.tolerance
-    return tolerance + tolerance // 2 + 2 ** (8 - parameters.bits) - 1
+    return 2 ** (8 - parameters.bits) - 1 + parameters.tolerance // 2
 
 
 def finalise_rarest(
@@ -288,11 +290,10 @@ def finalise_transitions(
     n_surveys: int,
 ) -> dict[str, Array]:
     shape = evictions.shape
-    leaders = [to_lab(to_rgb(levels_of(pixel[0]), colour)) for pixel in slots]
-    known = np.ones(shape, bool)
-    if n_surveys:
-        shares = np.array([pixel[0].surveys / n_surveys for pixel in slots]).reshape(shape)
-        known = known_background(shares, np.array(leaders).reshape(*shape, 3))
+    behind = [background_of(pixel, merge_radius(parameters), colour) for pixel in slots]
+    shares = np.array([total / max(1, n_surveys) for _, total in behind]).reshape(shape)
+    labs = np.array([to_lab(rgb) for rgb, _ in behind]).reshape(*shape, 3)
+    known = known_background(shares, labs)
     needed = float(rules.MIN_EPISODES)
     unknown = [p[0].episodes for p, k in zip(slots, known.ravel(), strict=True) if not k]
     where_unknown = max(needed, rules.CALLER_EPISODES * median(unknown)) if unknown else needed

@@ -278,10 +278,10 @@ def test_the_leader_becomes_the_colour_surveyed_most() -> None:
         table.update(chunk, ShuffledBands(0))  # type: ignore[arg-type]
     assert isinstance(table, TransitionTable)
     assert table.leader0[0, 0] == 10
-    # Of eleven surveys two showed the caller.
+    # Of twelve surveys, frame 0 among them, three showed the caller.
     assert table.leader_surveys[0, 0] == 9
     caller = table.slots[0, 0][table.slots[0, 0]["c0"] == 99 * 256]
-    assert caller["surveys"].tolist() == [2]
+    assert caller["surveys"].tolist() == [3]
 
 
 def test_the_leader_follows_a_drift_by_one_level_a_survey() -> None:

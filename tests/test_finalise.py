@@ -303,10 +303,6 @@ def test_the_background_of_one_run_is_its_mean() -> None:
     assert np.abs(recovery.background[..., :3].astype(float) - 100).max() <= 1
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="a survey compares only the upper bits: noise across a bin's edge looks like movement",
-)
 def test_transitions_know_a_background_at_a_bins_edge() -> None:
     recovery = recover(noisy_background(32, 1, 1200), bits=5, tolerance=0)
     assert (recovery.background[..., 3] == 255).all()

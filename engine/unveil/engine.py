@@ -212,6 +212,11 @@ class Engine:
         IncompatibleTable
             The two count other frames or by other parameters.
         """
+        if (self.height, self.width) != (other.height, other.width):
+            raise IncompatibleTable(
+                f"engines of {self.width}x{self.height} and {other.width}x{other.height} pixels "
+                "cannot be merged"
+            )
         self._flush()
         other._flush()
         if other._table is None:

@@ -134,6 +134,8 @@ class Recovery:
         folder = Path(folder)
         refuse_earlier_result(folder, force=force)
         make_folder(folder)
+        # While there is no report, the result is not complete.
+        (folder / REPORT).unlink(missing_ok=True)
         with ThreadPoolExecutor(3, thread_name_prefix="unveil-write") as pool:
             for written in [
                 pool.submit(write_png, folder / ROOM, self.room),

@@ -65,7 +65,7 @@ class ColourTable(ABC):
     def bytes_per_pixel(self) -> float:
         """Size of the state."""
         pixels = self.layout.height * self.layout.width
-        return sum(array.nbytes for array in self.arrays.values()) / pixels
+        return sum(array.nbytes for array in self.arrays.values() if array.ndim > 1) / pixels
 
     def update(self, chunk: Chunk, bands: Bands) -> None:
         """Count the frames of a chunk."""
@@ -94,8 +94,12 @@ class ColourTable(ABC):
             raise IncompatibleTable(f"a state counts at most {MAX_FRAMES} frames")
         if later.n_frames == 0:
             return
-        bands.run(lambda first, last: self._merge(later, first, last), self.layout.height)
-        self._remember_merged(later)
+        if self.n_frames == 0:
+            for name, array in self.arrays.items():
+                array[...] = later.arrays[name]
+        else:
+            bands.run(lambda first, last: self._merge(later, first, last), self.layout.height)
+            self._remember_merged(later)
         self.times.extend(later.times)
         self.n_frames += later.n_frames
 
@@ -123,7 +127,8 @@ class ColourTable(ABC):
             The file is not one, or of another version's form.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # NumPy leaves a file that is no archive open: we close it.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 header = json.loads(stored["header"].tobytes())
                 arrays = {name: stored[name] for name in stored.files if name != "header"}
             parameters = header["parameters"]

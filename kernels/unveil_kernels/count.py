@@ -76,7 +76,8 @@ def same_colour(a0, a1, a2, b0, b1, b2, mask, tolerance):
 @inlined
 def _mean(mean, value, share):
     """Move a mean, in 1/256 of a level, by its new samples' share of all of them."""
-    return np.uint16(mean + np.float32(np.int32(value) - np.int32(mean)) * share + np.float32(0.5))
+    difference = np.float32(np.int32(value) - np.int32(mean))
+    return np.uint16(np.float32(mean) + difference * share + np.float32(0.5))
 
 
 @inlined
