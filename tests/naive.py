@@ -231,7 +231,8 @@ class TransitionPixel:
         if self.slots[place].surveys > self.leader_surveys:
             self.store_leader()
             self.swap(place)
-            self.newest[-1].is_leader = True
+            for sample in self.newest:
+                sample.is_leader, sample.is_far = True, False
 
     def put(self, sample: Slot, gap: int) -> int:
         """Deposit in any slot but the leader's."""

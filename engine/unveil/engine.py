@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import av
 import numpy as np
 import numpy.typing as npt
 from numba.core import event
@@ -26,8 +27,6 @@ from unveil.recovery import Recovery
 from unveil.table import TABLES, ColourTable
 
 if TYPE_CHECKING:
-    import av
-
     from unveil.container import VideoProperties
     from unveil.inputs import Source
     from unveil.pixel_format import PlaneReader
@@ -123,6 +122,8 @@ class Engine:
         if isinstance(frames, np.ndarray):
             self._push_rgb(frames, pts_seconds)
             return
+        if not isinstance(frames, av.VideoFrame):
+            raise ValueError(f"{type(frames).__name__}: frames are av.VideoFrame or NumPy arrays")
         if frames.width != self.width or frames.height != self.height:
             raise ValueError(
                 f"a frame of {frames.width}x{frames.height} for {self.width}x{self.height}"

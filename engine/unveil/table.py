@@ -15,7 +15,7 @@ import numpy.typing as npt
 from unveil._version import __version__
 from unveil.bands import Bands
 from unveil.chunk import Chunk, Colour, Layout
-from unveil.errors import IncompatibleTable
+from unveil.errors import IncompatibleTable, MissingInput
 from unveil.outputs import replacing
 from unveil.times import TimeIndex
 from unveil_kernels import count
@@ -123,6 +123,8 @@ class ColourTable(ABC):
 
         Raises
         ------
+        MissingInput
+            There is no such file.
         IncompatibleTable
             The file is not one, or of another version's form.
         """
@@ -146,8 +148,8 @@ class ColourTable(ABC):
                 array[...] = arrays[name]
             table.n_frames = int(header["n_frames"])
             table.times = TimeIndex.from_arrays(arrays)
-        except FileNotFoundError:
-            raise
+        except FileNotFoundError as error:
+            raise MissingInput(f"{path}: no such file; name a state that was saved") from error
         except Exception as error:
             raise IncompatibleTable(
                 f"{path}: not a state that this version of unveil can read ({error})"

@@ -37,7 +37,7 @@ class TimeIndex:
         self.n_frames += later.n_frames
 
     def seconds_at(self, frames: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
-        """Seconds of each frame; NaN where no time is known."""
+        """Seconds of each frame, of the nearest timed ones where unknown; NaN if none is."""
         if len(self._frames) == 0:
             return np.full(frames.shape, np.nan)
         seconds: npt.NDArray[np.float64] = np.interp(frames, self._frames, self._seconds)

@@ -456,8 +456,8 @@ def count_transitions(
                 _widen_row(chroma1_before, shift_x, before1)
                 _widen_row(chroma2_before, shift_x, before2)
                 _distance_row(luma, luma_before, ALL_BITS, movement)
-                _greater_distance_row(wide1, before1, ALL_BITS, movement)
-                _greater_distance_row(wide2, before2, ALL_BITS, movement)
+                _greater_distance_row(wide1, before1[:width], ALL_BITS, movement)
+                _greater_distance_row(wide2, before2[:width], ALL_BITS, movement)
                 _survey_row(distance, movement, tolerance, row_surveys, flags)
                 _follow_row(luma, distance, movement, tolerance, row0)
                 _follow_row(wide1, distance, movement, tolerance, row1)
@@ -483,7 +483,7 @@ def count_transitions(
                     _add(row_evictions, x, evicted)
                     if row_slots[x, s]["surveys"] > row_surveys[x]:
                         _promote(row_slots, x, s, row0, row1, row2, row_surveys)
-                        row_history[x] |= np.uint8(1)
+                        row_history[x] = UNCHANGED  # against the new leader
 
 
 @kernel
