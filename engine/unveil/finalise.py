@@ -113,7 +113,7 @@ class _Decided:
         return Recovery(self.room, self.background, self.confidence, counts, table.times, report)
 
     def set_room(
-        self, band: slice, pixels: Array, slots: Array, rgb: Array, background: Array
+        self, band: slice, pixels: Array, slots: Array, rgb: Array, background_lab: Array
     ) -> Array:
         """Fill in the room of some of a band's pixels.
 
@@ -125,15 +125,15 @@ class _Decided:
             (m,) numbers of the pixels within the band.
         slots, rgb
             (m,) SLOT and (m, 3) float64, what was counted of the room and its colour.
-        background
-            (n, 3) float64 RGB of all pixels of the band.
+        background_lab
+            (n, 3) float64 L*a*b* of the background of all pixels of the band.
 
         Returns
         -------
         (rows, w, 3) float64 L*a*b* of the room, 0 where there is none.
         """
         counted = slots["count"] > 0
-        lab = np.zeros((len(background), 3))
+        lab = np.zeros((len(background_lab), 3))
         lab[pixels] = to_lab(rgb)
         self.room[band].reshape(-1, 4)[pixels, :3] = np.rint(rgb)
         for target, values in (
@@ -141,7 +141,7 @@ class _Decided:
             (self.episodes, slots["episodes"]),
             (self.first_frame, np.where(counted, slots["first"].astype(np.int64), -1)),
             (self.last_frame, np.where(counted, slots["last"].astype(np.int64), -1)),
-            (self.ciede2000, ciede2000(lab[pixels], to_lab(background[pixels]))),
+            (self.ciede2000, ciede2000(lab[pixels], background_lab[pixels])),
         ):
             target[band].reshape(-1)[pixels] = values
         return lab.reshape(-1, self.room.shape[1], 3)
@@ -169,7 +169,7 @@ def _decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: _
         considered = counts > parameters.noise_frames
         considered[rows, most] = False
         reference = _rgb(slots[rows, most], colour)
-        beyond = _beyond(slots, considered, reference, colour, parameters)
+        beyond = _beyond(slots, considered, reference, to_lab(reference), colour, parameters)
         select.rarest_beyond(counts, firsts, beyond, parameters.noise_frames, rarest)
         levels = np.empty((len(slots), 3))
         total = np.empty(len(slots), np.int64)
@@ -180,7 +180,7 @@ def _decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: _
         (pixels,) = np.nonzero(rarest >= 0)
         chosen = slots[pixels, rarest[pixels]]
         room = _rgb(chosen, colour)
-        room_lab[band] = out.set_room(band, pixels, chosen, room, background)
+        room_lab[band] = out.set_room(band, pixels, chosen, room, to_lab(background))
         out.evictions[band] = evictions
         out.colours_seen[band] = (counts > 0).sum(1).reshape(-1, width) + evictions
 
@@ -201,8 +201,8 @@ def _decide_transitions(
     height, width = out.confidence.shape
     colour = table.layout.colour
     leaders = np.stack([table.leader0, table.leader1, table.leader2], -1)
-    background = np.empty((height, width, 3), np.float32)
-    background_lab = np.empty((height, width, 3), np.float32)
+    background = np.empty((height, width, 3))
+    background_lab = np.empty((height, width, 3))
 
     def average(first: int, last: int) -> None:
         band = slice(first, last)
@@ -232,13 +232,14 @@ def _decide_transitions(
         band = slice(first, last)
         slots = table.slots[band].reshape(-1, table.slots.shape[2])
         leader_rgb = to_rgb(leaders[band].reshape(-1, 3).astype(np.float64), colour)
-        behind = background[band].reshape(-1, 3).astype(np.float64)
+        behind = background[band].reshape(-1, 3)
+        behind_lab = background_lab[band].reshape(-1, 3)
         surveys = table.leader_surveys[band].ravel()
         counts, episodes = _field(slots, "count"), _field(slots, "episodes")
         rows = np.arange(len(slots))
         counts[:, 0] = 0  # what was counted of the leader before it led
         considered = counts > parameters.noise_frames
-        beyond = _beyond(slots, considered, behind, colour, parameters)
+        beyond = _beyond(slots, considered, behind, behind_lab, colour, parameters)
         place = np.empty(len(slots), np.int64)
         select.most_episodes(counts, episodes, beyond, parameters.noise_frames, place)
         seen = np.where(place >= 0, episodes[rows, place], 0)
@@ -257,7 +258,7 @@ def _decide_transitions(
         chosen["surveys"][led] = surveys[pixels[led]]
         chosen["count"][led] = 0
         room = np.where(led[:, None], leader_rgb[pixels], _rgb(chosen, colour))
-        room_lab[band] = out.set_room(band, pixels, chosen, room, behind)
+        room_lab[band] = out.set_room(band, pixels, chosen, room, behind_lab)
         out.evictions[band] = table.evictions[band]
         others = (_field(slots, "surveys") + counts > 0)[:, 1:].sum(1).reshape(-1, width)
         out.colours_seen[band] = 1 + others + table.evictions[band]
@@ -286,17 +287,22 @@ def _rgb(slots: Array, colour: Colour) -> Array:
 
 
 def _beyond(
-    slots: Array, considered: Array, background: Array, colour: Colour, parameters: Parameters
+    slots: Array,
+    considered: Array,
+    background: Array,
+    background_lab: Array,
+    colour: Colour,
+    parameters: Parameters,
 ) -> Array:
-    """Which of the considered slots (n, n_slots) are not the background, (n, 3) RGB."""
+    """Which of the considered slots (n, n_slots) are not the background, (n, 3) RGB and Lab."""
     rows, columns = np.nonzero(considered)
-    colours, backgrounds = _rgb(slots[rows, columns], colour), background[rows]
+    colours = _rgb(slots[rows, columns], colour)
     far = np.zeros_like(considered)
     if parameters.metric == "cosine":
-        similarity = cosine_similarity(colours, backgrounds)
+        similarity = cosine_similarity(colours, background[rows])
         far[rows, columns] = similarity < parameters.distance_threshold
     else:
-        distance = ciede2000(to_lab(colours), to_lab(backgrounds))
+        distance = ciede2000(to_lab(colours), background_lab[rows])
         far[rows, columns] = distance > parameters.distance_threshold
     return far
 

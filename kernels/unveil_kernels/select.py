@@ -180,7 +180,7 @@ def grow_region(region_inout, lab, allowed, tolerance):
     Parameters
     ----------
     region_inout : (h, w) bool
-    lab : (h, w, 3) float32
+    lab : (h, w, 3) float32 or float64
     allowed : (h, w) bool
         Pixels that may join.
     tolerance : float
@@ -218,7 +218,7 @@ def neighbour_agreement(lab, claimed, tolerance, first_row, last_row, agreement_
 
     Parameters
     ----------
-    lab : (h, w, 3) float32
+    lab : (h, w, 3) float32 or float64
     claimed : (h, w) bool
     tolerance : float
         L*a*b* distance up to which colours are alike.
