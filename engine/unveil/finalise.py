@@ -20,7 +20,7 @@ from unveil_kernels import select
 
 Array = npt.NDArray[Any]
 
-BAND_PIXELS: Final = 1 << 16
+BAND_PIXELS: Final = 1 << 15
 """Pixels decided at once by a thread: bounds the memory of the colours' conversion."""
 
 STEADY_SHARE: Final = 0.8
@@ -201,8 +201,8 @@ def _decide_transitions(
     height, width = out.confidence.shape
     colour = table.layout.colour
     leaders = np.stack([table.leader0, table.leader1, table.leader2], -1)
-    background = np.empty((height, width, 3))
-    background_lab = np.empty((height, width, 3))
+    background = np.empty((height, width, 3), np.float32)
+    background_lab = np.empty((height, width, 3), np.float32)
 
     def average(first: int, last: int) -> None:
         band = slice(first, last)

@@ -16,7 +16,7 @@ DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
 
 MAX_SLOTS = 4096
 
-CHUNK_FRAMES: Final = 32
+CHUNK_FRAMES: Final = 16
 """Frames counted at once: enough to reuse a row's state, few enough to stay in the cache."""
 
 
