@@ -25,7 +25,8 @@ LUMA_WEIGHTS: Final[dict[Matrix, tuple[float, float]]] = {
 def to_rgb(levels: F64, colour: Colour) -> F64:
     """Convert levels of the three planes, (..., 3), to RGB of 0 to 255, (..., 3)."""
     if colour.matrix == "rgb":
-        return levels[..., [2, 0, 1]]  # planes stand as green, blue, red
+        rgb = levels[..., [2, 0, 1]]  # planes stand as green, blue, red
+        return rgb if colour.full_range else np.clip((rgb - 16.0) * (255.0 / 219.0), 0.0, 255.0)
     kr, kb = LUMA_WEIGHTS[colour.matrix]
     black, luma_span, chroma_span = (
         (0.0, 255.0, 255.0) if colour.full_range else (16.0, 219.0, 224.0)

@@ -242,24 +242,18 @@ def compare_colours(first: U8, second: U8, metric: Metric = "ciede2000") -> F64:
         (h, w) float64.
     """
     # Numba takes a moment to import, and most of this module does without it.
-    from unveil_kernels.colour import ciede2000_pairs, cosine_pairs, rgb_to_lab
+    from unveil.colour import ciede2000, cosine_similarity, to_lab
 
-    height, width = first.shape[:2]
-    measured = np.empty(height * width, np.float64)
-    flat_first = np.ascontiguousarray(first).reshape(-1, 3)
-    flat_second = np.ascontiguousarray(second).reshape(-1, 3)
-    for start in range(0, len(measured), _BAND_PIXELS):
-        band = slice(start, start + _BAND_PIXELS)
-        a = flat_first[band].astype(np.float64)
-        b = flat_second[band].astype(np.float64)
+    measured = np.empty(first.shape[:2], np.float64)
+    rows = max(1, _BAND_PIXELS // first.shape[1])
+    for start in range(0, len(first), rows):
+        band = slice(start, start + rows)
+        a, b = first[band].astype(np.float64), second[band].astype(np.float64)
         if metric == "cosine":
-            cosine_pairs(a, b, measured[band])
-            continue
-        lab_a, lab_b = np.empty_like(a), np.empty_like(b)
-        rgb_to_lab(a, lab_a)
-        rgb_to_lab(b, lab_b)
-        ciede2000_pairs(lab_a, lab_b, measured[band])
-    return measured.reshape(height, width)
+            measured[band] = cosine_similarity(a, b)
+        else:
+            measured[band] = ciede2000(to_lab(a), to_lab(b))
+    return measured
 
 
 def initialisation_metrics(

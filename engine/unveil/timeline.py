@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from unveil import scenes
 from unveil.chunk import Chunk, Colour
+from unveil.colour import to_rgb as colours_to_rgb
 from unveil.decode import open_video
 from unveil.errors import InvalidParameter, NoFrames, OutputExists, OutputUnwritable
 from unveil.inputs import STDIN, Source, source_of
@@ -30,14 +31,6 @@ Place: TypeAlias = tuple[int, int]
 MAX_PLACES: Final = 1000
 """Pixels that one picture shows at most."""
 
-# Weights of red and blue in luma: ITU-R BT.601, BT.709 and BT.2020, FCC 73.682, SMPTE 240M.
-_LUMA_WEIGHTS: Final = {
-    "bt601": (0.299, 0.114),
-    "bt709": (0.2126, 0.0722),
-    "fcc": (0.30, 0.11),
-    "smpte240m": (0.212, 0.087),
-    "bt2020": (0.2627, 0.0593),
-}
 _BIN_BITS: Final = 4
 
 
@@ -269,25 +262,8 @@ def colours_at(chunk: Chunk, places: Sequence[Place]) -> U8:
 
 def to_rgb(samples: U8, colour: Colour) -> U8:
     """Convert samples of the three planes, (..., 3) uint8, to RGB by matrix and range."""
-    if colour.matrix == "rgb":
-        rgb = samples[..., [2, 0, 1]]  # stored as green, blue, red
-        if colour.full_range:
-            return rgb
-        return _to_levels((rgb.astype(np.float64) - 16) * 255 / 219)
-    if colour.full_range:
-        luma = samples[..., 0].astype(np.float64)
-        chroma_scale = 255.0
-    else:
-        luma = (samples[..., 0].astype(np.float64) - 16) * 255 / 219
-        chroma_scale = 224.0
-    blue_difference, red_difference = (
-        (samples[..., n].astype(np.float64) - 128) * 255 / chroma_scale for n in (1, 2)
-    )
-    red_weight, blue_weight = _LUMA_WEIGHTS[colour.matrix]
-    red = luma + 2 * (1 - red_weight) * red_difference
-    blue = luma + 2 * (1 - blue_weight) * blue_difference
-    green = (luma - red_weight * red - blue_weight * blue) / (1 - red_weight - blue_weight)
-    return _to_levels(np.stack([red, green, blue], axis=-1))
+    rgb = colours_to_rgb(samples.astype(np.float64), colour)
+    return np.rint(rgb).astype(np.uint8)
 
 
 def _recover(
@@ -360,8 +336,3 @@ def _farther(first: U8, second: U8, usual: npt.NDArray[np.int64]) -> U8:
     """Of two colours (..., 3) the one farther from the usual; the first where they tie."""
     distances = [np.abs(colour - usual).sum(axis=-1) for colour in (first, second)]
     return np.where((distances[1] > distances[0])[..., None], second, first)
-
-
-def _to_levels(values: F64) -> U8:
-    levels: U8 = np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)
-    return levels
