@@ -10,6 +10,7 @@ import pytest
 
 from unveil import scenes
 from unveil.errors import OutputUnwritable
+from unveil.outputs import write_png
 from unveil.score import read_image
 
 SCENES = [scenes.text_room, scenes.photo_room, scenes.landscape, scenes.checkerboard]
@@ -51,7 +52,7 @@ def test_over_blends_by_alpha() -> None:
 def test_pictures_are_written_and_read_back(tmp_path: Path, channels: int) -> None:
     rng = np.random.default_rng(0)
     picture: npt.NDArray[np.uint8] = rng.integers(0, 256, (7, 9, channels), dtype=np.uint8)
-    scenes.write_picture(tmp_path / "a.png", picture)
+    write_png(tmp_path / "a.png", picture)
     assert np.array_equal(read_image(tmp_path / "a.png"), picture)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
 
@@ -59,10 +60,10 @@ def test_pictures_are_written_and_read_back(tmp_path: Path, channels: int) -> No
 def test_an_unwritable_picture_is_reported(tmp_path: Path) -> None:
     picture = np.zeros((64, 64, 3), np.uint8)
     with pytest.raises(OutputUnwritable, match="nowhere"):
-        scenes.write_picture(tmp_path / "nowhere" / "a.png", picture)
+        write_png(tmp_path / "nowhere" / "a.png", picture)
     (tmp_path / "b.png").mkdir()
     with pytest.raises(OutputUnwritable, match=r"b\.png"):
-        scenes.write_picture(tmp_path / "b.png", picture)
+        write_png(tmp_path / "b.png", picture)
     assert [entry.name for entry in tmp_path.iterdir()] == ["b.png"]
 
 
@@ -73,7 +74,7 @@ def test_a_full_disk_leaves_no_picture(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
         with pytest.raises(OutputUnwritable, match=r"a\.png"):
-            scenes.write_picture(tmp_path / "a.png", noise)
+            write_png(tmp_path / "a.png", noise)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == []

@@ -211,7 +211,7 @@ def _video_stream(source: Source, container: InputContainer) -> VideoStream:
         if container.streams.video or container.streams.audio:
             raise UnreadableVideo(f"{source.name}: holds sound but no video; name a video file")
         raise UnreadableVideo(f"{source.name}: holds no video; name a video file")
-    # PyAV leaves the codec context out where FFmpeg has no decoder for the stream.
+    # PyAV leaves the codec context out where FFmpeg has no decoder; its stubs deny it.
     decodable = [s for s in footage if s.codec_context is not None]  # type: ignore[redundant-expr]
     if not decodable:
         raise UnreadableVideo(
@@ -250,6 +250,7 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return 0, False
+    # The stubs do not know side data as a buffer, which it is.
     a, b, _, c, d = (float(value) for value in np.frombuffer(data, np.int32)[:5])  # type: ignore[call-overload]
     mirrored = a * d - b * c < 0
     if mirrored:

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 
 from unveil import scenes
 from unveil.encode import VideoWriter
-from unveil.errors import OutputExists, OutputUnwritable
+from unveil.errors import OutputExists
+from unveil.outputs import make_folder, write_png
 from unveil.score import compare_colours
 from unveil.simulate import DemoCall, Kind, make_call, moving_call
 
@@ -113,10 +114,7 @@ def run_demo(
     video = folder / "call.mp4"
     if video.exists() and not force:
         raise OutputExists(f"{folder}: holds an earlier demonstration; add --force to replace it")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputUnwritable(f"{folder}: cannot be made a folder ({error.strerror})") from error
+    make_folder(folder)
     with VideoWriter(
         video,
         height=call.height,
@@ -128,14 +126,14 @@ def run_demo(
         for frame in call.frames():
             writer.write(frame)
     true_room, true_background = folder / "true_room.png", folder / "true_background.png"
-    scenes.write_picture(true_room, call.room)
-    scenes.write_picture(true_background, call.background)
+    write_png(true_room, call.room)
+    write_png(true_background, call.background)
     recovery = recover(video, threads=threads, progress=progress)
     recovery.save(folder / video.stem, force=force)
     claimed = recovery.room[..., 3] > 0
     right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
     picture = folder / "demo.png"
-    scenes.write_picture(picture, _side_by_side(call, recovery.room, float(right.mean())))
+    write_png(picture, _side_by_side(call, recovery.room, float(right.mean())))
     return DemoResult(
         kind=kind,
         call=video,

@@ -244,6 +244,8 @@ class Engine:
 
         Raises
         ------
+        MissingInput
+            There is no such file.
         IncompatibleTable
             The file is not such a state.
         """

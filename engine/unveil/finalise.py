@@ -217,13 +217,12 @@ def _decide_transitions(
         out.background_count[band] = total.reshape(-1, width)
 
     bands.run(average, height, max(1, BAND_PIXELS // width))
-    known = _known_background(out.background_count / max(1, table.n_surveys), background_lab)
+    known = _known_background(out.background_count / table.n_surveys, background_lab)
     out.background[..., :3] = np.rint(background)
     out.background[..., 3] = 255 * known
-    returns = np.ascontiguousarray(table.slots["episodes"][..., 0])
     needed = np.full((height, width), float(MIN_EPISODES))
     if not known.all():
-        usual = float(np.median(returns[~known]))
+        usual = float(np.median(table.slots["episodes"][..., 0][~known]))
         needed[~known] = max(MIN_EPISODES, CALLER_EPISODES * usual)
     consistency = np.zeros((height, width), np.float32)
     room_lab = np.zeros((height, width, 3), np.float32)
@@ -248,7 +247,7 @@ def _decide_transitions(
         leads = ~known[band].ravel() & (episodes[:, 0] >= seen)
         place[leads] = 0
         seen[leads] = episodes[leads, 0]
-        share[leads] = surveys[leads] / max(1, table.n_surveys)
+        share[leads] = surveys[leads] / table.n_surveys
         place[seen < needed[band].ravel()] = -1
         consistency[band] = share.reshape(-1, width)
 

@@ -6,14 +6,11 @@ Every picture is (height, width, 3) uint8 RGB and depends on its arguments alone
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
-
-from unveil.outputs import replacing
 
 U8: TypeAlias = npt.NDArray[np.uint8]
 Rgb: TypeAlias = tuple[int, int, int]
@@ -92,18 +89,6 @@ def over(rgba: U8, backdrop: U8) -> U8:
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Pillow's own typeface, so that a picture depends on no font of the system."""
     return ImageFont.load_default(max(1, size))
-
-
-def write_picture(path: Path, picture: U8) -> None:
-    """Write a PNG under a temporary name, then give it its own: never half a file.
-
-    Raises
-    ------
-    OutputUnwritable
-        The folder is missing or cannot be written, or the disk is full.
-    """
-    with replacing(path) as temporary:
-        Image.fromarray(picture).save(temporary, format="PNG")
 
 
 class _Pen:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from unveil import scenes
 from unveil.chunk import Chunk, Colour
 from unveil.colour import to_rgb as colours_to_rgb
 from unveil.decode import open_video
 from unveil.errors import InvalidParameter, NoFrames, OutputExists, OutputUnwritable
 from unveil.inputs import STDIN, Source, source_of
+from unveil.outputs import write_png
 from unveil.strip import draw_strip
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def draw_timeline(
         background=recovery.background[rows, columns],
         room=recovery.room[rows, columns],
     )
-    scenes.write_picture(output, draw_strip(result, row_height, max_width))
+    write_png(output, draw_strip(result, row_height, max_width))
     return result
 
 
