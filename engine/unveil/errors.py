@@ -35,6 +35,10 @@ class FrameTooLarge(UnveilError, MemoryError):
     """The per-pixel state of such frames does not fit into this machine's memory."""
 
 
+class DamagedModel(UnveilError, OSError):
+    """A network's file that came with unveil is missing or not what it was."""
+
+
 class IncompatibleTable(UnveilError, ValueError):
     """Two states cannot be merged, or a saved one cannot be loaded."""
 

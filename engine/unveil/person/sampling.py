@@ -1,0 +1,101 @@
+"""From a frame's native planes, through an affine map, into a network's input."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from unveil.chunk import Colour, Layout, Planes
+from unveil.colour import LUMA_WEIGHTS
+from unveil_kernels import warp
+
+F32: TypeAlias = npt.NDArray[np.float32]
+F64: TypeAlias = npt.NDArray[np.float64]
+Steps: TypeAlias = npt.NDArray[np.int64]
+
+SPACING: Final = 2.25
+"""Pixels between samples at most: a sample blends two, so that hardly anything falls between."""
+
+
+def fill(
+    tensor: F32, planes: Planes, layout: Layout, to_frame: F64, black: float, white: float
+) -> None:
+    """Write what an affine map shows of a frame as RGB; beyond the frame it is black.
+
+    Parameters
+    ----------
+    tensor
+        (n, m, 3) float32, written.
+    planes
+        A frame's planes, each 2-D, as `layout` describes them.
+    to_frame
+        (2, 3) float64, from (x, y) in the tensor to (x, y) in the frame, continuous.
+    black, white
+        What the network takes for levels 0 and 255.
+    """
+    luma, cb, cr = (np.ascontiguousarray(plane) for plane in planes)
+    shrink = np.array([[0.5**layout.chroma_shift_x], [0.5**layout.chroma_shift_y]])
+    warp.warp_planes(
+        luma,
+        cb,
+        cr,
+        np.array([layout.chroma_shift_y, layout.chroma_shift_x]),
+        to_frame,
+        grid(to_frame[:, :2]),
+        grid(to_frame[:, :2] * shrink),
+        rgb_matrix(layout.colour),
+        black,
+        white,
+        tensor,
+    )
+
+
+def grid(pixel: F64) -> Steps:
+    """Spread samples evenly over one pixel of the tensor.
+
+    Parameters
+    ----------
+    pixel
+        (2, 2) float64; its columns are the pixel's sides in the plane, each (x, y).
+
+    Returns
+    -------
+    (k, 2) int64: steps (y, x) from the pixel's centre, rounded to whole pixels of the plane.
+    They balance, so that their mean is the centre.
+    """
+    columns = max(1, math.ceil(math.hypot(*pixel[:, 0]) / SPACING))
+    rows = max(1, math.ceil(math.hypot(*pixel[:, 1]) / SPACING))
+    across = (np.arange(columns) + 0.5) / columns - 0.5
+    down = (np.arange(rows) + 0.5) / rows - 0.5
+    steps = down[:, None, None] * pixel[::-1, 1] + across[:, None] * pixel[::-1, 0]
+    # A position and its opposite are rounded alike, for halves go to the even neighbour.
+    return np.rint(steps).astype(np.int64).reshape(-1, 2)
+
+
+@lru_cache(maxsize=16)
+def rgb_matrix(colour: Colour) -> F64:
+    """Levels of the three planes to RGB of 0 to 1: (3, 4), the last column being added."""
+    black, luma_span, chroma_span = (
+        (0.0, 255.0, 255.0) if colour.full_range else (16.0, 219.0, 224.0)
+    )
+    if colour.matrix == "rgb":
+        # Planes stand as green, blue, red.
+        matrix = np.array([[0, 0, 1, -black], [1, 0, 0, -black], [0, 1, 0, -black]])
+        return matrix / luma_span
+    kr, kb = LUMA_WEIGHTS[colour.matrix]
+    kg = 1.0 - kr - kb
+    from_red, from_blue = 2.0 * (1.0 - kr), 2.0 * (1.0 - kb)
+    # Rows: RGB; columns: luma of 0 to 1, chroma of -0.5 to 0.5.
+    from_parts = np.array(
+        [
+            [1.0, 0.0, from_red],
+            [1.0, -kb * from_blue / kg, -kr * from_red / kg],
+            [1.0, from_blue, 0.0],
+        ]
+    )
+    matrix = from_parts / np.array([luma_span, chroma_span, chroma_span])
+    return np.column_stack([matrix, -matrix @ np.array([black, 128.0, 128.0])])

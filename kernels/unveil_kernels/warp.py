@@ -1,0 +1,217 @@
+"""Pictures seen through an affine map: a frame's planes into a network's input, a mask out of it.
+
+Coordinates are continuous, (x, y): the pixel of row r and column c covers [c, c+1) x [r, r+1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unveil_kernels._jit import inlined, kernel
+
+ONE = 1 << 16
+HALF = 1 << 15
+"""Positions in a plane are integers that count 1/65536 pixel."""
+
+
+@inlined
+def _fixed(value):
+    """Round to 1/65536; what lies too far off to matter is kept from overflowing."""
+    return int(np.floor(min(max(value, -1e6), 1e6) * 65536.0 + 0.5))
+
+
+@inlined
+def _blend(upper_left, upper_right, lower_left, lower_right, x, y):
+    """65536 times the value between four neighbours, by the fractions of a fixed position.
+
+    The fractions are cut to 1/256: exact enough for 8-bit levels.
+    """
+    right = (x >> 8) & 255
+    below = (y >> 8) & 255
+    upper = upper_left * (256 - right) + upper_right * right
+    lower = lower_left * (256 - right) + lower_right * right
+    return upper * (256 - below) + lower * below
+
+
+@inlined
+def _inner_sum(flat, width, steps, x, y):
+    """65536 times the sum of the levels at (x, y) and `steps` from it, all inside the plane.
+
+    `flat` is the plane in one row, and `x` and `y` count from the centre of its first pixel.
+    Whole steps have the same fractions everywhere: they are blended once, after adding up.
+    """
+    start = (y >> 16) * width + (x >> 16)
+    upper_left = upper_right = lower_left = lower_right = 0
+    for step in steps:
+        here = np.uintp(start + step)
+        under = np.uintp(start + step + width)
+        upper_left += int(flat[here])
+        upper_right += int(flat[np.uintp(here + np.uintp(1))])
+        lower_left += int(flat[under])
+        lower_right += int(flat[np.uintp(under + np.uintp(1))])
+    return _blend(upper_left, upper_right, lower_left, lower_right, x, y)
+
+
+@inlined
+def _clamped(plane, x, y):
+    """65536 times the level at (x, y), the plane's border pixels being continued for ever."""
+    n_rows, n_columns = plane.shape
+    x = min(max(x, 0), (n_columns - 1) << 16)
+    y = min(max(y, 0), (n_rows - 1) << 16)
+    row, column = y >> 16, x >> 16
+    next_row, next_column = min(row + 1, n_rows - 1), min(column + 1, n_columns - 1)
+    return _blend(
+        int(plane[row, column]),
+        int(plane[row, next_column]),
+        int(plane[next_row, column]),
+        int(plane[next_row, next_column]),
+        x,
+        y,
+    )
+
+
+@kernel
+def warp_planes(
+    luma, cb, cr, shifts, to_frame, luma_grid, chroma_grid, to_rgb, black, white, tensor_out
+):
+    """Fill a network's input with the part of a frame that an affine map shows it.
+
+    A pixel of the input is the mean of samples of the frame: one at the pixel's centre moved by
+    each of a grid of whole steps. A sample is the plane's level, linear between the centres of
+    its four neighbours; outside the frame it is black. The mean level is converted to RGB and
+    clipped: one conversion a pixel, which differs from one a sample only where single samples
+    would have been clipped. Chroma has a grid of its own, for a smaller plane needs fewer
+    samples. It is taken to lie in the middle of the pixels that it is for, and is continued
+    beyond the frame's edge.
+
+    Parameters
+    ----------
+    luma, cb, cr : (h, w), (ch, cw), (ch, cw) uint8
+        A frame's planes, C-contiguous; any order and meaning that `to_rgb` knows.
+    shifts : (2,) int64
+        Log2 of how much smaller a chroma plane is, (y, x).
+    to_frame : (2, 3) float64
+        From coordinates in the input to coordinates in the frame.
+    luma_grid, chroma_grid : (k, 2), (l, 2) int64
+        Steps (y, x) in pixels of the plane; at least one.
+    to_rgb : (3, 4) float64
+        RGB of 0 to 1 as `to_rgb @ (luma, cb, cr, 1)`, to be clipped.
+    black, white : float
+        What the network takes for 0 and for 1.
+    tensor_out : (n, m, 3) float32
+        RGB.
+    """
+    height, width = luma.shape
+    chroma_height, chroma_width = cb.shape
+    flat_luma, flat_cb, flat_cr = luma.ravel(), cb.ravel(), cr.ravel()
+    luma_steps = luma_grid[:, 0] * width + luma_grid[:, 1]
+    chroma_steps = chroma_grid[:, 0] * chroma_width + chroma_grid[:, 1]
+    scale_y, scale_x = 1.0 / (1 << shifts[0]), 1.0 / (1 << shifts[1])
+
+    # Where a pixel's centre has all its samples, and their neighbours, inside the planes.
+    top, bottom = luma_grid[:, 0].min() << 16, luma_grid[:, 0].max() << 16
+    left, right = luma_grid[:, 1].min() << 16, luma_grid[:, 1].max() << 16
+    chroma_top, chroma_bottom = chroma_grid[:, 0].min() << 16, chroma_grid[:, 0].max() << 16
+    chroma_left, chroma_right = chroma_grid[:, 1].min() << 16, chroma_grid[:, 1].max() << 16
+
+    for i in range(tensor_out.shape[0]):
+        for j in range(tensor_out.shape[1]):
+            centre_x = to_frame[0, 0] * (j + 0.5) + to_frame[0, 1] * (i + 0.5) + to_frame[0, 2]
+            centre_y = to_frame[1, 0] * (j + 0.5) + to_frame[1, 1] * (i + 0.5) + to_frame[1, 2]
+            x = _fixed(centre_x) - HALF
+            y = _fixed(centre_y) - HALF
+            n_inside = 0
+            level = 0
+            if (
+                x + left >= 0
+                and y + top >= 0
+                and x + right < (width - 1) << 16
+                and y + bottom < (height - 1) << 16
+            ):
+                n_inside = len(luma_grid)
+                level = _inner_sum(flat_luma, width, luma_steps, x, y)
+            elif (
+                x + right >= -HALF
+                and y + bottom >= -HALF
+                and x + left < (width << 16) - HALF
+                and y + top < (height << 16) - HALF
+            ):
+                for k in range(len(luma_grid)):
+                    sample_y = y + (luma_grid[k, 0] << 16)
+                    sample_x = x + (luma_grid[k, 1] << 16)
+                    if (
+                        -HALF <= sample_x < (width << 16) - HALF
+                        and -HALF <= sample_y < (height << 16) - HALF
+                    ):
+                        n_inside += 1
+                        level += _clamped(luma, sample_x, sample_y)
+            if n_inside == 0:
+                tensor_out[i, j, 0] = black
+                tensor_out[i, j, 1] = black
+                tensor_out[i, j, 2] = black
+                continue
+
+            x = _fixed(centre_x * scale_x) - HALF
+            y = _fixed(centre_y * scale_y) - HALF
+            if (
+                x + chroma_left >= 0
+                and y + chroma_top >= 0
+                and x + chroma_right < (chroma_width - 1) << 16
+                and y + chroma_bottom < (chroma_height - 1) << 16
+            ):
+                level_cb = _inner_sum(flat_cb, chroma_width, chroma_steps, x, y)
+                level_cr = _inner_sum(flat_cr, chroma_width, chroma_steps, x, y)
+            else:
+                level_cb = level_cr = 0
+                for k in range(len(chroma_grid)):
+                    sample_y = y + (chroma_grid[k, 0] << 16)
+                    sample_x = x + (chroma_grid[k, 1] << 16)
+                    level_cb += _clamped(cb, sample_x, sample_y)
+                    level_cr += _clamped(cr, sample_x, sample_y)
+
+            mean = level / (65536.0 * n_inside)
+            mean_cb = level_cb / (65536.0 * len(chroma_grid))
+            mean_cr = level_cr / (65536.0 * len(chroma_grid))
+            span = (white - black) * n_inside / len(luma_grid)
+            for c in range(3):
+                value = (
+                    to_rgb[c, 0] * mean
+                    + to_rgb[c, 1] * mean_cb
+                    + to_rgb[c, 2] * mean_cr
+                    + to_rgb[c, 3]
+                )
+                tensor_out[i, j, c] = black + span * min(max(value, 0.0), 1.0)
+
+
+@kernel
+def warp_mask(mask, to_mask, picture_out):
+    """Draw a mask through an affine map, linearly between the centres of its pixels.
+
+    Parameters
+    ----------
+    mask : (n, m) float32
+        The outer half of its border pixels has their value; beyond it is 0.
+    to_mask : (2, 3) float64
+        From coordinates in the picture to coordinates in the mask.
+    picture_out : (h, w) float32
+    """
+    n_rows, n_columns = mask.shape
+    for i in range(picture_out.shape[0]):
+        for j in range(picture_out.shape[1]):
+            x = to_mask[0, 0] * (j + 0.5) + to_mask[0, 1] * (i + 0.5) + to_mask[0, 2]
+            y = to_mask[1, 0] * (j + 0.5) + to_mask[1, 1] * (i + 0.5) + to_mask[1, 2]
+            if not (0.0 <= x < n_columns and 0.0 <= y < n_rows):
+                picture_out[i, j] = 0.0
+                continue
+            x = min(max(x - 0.5, 0.0), n_columns - 1.0)
+            y = min(max(y - 0.5, 0.0), n_rows - 1.0)
+            column, row = int(x), int(y)
+            next_column, next_row = min(column + 1, n_columns - 1), min(row + 1, n_rows - 1)
+            right, below = np.float32(x - column), np.float32(y - row)
+            upper_left = mask[np.uintp(row), np.uintp(column)]
+            upper_right = mask[np.uintp(row), np.uintp(next_column)]
+            lower_left = mask[np.uintp(next_row), np.uintp(column)]
+            lower_right = mask[np.uintp(next_row), np.uintp(next_column)]
+            upper = upper_left + right * (upper_right - upper_left)
+            lower = lower_left + right * (lower_right - lower_left)
+            picture_out[i, j] = upper + below * (lower - upper)
