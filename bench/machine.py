@@ -13,6 +13,7 @@ from typing import Any
 
 PACKAGES = (
     "unveil",
+    "ai-edge-litert",
     "av",
     "numba",
     "llvmlite",

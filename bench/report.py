@@ -120,11 +120,31 @@ def quality_table(result: Json) -> str:
     return _markdown(header, body)
 
 
+def masks_table(result: Json) -> str:
+    """One row a model: what a mask of a 1080p frame costs, and agreement with OpenCV's."""
+    threads = _distinct(count for row in result["rows"] for count in row["milliseconds"])
+    header = ["model"]
+    header += [f"ms, {count} thread{'s' * (count != '1')}" for count in threads]
+    header += ["of it sampling", "ms, searching", "agreement with OpenCV (IoU)"]
+    body = [
+        [
+            f"`{row['model']}`",
+            *(_significant(row["milliseconds"][count]) for count in threads),
+            _significant(row["sampling_milliseconds"]),
+            _significant(row["searching_milliseconds"]) if row["searching_milliseconds"] else "",
+            f"{row['iou']:.3f}",
+        ]
+        for row in result["rows"]
+    ]
+    return f"{_markdown(header, body)}\n\n{_machine_line(result['machine'])}"
+
+
 TABLES: Mapping[str, Callable[[Json], str]] = {
     "speed": speed_table,
     "memory": memory_table,
     "startup": startup_table,
     "quality": quality_table,
+    "masks": masks_table,
 }
 
 
