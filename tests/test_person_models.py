@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from unveil.errors import DamagedModel, UnveilError, explain
+from unveil.errors import DamagedModel, MissingRuntime, UnveilError, explain
 from unveil.person import MODELS, Segmenter, models
 from unveil.person.models import DETECTOR, WEIGHTS, Model
 
@@ -59,4 +60,10 @@ def test_a_damaged_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_missing_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "WEIGHTS", tmp_path)
     with pytest.raises(DamagedModel, match=r"lite\.tflite: cannot be read .*; install"):
+        Segmenter("lite")
+
+
+def test_a_missing_runtime_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(MissingRuntime, match="ai-edge-litert, which finds the person, cannot"):
         Segmenter("lite")

@@ -39,6 +39,10 @@ class DamagedModel(UnveilError, OSError):
     """A network's file that came with unveil is missing or not what it was."""
 
 
+class MissingRuntime(UnveilError, ImportError):
+    """What runs the networks cannot be loaded; all that needs no network works."""
+
+
 class IncompatibleTable(UnveilError, ValueError):
     """Two states cannot be merged, or a saved one cannot be loaded."""
 

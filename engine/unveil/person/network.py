@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from unveil.errors import MissingRuntime
 from unveil.person.models import Model, read
 
 F32: TypeAlias = npt.NDArray[np.float32]
@@ -31,12 +32,20 @@ class Network:
     ------
     DamagedModel
         The network's file is missing or has been changed.
+    MissingRuntime
+        LiteRT is not installed, or not for this machine.
     """
 
     def __init__(self, model: Model, threads: int) -> None:
         content = read(model)
         # Imported here: most of unveil's commands find no person.
-        from ai_edge_litert.interpreter import Interpreter
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise MissingRuntime(
+                f"ai-edge-litert, which finds the person, cannot be loaded ({error}); "
+                "install it, or do without the person"
+            ) from error
 
         with _without_greeting():
             self._interpreter = Interpreter(model_content=content, num_threads=threads)

@@ -63,6 +63,8 @@ class Segmenter:
         There is no such model, or `threads` is not positive.
     DamagedModel
         A network's file is missing or has been changed.
+    MissingRuntime
+        LiteRT is not installed, or not for this machine.
     """
 
     def __init__(self, model: ModelName = "full", *, threads: int | None = None) -> None:
