@@ -52,7 +52,7 @@ SHOWN: Final = slice(330, 580)
 """The scene's columns in the picture."""
 
 TINT: Final = np.array([40, 120, 255.0])
-ROUNDS: Final = 80
+ROUNDS: Final = 200
 
 
 def main() -> None:

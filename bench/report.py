@@ -136,7 +136,13 @@ def masks_table(result: Json) -> str:
         ]
         for row in result["rows"]
     ]
-    return f"{_markdown(header, body)}\n\n{_machine_line(result['machine'])}"
+    load = result["machine"]["load_average_at_start"]
+    note = f"The load average before was {load:.1f}: " + (
+        "the machine was busy, and times with all its cores are too long."
+        if load > 1
+        else "the machine was free."
+    )
+    return f"{_markdown(header, body)}\n\n{note} {_machine_line(result['machine'])}"
 
 
 TABLES: Mapping[str, Callable[[Json], str]] = {
