@@ -47,40 +47,36 @@ def see(pixels: dict[Any, Any], planes: Any, layout: Layout, frames: Iterable[in
             pixel.see(number, colour)
 
 
+def colours_of(planes: Any) -> list[tuple[int, ...]]:
+    """Read an array (3, h, w) as a colour a pixel."""
+    return [tuple(colour) for colour in planes.reshape(3, -1).T.tolist()]
+
+
 def assert_runs_equal(table: RunTable, pixels: dict[Any, naive.RunPixel]) -> None:
     assert naive.read_slots(table.slots) == naive.slots_of(pixels.values())
-    assert table.evictions.ravel().tolist() == [p.evictions for p in pixels.values()]
-    runs = np.stack([table.run0, table.run1, table.run2], -1).reshape(-1, 3)
-    assert [tuple(run) for run in runs.tolist()] == [p.run for p in pixels.values()]
+    assert table.evictions.ravel().tolist() == [p.slots.evictions for p in pixels.values()]
+    assert colours_of(table.run) == [p.run for p in pixels.values()]
     assert table.run_start.ravel().tolist() == [p.run_start for p in pixels.values()]
     slots, evictions = table.closed(0, table.layout.height)
     closed = [p.closed(table.n_frames) for p in pixels.values()]
     assert naive.read_slots(slots) == naive.slots_of(closed)
-    assert evictions.ravel().tolist() == [p.evictions for p in closed]
-
-
-def with_leaders(table: TransitionTable) -> Any:
-    """Copy the slots, the leaders stored in them."""
-    slots = table.slots.copy()
-    leaders = table.leader0, table.leader1, table.leader2, table.leader_surveys
-    count.store_leaders(0, len(slots), *leaders, slots)
-    return slots
+    assert evictions.ravel().tolist() == [p.slots.evictions for p in closed]
 
 
 def assert_transitions_equal(
     table: TransitionTable, pixels: dict[Any, naive.TransitionPixel]
 ) -> None:
-    leaders = np.stack([table.leader0, table.leader1, table.leader2], -1).reshape(-1, 3)
-    assert [tuple(leader) for leader in leaders.tolist()] == [p.leader for p in pixels.values()]
-    assert table.leader_surveys.ravel().tolist() == [p.leader_surveys for p in pixels.values()]
-    stored = [p.with_leader() for p in pixels.values()]
-    assert naive.read_slots(with_leaders(table)) == naive.slots_of(stored)
-    assert table.slots["episodes"][..., 0].ravel().tolist() == [p.slots[0].episodes for p in stored]
-    assert table.evictions.ravel().tolist() == [p.evictions for p in pixels.values()]
+    assert colours_of(table.leader) == [p.leader.colour for p in pixels.values()]
+    assert table.leader_surveys.ravel().tolist() == [p.leader.votes for p in pixels.values()]
+    assert table.leader_returns.ravel().tolist() == [p.returns for p in pixels.values()]
+    assert table.challenger_votes.ravel().tolist() == [p.challenger.votes for p in pixels.values()]
+    challengers = zip(colours_of(table.challenger), pixels.values(), strict=True)
+    assert all(c == p.challenger.colour for c, p in challengers if p.challenger.votes)
+    assert naive.read_slots(table.slots) == naive.slots_of(pixels.values())
+    assert table.evictions.ravel().tolist() == [p.slots.evictions for p in pixels.values()]
     for history, pixel in zip(table.history.ravel().tolist(), pixels.values(), strict=True):
-        newest = list(pixel.newest)[::-1]
+        newest = pixel.newest[::-1]
         assert [bool(history & (1 << bit)) for bit in range(5)] == [s.is_leader for s in newest]
-        # Once a sample was made the leader's, what it was told before no longer matters.
         assert [bool(history & (32 << bit)) for bit in range(3)] == [s.is_far for s in newest[:3]]
 
 
@@ -148,7 +144,7 @@ def test_merging_equals_the_reference(
     table.merge(counted(kind, later), bands)
     pixels = reference(kind, clip)
     for pixel, its in zip(pixels.values(), reference(kind, later).values(), strict=True):
-        pixel.merge(its, clip.n_frames)
+        pixel.merge(its, clip.n_frames, later.n_frames)
     assert table.n_frames == clip.n_frames + later.n_frames
     assert_equal(table, pixels)
     for chunk in chunks(clip.planes, clip.layout, seed):
