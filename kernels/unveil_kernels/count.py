@@ -36,8 +36,7 @@ RUN_SLOT = np.dtype(
         ("count", np.uint32),  # samples counted, saturating
         ("first", np.uint32),  # frame of the first and of the last of them
         ("last", np.uint32),
-    ],
-    align=True,
+    ]
 )
 """One colour of a pixel. A slot is free where `count` is 0; free ones are the last.
 
@@ -50,12 +49,12 @@ TRANSITION_SLOT = np.dtype(
         ("c0", np.uint8),
         ("c1", np.uint8),
         ("c2", np.uint8),
+        ("spare", np.uint8),
         ("episodes", np.uint16),
         ("count", np.uint16),
         ("first", np.uint32),
         ("last", np.uint32),
-    ],
-    align=True,
+    ]
 )
 """The same in 16 bytes: four make a cache line. Its `count` stops at 65535."""
 
@@ -117,12 +116,56 @@ def _find_slot(slots, x, c0, c1, c2, mask, tolerance):
     """Return the first slot of a pixel that is alike, else a free one, else their number."""
     s = 0
     while s < slots.shape[1]:
-        if (slots[x, s]["count"] == 0) | same_colour(
+        if slots[x, s]["count"] == 0:
+            break
+        if same_colour(
             slots[x, s]["c0"], slots[x, s]["c1"], slots[x, s]["c2"], c0, c1, c2, mask, tolerance
         ):
             break
         s += 1
     return s
+
+
+@inlined
+def _slot_for(slots, x, c0, c1, c2, mask, tolerance):
+    """Return the slot of a pixel for a colour, and 1 if another one was evicted from it.
+
+    The slot is free where the colour is new. Where all are taken by other colours, the one
+    with the fewest samples (of these the one not seen for longest) is evicted.
+    """
+    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
+    evicted = 0
+    if s == slots.shape[1]:
+        evicted = 1
+        s = 0
+        for other in range(1, slots.shape[1]):
+            if (slots[x, other]["count"] < slots[x, s]["count"]) | (
+                (slots[x, other]["count"] == slots[x, s]["count"])
+                & (slots[x, other]["last"] < slots[x, s]["last"])
+            ):
+                s = other
+        slots[x, s]["count"] = 0
+    return s, evicted
+
+
+@inlined
+def _fill(slot, c0, c1, c2, episodes, count, first, last):
+    """Write all of a slot."""
+    slot["c0"] = c0
+    slot["c1"] = c1
+    slot["c2"] = c2
+    slot["episodes"] = episodes
+    slot["count"] = count
+    slot["first"] = first
+    slot["last"] = last
+
+
+@inlined
+def _follow(slot, c0, c1, c2):
+    """Move a slot's colour by one level towards another one."""
+    slot["c0"] = _followed(slot["c0"], c0)
+    slot["c1"] = _followed(slot["c1"], c1)
+    slot["c2"] = _followed(slot["c2"], c2)
 
 
 @inlined
@@ -132,42 +175,42 @@ def _deposit(
     """Add samples of one colour to pixel `x` of a row of slots; return 1 if one was evicted.
 
     `episodes` to `last` are what the slot's fields of these names gain. Samples at most `gap`
-    frames after the slot's last ones continue its episode. Where all slots are taken by
-    other colours, the one with the fewest samples (of these the one not seen for longest)
-    is evicted. `most_counted` is the largest value of the slots' `count`.
+    frames after the slot's last ones continue its episode. `most_counted` is the largest
+    value of the slots' `count`.
     """
-    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
-    evicted = 0
-    if s == slots.shape[1]:
-        s = 0
-        for other in range(1, slots.shape[1]):
-            if (slots[x, other]["count"] < slots[x, s]["count"]) | (
-                (slots[x, other]["count"] == slots[x, s]["count"])
-                & (slots[x, other]["last"] < slots[x, s]["last"])
-            ):
-                s = other
-        slots[x, s]["count"] = 0
-        evicted = 1
-    had = np.int64(slots[x, s]["count"])
-    if had < count:
-        slots[x, s]["c0"] = c0
-        slots[x, s]["c1"] = c1
-        slots[x, s]["c2"] = c2
-    else:
-        slots[x, s]["c0"] = _followed(slots[x, s]["c0"], c0)
-        slots[x, s]["c1"] = _followed(slots[x, s]["c1"], c1)
-        slots[x, s]["c2"] = _followed(slots[x, s]["c2"], c2)
+    s, evicted = _slot_for(slots, x, c0, c1, c2, mask, tolerance)
+    slot = slots[x, s]
+    had = np.int64(slot["count"])
     if had == 0:
-        slots[x, s]["episodes"] = episodes
-        slots[x, s]["count"] = count
-        slots[x, s]["first"] = first
-        slots[x, s]["last"] = last
+        _fill(slot, c0, c1, c2, episodes, count, first, last)
     else:
-        new_episodes = episodes - np.int64(first <= np.int64(slots[x, s]["last"]) + gap)
-        slots[x, s]["episodes"] = min(np.int64(slots[x, s]["episodes"]) + new_episodes, U16_MAX)
-        slots[x, s]["count"] = min(had + count, most_counted)
-        slots[x, s]["first"] = min(np.int64(slots[x, s]["first"]), first)
-        slots[x, s]["last"] = max(np.int64(slots[x, s]["last"]), last)
+        if had < count:
+            slot["c0"] = c0
+            slot["c1"] = c1
+            slot["c2"] = c2
+        else:
+            _follow(slot, c0, c1, c2)
+        new_episodes = episodes - np.int64(first <= np.int64(slot["last"]) + gap)
+        slot["episodes"] = min(np.int64(slot["episodes"]) + new_episodes, U16_MAX)
+        slot["count"] = min(had + count, most_counted)
+        slot["first"] = min(np.int64(slot["first"]), first)
+        slot["last"] = max(np.int64(slot["last"]), last)
+    return evicted
+
+
+@inlined
+def _deposit_newest(slots, x, c0, c1, c2, frame, gap, most_counted, mask, tolerance):
+    """Do what `_deposit` does with one sample that is later than all before: this is hot."""
+    s, evicted = _slot_for(slots, x, c0, c1, c2, mask, tolerance)
+    slot = slots[x, s]
+    if slot["count"] == 0:
+        _fill(slot, c0, c1, c2, 1, 1, frame, frame)
+    else:
+        _follow(slot, c0, c1, c2)
+        new_episodes = np.int64(frame > np.int64(slot["last"]) + gap)
+        slot["episodes"] = min(np.int64(slot["episodes"]) + new_episodes, U16_MAX)
+        slot["count"] = min(np.int64(slot["count"]) + 1, most_counted)
+        slot["last"] = frame
     return evicted
 
 
@@ -276,14 +319,27 @@ def _differing_row(a0, a1, a2, b0, b1, b2, mask, tolerance, differs_out):
 def _list_set(flags, words, i, listed_x, listed_i, n_listed):
     """Append the places of the flags that are 1, read eight at a time as `words`, and `i`.
 
-    Returns the new length of the list, which must have room for one more than all flags.
+    There are flags for whole blocks of 64. Returns the new length of the list, which must
+    have room for one more than all flags.
     """
-    for word in range(len(words)):
-        if words[word] != 0:
-            for x in range(8 * word, 8 * word + 8):
-                listed_x[n_listed] = x
-                listed_i[n_listed] = i
-                n_listed += np.int64(flags[x])
+    for block in range(0, len(words), 8):
+        if (
+            words[block]
+            | words[block + 1]
+            | words[block + 2]
+            | words[block + 3]
+            | words[block + 4]
+            | words[block + 5]
+            | words[block + 6]
+            | words[block + 7]
+        ) == 0:
+            continue
+        for word in range(block, block + 8):
+            if words[word] != 0:
+                for x in range(8 * word, 8 * word + 8):
+                    listed_x[n_listed] = x
+                    listed_i[n_listed] = i
+                    n_listed += np.int64(flags[x])
     return n_listed
 
 
@@ -327,7 +383,7 @@ def count_runs(
     n_frames, width = len(plane0), run.shape[2]
     wide1 = np.empty((n_frames, plane1.shape[2] << shift_x), np.uint8)
     wide2 = np.empty(wide1.shape, np.uint8)
-    broken = np.zeros(-(-width // 8) * 8, np.uint8)
+    broken = np.zeros(-(-width // 64) * 64, np.uint8)
     broken_words = broken.view(np.uint64)
     room_listed = LISTED_ROWS * len(broken)
     listed_x = np.empty(room_listed + 1, np.int32)
@@ -510,7 +566,7 @@ def count_transitions(
     other = np.empty(width, np.uint8)
     differs = np.empty(width, np.uint8)
     taken = np.empty(width, np.uint8)
-    flags = np.zeros(-(-width // 8) * 8, np.uint8)
+    flags = np.zeros(-(-width // 64) * 64, np.uint8)
     flag_words = flags.view(np.uint64)
     room_listed = LISTED_ROWS * len(flags)
     listed_x = np.empty(room_listed + 1, np.int32)
@@ -556,15 +612,12 @@ def count_transitions(
                 for k in range(n_listed):
                     x, j = listed_x[k], listed_i[k]
                     counted = first_frame + np.int64(j) - WINDOW
-                    evicted = _deposit(
+                    evicted = _deposit_newest(
                         row_slots,
                         x,
                         plane0[j - WINDOW, row, x] if j >= WINDOW else tail0[j, row, x],
                         wide1[j, x],
                         wide2[j, x],
-                        1,
-                        1,
-                        counted,
                         counted,
                         EPISODE_GAP,
                         U16_MAX,
@@ -685,7 +738,9 @@ def _vote_row(other, differs_inout, votes, taken_out):
 def _take_row(sample, taken, colour_inout):
     """Copy a channel where a flag is 1."""
     for x in range(len(colour_inout)):
-        colour_inout[x] = sample[x] if taken[x] else colour_inout[x]
+        a = sample[x]
+        b = colour_inout[x]
+        colour_inout[x] = a if taken[x] != 0 else b
 
 
 @kernel
@@ -694,8 +749,10 @@ def _follow_row(sample, shown, colour_inout):
     for x in range(len(colour_inout)):
         a = sample[x]
         b = colour_inout[x]
-        raised = np.uint8(b + np.uint8(np.uint8(a > b) & shown[x]))
-        colour_inout[x] = np.uint8(raised - np.uint8(np.uint8(a < b) & shown[x]))
+        flag = shown[x]
+        up = np.uint8(np.uint8(a > b) & flag)
+        down = np.uint8(np.uint8(a < b) & flag)
+        colour_inout[x] = np.uint8(np.uint8(b + up) - down)
 
 
 @kernel
