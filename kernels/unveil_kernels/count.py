@@ -127,25 +127,16 @@ def _find_slot(slots, x, c0, c1, c2, mask, tolerance):
 
 
 @inlined
-def _slot_for(slots, x, c0, c1, c2, mask, tolerance):
-    """Return the slot of a pixel for a colour, and 1 if another one was evicted from it.
-
-    The slot is free where the colour is new. Where all are taken by other colours, the one
-    with the fewest samples (of these the one not seen for longest) is evicted.
-    """
-    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
-    evicted = 0
-    if s == slots.shape[1]:
-        evicted = 1
-        s = 0
-        for other in range(1, slots.shape[1]):
-            if (slots[x, other]["count"] < slots[x, s]["count"]) | (
-                (slots[x, other]["count"] == slots[x, s]["count"])
-                & (slots[x, other]["last"] < slots[x, s]["last"])
-            ):
-                s = other
-        slots[x, s]["count"] = 0
-    return s, evicted
+def _rarest_slot(slots, x):
+    """Return the slot with the fewest samples, of these the one not seen for longest."""
+    s = 0
+    for other in range(1, slots.shape[1]):
+        if (slots[x, other]["count"] < slots[x, s]["count"]) | (
+            (slots[x, other]["count"] == slots[x, s]["count"])
+            & (slots[x, other]["last"] < slots[x, s]["last"])
+        ):
+            s = other
+    return s
 
 
 @inlined
@@ -178,7 +169,12 @@ def _deposit(
     frames after the slot's last ones continue its episode. `most_counted` is the largest
     value of the slots' `count`.
     """
-    s, evicted = _slot_for(slots, x, c0, c1, c2, mask, tolerance)
+    evicted = 0
+    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
+    if s == slots.shape[1]:
+        evicted = 1
+        s = _rarest_slot(slots, x)
+        slots[x, s]["count"] = 0
     slot = slots[x, s]
     had = np.int64(slot["count"])
     if had == 0:
@@ -201,16 +197,28 @@ def _deposit(
 @inlined
 def _deposit_newest(slots, x, c0, c1, c2, frame, gap, most_counted, mask, tolerance):
     """Do what `_deposit` does with one sample that is later than all before: this is hot."""
-    s, evicted = _slot_for(slots, x, c0, c1, c2, mask, tolerance)
-    slot = slots[x, s]
-    if slot["count"] == 0:
-        _fill(slot, c0, c1, c2, 1, 1, frame, frame)
+    evicted = 0
+    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
+    if s == slots.shape[1]:
+        evicted = 1
+        s = _rarest_slot(slots, x)
+        slots[x, s]["count"] = 0
+    if slots[x, s]["count"] == 0:
+        slots[x, s]["c0"] = c0
+        slots[x, s]["c1"] = c1
+        slots[x, s]["c2"] = c2
+        slots[x, s]["episodes"] = 1
+        slots[x, s]["count"] = 1
+        slots[x, s]["first"] = frame
+        slots[x, s]["last"] = frame
     else:
-        _follow(slot, c0, c1, c2)
-        new_episodes = np.int64(frame > np.int64(slot["last"]) + gap)
-        slot["episodes"] = min(np.int64(slot["episodes"]) + new_episodes, U16_MAX)
-        slot["count"] = min(np.int64(slot["count"]) + 1, most_counted)
-        slot["last"] = frame
+        slots[x, s]["c0"] = _followed(slots[x, s]["c0"], c0)
+        slots[x, s]["c1"] = _followed(slots[x, s]["c1"], c1)
+        slots[x, s]["c2"] = _followed(slots[x, s]["c2"], c2)
+        more = np.int64(frame - np.int64(slots[x, s]["last"]) > gap)
+        slots[x, s]["episodes"] = min(np.int64(slots[x, s]["episodes"]) + more, U16_MAX)
+        slots[x, s]["count"] = min(np.int64(slots[x, s]["count"]) + 1, most_counted)
+        slots[x, s]["last"] = frame
     return evicted
 
 
@@ -316,11 +324,11 @@ def _differing_row(a0, a1, a2, b0, b1, b2, mask, tolerance, differs_out):
 
 
 @kernel
-def _list_set(flags, words, i, listed_x, listed_i, n_listed):
-    """Append the places of the flags that are 1, read eight at a time as `words`, and `i`.
+def _list_set(flags, words, i, listed_x, listed_tag, n_listed):
+    """Append the places of flags that are 1 or 3, and for each `2 * i`, plus 1 for a 3.
 
-    There are flags for whole blocks of 64. Returns the new length of the list, which must
-    have room for one more than all flags.
+    There are flags for whole blocks of 64; they are read eight at a time as `words`. Returns
+    the new length of the list, which must have room for one more than all flags.
     """
     for block in range(0, len(words), 8):
         if (
@@ -338,8 +346,8 @@ def _list_set(flags, words, i, listed_x, listed_i, n_listed):
             if words[word] != 0:
                 for x in range(8 * word, 8 * word + 8):
                     listed_x[n_listed] = x
-                    listed_i[n_listed] = i
-                    n_listed += np.int64(flags[x])
+                    listed_tag[n_listed] = 2 * i + np.int64(flags[x] >> 1)
+                    n_listed += np.int64(flags[x] & 1)
     return n_listed
 
 
@@ -387,7 +395,7 @@ def count_runs(
     broken_words = broken.view(np.uint64)
     room_listed = LISTED_ROWS * len(broken)
     listed_x = np.empty(room_listed + 1, np.int32)
-    listed_i = np.empty(room_listed + 1, np.int32)
+    listed_tag = np.empty(room_listed + 1, np.int32)
     listed_colour = np.empty((room_listed, 3), np.uint8)
     listed_start = np.empty(room_listed, np.uint32)
     touched = np.zeros(1, np.int64)
@@ -410,7 +418,7 @@ def count_runs(
                 start[:] = 0
             _differing_row(luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, broken)
             n_before = n_listed
-            n_listed = _list_set(broken, broken_words, i, listed_x, listed_i, n_listed)
+            n_listed = _list_set(broken, broken_words, i, listed_x, listed_tag, n_listed)
             for k in range(n_before, n_listed):
                 x = listed_x[k]
                 listed_colour[k, 0] = row0[x]
@@ -425,7 +433,7 @@ def count_runs(
                 touched[0] = _touch(row_slots, listed_x, n_listed)
                 for k in range(n_listed):
                     x = listed_x[k]
-                    end = first_frame + np.int64(listed_i[k])
+                    end = first_frame + np.int64(listed_tag[k] >> 1)
                     evicted = _deposit(
                         row_slots,
                         x,
@@ -446,9 +454,7 @@ def count_runs(
 
 
 @kernel
-def close_runs(
-    n_frames, first_row, last_row, mask, tolerance, run, run_start, slots, evictions
-):
+def close_runs(n_frames, first_row, last_row, mask, tolerance, run, run_start, slots, evictions):
     """Deposit the runs that still go on after `n_frames` frames; arguments as `count_runs`."""
     for row in range(first_row, last_row):
         for x in range(run.shape[2]):
@@ -570,7 +576,7 @@ def count_transitions(
     flag_words = flags.view(np.uint64)
     room_listed = LISTED_ROWS * len(flags)
     listed_x = np.empty(room_listed + 1, np.int32)
-    listed_i = np.empty(room_listed + 1, np.int32)
+    listed_tag = np.empty(room_listed + 1, np.int32)
     touched = np.zeros(1, np.int64)
     tolerance_ = np.int32(tolerance)
     for row in range(first_row, last_row):
@@ -601,16 +607,12 @@ def count_transitions(
                 luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, far, row_history
             )
             _flag_row(row_history, flags)
-            n_before = n_listed
-            n_listed = _list_set(flags, flag_words, i, listed_x, listed_i, n_listed)
-            for k in range(n_before, n_listed):
-                x = listed_x[k]
-                _add(row_returns, x, np.int64((row_history[x] | (row_history[x] >> 1)) & 1))
+            n_listed = _list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
             survey = frame % SURVEY_EVERY == WINDOW
             if survey | (i == n_frames - 1) | (n_listed + len(flags) > room_listed):
                 touched[0] = _touch(row_slots, listed_x, n_listed)
                 for k in range(n_listed):
-                    x, j = listed_x[k], listed_i[k]
+                    x, j = listed_x[k], listed_tag[k] >> 1
                     counted = first_frame + np.int64(j) - WINDOW
                     evicted = _deposit_newest(
                         row_slots,
@@ -625,6 +627,7 @@ def count_transitions(
                         tolerance_,
                     )
                     _add(row_evictions, x, evicted)
+                    _add(row_returns, x, np.int64(listed_tag[k] & 1))
                 n_listed = 0
             if survey:
                 before = plane0[i - WINDOW, row] if i >= WINDOW else tail0[i, row]
@@ -657,7 +660,7 @@ def count_transitions(
                 _follow_row(chroma1, differs, rival1)
                 _follow_row(chroma2, differs, rival2)
                 _overtaken_row(row_surveys, row_votes, flags)
-                for k in range(_list_set(flags, flag_words, i, listed_x, listed_i, 0)):
+                for k in range(_list_set(flags, flag_words, i, listed_x, listed_tag, 0)):
                     x = listed_x[k]
                     evicted = _change_places(
                         row_slots,
@@ -692,15 +695,17 @@ def _advance_row(s0, s1, s2, leader0, leader1, leader2, mask, tolerance, far, hi
 
 
 @kernel
-def _flag_row(history, counted_out):
-    """Flag the samples of `WINDOW` frames ago that are to be counted."""
+def _flag_row(history, flags_out):
+    """Flag the samples of `WINDOW` frames ago: 1 if they are counted, 3 if with a return."""
     for x in range(len(history)):
         h = history[x]
         left = np.uint8(np.uint8(h & np.uint8(24)) == np.uint8(16))
         comes_back = np.uint8(np.uint8(h & np.uint8(3)) == np.uint8(1))
         alone = np.uint8(np.uint8(h & np.uint8(10)) == np.uint8(10))
         is_far = np.uint8(h >= np.uint8(128))
-        counted_out[x] = np.uint8(is_far & np.uint8(left | np.uint8(comes_back | alone)))
+        counted = np.uint8(is_far & np.uint8(left | np.uint8(comes_back | alone)))
+        returned = np.uint8(np.uint8(h & np.uint8(3)) != np.uint8(0))
+        flags_out[x] = np.uint8(counted | np.uint8(np.uint8(counted & returned) << np.uint8(1)))
 
 
 @kernel
