@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ import numpy.typing as npt
 U8: TypeAlias = npt.NDArray[np.uint8]
 Planes: TypeAlias = tuple[U8, U8, U8]
 Matrix: TypeAlias = Literal["rgb", "bt601", "bt709", "fcc", "smpte240m", "bt2020"]
+
+SQUARES_PER_HEIGHT: Final = 90
+"""Squares from top to bottom, about, in which the person is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,16 @@ class Layout:
         return -(-self.width >> self.chroma_shift_x)
 
     @property
+    def cell(self) -> int:
+        """Rows and columns of the squares in which the person is told: 8 pixels at 720p."""
+        return max(1, round(self.height / SQUARES_PER_HEIGHT))
+
+    @property
+    def squares(self) -> tuple[int, int]:
+        """Rows and columns of such squares; the last ones may reach beyond the frame."""
+        return -(-self.height // self.cell), -(-self.width // self.cell)
+
+    @property
     def frame_bytes(self) -> int:
         """Bytes of one frame's three planes."""
         return self.height * self.width + 2 * self.chroma_height * self.chroma_width
@@ -68,11 +81,16 @@ class Chunk:
     `planes` are C-contiguous uint8 arrays of shape (n, h, w), (n, ch, cw), (n, ch, cw);
     `pts_seconds` is float64 of shape (n,), NaN where a frame bears no time. The arrays
     belong to whoever made the chunk and are valid until the next one is asked for.
+
+    `person`, where it is known, tells where the caller is: uint8 of shape
+    (n, ceil(h / cell), ceil(w / cell)), 1 for squares of `layout.cell` pixels that show the
+    person.
     """
 
     planes: Planes
     pts_seconds: npt.NDArray[np.float64]
     layout: Layout
+    person: U8 | None = None
 
     def __post_init__(self) -> None:
         """Refuse planes that do not fit the layout: a kernel would read past their end."""
@@ -81,6 +99,8 @@ class Chunk:
         wanted = (n_frames, self.layout.chroma_height, self.layout.chroma_width)
         if luma.shape != (n_frames, self.layout.height, self.layout.width):
             raise ValueError(f"luma plane of shape {luma.shape} does not fit {self.layout}")
+        if self.person is not None and self.person.shape != (n_frames, *self.layout.squares):
+            raise ValueError(f"person of shape {self.person.shape} does not fit {self.layout}")
         if cb.shape != wanted or cr.shape != wanted:
             raise ValueError(f"chroma planes {cb.shape}, {cr.shape} do not fit {self.layout}")
 

@@ -21,7 +21,7 @@ from unveil.chunk import Chunk, Colour, Layout
 from unveil.decode import open_video
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
 from unveil.finalise import finalise
-from unveil.parameters import CHUNK_FRAMES, Method, Metric, Parameters
+from unveil.parameters import CHUNK_FRAMES, Method, Metric, Parameters, Person
 from unveil.progress import Progress, ProgressCallback
 from unveil.recovery import Recovery
 from unveil.table import TABLES, ColourTable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from unveil.container import VideoProperties
     from unveil.inputs import Source
     from unveil.pixel_format import PlaneReader
+    from unveil.silhouette import Silhouette
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Engine:
     ----------
     height, width
         Size of the frames in pixels.
-    method, metric, threshold, noise_frames, slots, bits, tolerance, threads
+    method, metric, threshold, noise_frames, slots, bits, tolerance, person, person_every, threads
         As in `Parameters`.
     chunk_frames
         Frames that `push` gathers before it counts them; changes no result.
@@ -67,18 +68,29 @@ class Engine:
         height: int,
         width: int,
         *,
-        method: Method = "transitions",
+        method: Method = "farend",
         metric: Metric = "ciede2000",
         threshold: float | None = None,
         noise_frames: int = 1,
-        slots: int = 5,
+        slots: int | None = None,
         bits: int = 8,
         tolerance: int = 6,
+        person: Person = "lite",
+        person_every: int = 2,
         threads: int | None = None,
         chunk_frames: int = CHUNK_FRAMES,
     ) -> None:
         self.parameters = Parameters(
-            method, metric, threshold, noise_frames, slots, bits, tolerance, threads
+            method,
+            metric,
+            threshold,
+            noise_frames,
+            slots,
+            bits,
+            tolerance,
+            person,
+            person_every,
+            threads,
         )
         if height < 1 or width < 1:
             raise InvalidParameter(f"frames of {width}x{height} pixels cannot be counted")
@@ -92,6 +104,7 @@ class Engine:
         self._staged: Chunk | None = None
         self._n_staged = 0
         self._reader: PlaneReader | None = None
+        self._silhouette: Silhouette | None = None
 
     @property
     def n_frames(self) -> int:
@@ -188,15 +201,25 @@ class Engine:
     def update(self, chunk: Chunk) -> None:
         """Count a chunk of decoded planes, without a copy."""
         self._flush()
+        chosen = self.parameters
         if self._table is None:
             self._table = self._create(chunk.layout)
+        if chosen.accumulator == "farend" and chunk.person is None:
+            if self._silhouette is None:
+                from unveil.silhouette import Silhouette
+
+                assert chosen.person != "none"
+                self._silhouette = Silhouette(
+                    chosen.person, every=chosen.person_every, threads=chosen.n_threads
+                )
+            chunk = replace(chunk, person=self._silhouette.of(chunk, self._table.n_frames))
         self._table.update(chunk, self._bands)
 
     def _create(self, layout: Layout) -> ColourTable:
         chosen = self.parameters
-        _refuse_too_large(layout, chosen.slots)
-        return TABLES[chosen.method](
-            layout, slots=chosen.slots, bits=chosen.bits, tolerance=chosen.tolerance
+        _refuse_too_large(layout, chosen.n_slots)
+        return TABLES[chosen.accumulator](
+            layout, slots=chosen.n_slots, bits=chosen.bits, tolerance=chosen.tolerance
         )
 
     def finalise(self) -> Recovery:
@@ -262,13 +285,15 @@ class Engine:
 def recover(
     path: str | os.PathLike[str] | Source,
     *,
-    method: Method = "transitions",
+    method: Method = "farend",
     metric: Metric = "ciede2000",
     threshold: float | None = None,
     noise_frames: int = 1,
-    slots: int = 5,
+    slots: int | None = None,
     bits: int = 8,
     tolerance: int = 6,
+    person: Person = "lite",
+    person_every: int = 2,
     threads: int | None = None,
     chunk_frames: int = CHUNK_FRAMES,
     start_seconds: float | None = None,
@@ -284,7 +309,7 @@ def recover(
     ----------
     path
         A file, a capture device, a URL or "-", as `unveil.inputs` explains.
-    method, metric, threshold, noise_frames, slots, bits, tolerance, threads
+    method, metric, threshold, noise_frames, slots, bits, tolerance, person, person_every, threads
         As in `Parameters`.
     chunk_frames
         Frames decoded and counted at once; changes no result.
@@ -306,7 +331,16 @@ def recover(
     file it is raised.
     """
     parameters = Parameters(
-        method, metric, threshold, noise_frames, slots, bits, tolerance, threads
+        method,
+        metric,
+        threshold,
+        noise_frames,
+        slots,
+        bits,
+        tolerance,
+        person,
+        person_every,
+        threads,
     )
     options: dict[str, Any] = {
         **parameters.as_dict(),
@@ -429,7 +463,8 @@ def prepare(method: Method, *, on_compile: Callable[[], object] | None = None) -
             for plane in planes:
                 plane[...] = 128
             table = engine._create(layout)
-            table.update(Chunk(planes, np.zeros(4), layout), engine._bands)
+            person = np.zeros((4, *layout.squares), np.uint8)
+            table.update(Chunk(planes, np.zeros(4), layout, person), engine._bands)
             finalise(table, engine.parameters, engine._bands)
     seconds = time.perf_counter() - started
     logger.debug("kernels of %s ready after %.2f s", method, seconds)

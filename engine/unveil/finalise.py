@@ -13,10 +13,11 @@ from unveil._version import __version__
 from unveil.bands import Bands
 from unveil.chunk import Colour
 from unveil.colour import ciede2000, cosine_similarity, to_lab, to_rgb
+from unveil.inpaint import continued
 from unveil.parameters import Parameters
 from unveil.recovery import PixelCounts, Recovery
-from unveil.table import ColourTable, RunTable, TransitionTable
-from unveil_kernels import select
+from unveil.table import ColourTable, OutsideTable, RunTable, TransitionTable
+from unveil_kernels import count, select
 
 Array = npt.NDArray[Any]
 
@@ -29,6 +30,12 @@ STEADY_SHARE: Final = 0.8
 LARGE_REGION: Final = 0.25
 """Share of the largest steady region's size from which another one counts as background, too:
 a caller may divide the picture, but a still shoulder is smaller."""
+
+OUTSIDE_STEADY_SHARE: Final = 0.95
+"""Share of the surveys outside the person that show the leader, from which it is certain."""
+
+OUTSIDE_SEEN_SHARE: Final = 0.5
+"""Share of all surveys in which such a pixel must be outside the person."""
 
 SEEN_SHARE: Final = 0.3
 """Share of surveys from which a leader may continue a neighbour's background."""
@@ -291,6 +298,89 @@ def _decide_transitions(
     out.claim(confidence, claimed & (agreement >= MIN_AGREEMENT))
 
 
+def _decide_farend(
+    table: OutsideTable, parameters: Parameters, bands: Bands, out: _Decided
+) -> None:
+    """Take the colour farthest from the background of those seen outside the person.
+
+    A leak shows the room through the background: `a * room + (1 - a) * background`, with
+    any `a`. The farthest colour of a pixel that was seen often enough is the least blended.
+    """
+    height, width = out.confidence.shape
+    colour = table.layout.colour
+    background = np.empty((height, width, 3), np.float32)
+
+    def average(first: int, last: int) -> None:
+        band = slice(first, last)
+        surveys, votes = table.leader_surveys[band].ravel(), table.challenger_votes[band].ravel()
+        leader, challenger = (
+            np.ascontiguousarray(colours[:, band]).reshape(3, -1)
+            for colours in (table.leader, table.challenger)
+        )
+        levels, total = np.empty((len(surveys), 3)), np.empty(len(surveys), np.int64)
+        radius = _noise_radius(table)
+        select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
+        background[band] = to_rgb(levels, colour).reshape(-1, width, 3)
+        out.background_count[band] = total.reshape(-1, width)
+
+    bands.run(average, height, max(1, BAND_PIXELS // width))
+    seen = table.outside_surveys
+    known = (out.background_count >= OUTSIDE_STEADY_SHARE * seen) & (
+        seen >= OUTSIDE_SEEN_SHARE * table.n_surveys
+    )
+    select.keep_large_regions(known, LARGE_REGION)
+    background[...] = continued(background, known)
+    out.background[..., :3] = np.rint(background)
+    out.background[..., 3] = 255 * known
+    room_lab = np.zeros((height, width, 3), np.float32)
+    support = np.zeros((height, width), np.float32)
+
+    def decide(first: int, last: int) -> None:
+        band = slice(first, last)
+        slots = table.slots[band].reshape(-1, table.slots.shape[2])
+        surveys = table.leader_surveys[band].ravel().astype(np.int64)
+        counts = _field(slots, "count").astype(np.int64)
+        behind = background[band].reshape(-1, 3).astype(np.float64)
+        behind_lab = to_lab(behind)
+        # Where the background is not known the leader is a colour like any other.
+        leads = np.where(known[band].ravel(), 0, surveys * count.OUTSIDE_SURVEY_EVERY)
+        levels = np.stack(
+            [
+                np.column_stack([slots[name], table.leader[channel, band].reshape(-1)])
+                for channel, name in enumerate(("c0", "c1", "c2"))
+            ],
+            -1,
+        ).astype(np.float64)
+        counts = np.column_stack([counts, leads])
+        rows, places = np.nonzero(counts > parameters.noise_frames)
+        lab = to_lab(to_rgb(levels[rows, places], colour))
+        distance = np.zeros(counts.shape)
+        distance[rows, places] = ciede2000(lab, behind_lab[rows])
+        place = distance.argmax(1)
+        (pixels,) = np.nonzero(distance.max(1) > parameters.distance_threshold)
+        place = place[pixels]
+        led = place == slots.shape[1]
+        chosen = slots[pixels, np.minimum(place, slots.shape[1] - 1)]
+        counted = Counted(
+            np.where(led, leads[pixels], chosen["count"]),
+            np.where(led, 1, chosen["episodes"]),
+            np.where(led, -1, chosen["first"].astype(np.int64)),
+            np.where(led, -1, chosen["last"].astype(np.int64)),
+        )
+        rgb = to_rgb(levels[pixels, place], colour)
+        room_lab[band] = out.set_room(band, pixels, rgb, behind_lab, counted)
+        support[band].reshape(-1)[pixels] = counted.count
+        out.evictions[band] = table.evictions[band]
+        others = (counts[:, :-1] > 0).sum(1).reshape(-1, width)
+        out.colours_seen[band] = 1 + others + table.evictions[band]
+
+    bands.run(decide, height, max(1, BAND_PIXELS // width))
+    claimed = out.episodes > 0
+    agreement = _agreement(room_lab, claimed, bands)
+    confidence = np.cbrt((1.0 - 0.5 ** (support / 4)) * agreement)
+    out.claim(confidence, claimed)
+
+
 def _opaque(rgb: Array) -> Array:
     """Round colours (n, 3) to RGBA (n, 4) with full alpha."""
     return np.insert(np.rint(rgb).astype(np.uint8), 3, 255, axis=1)
@@ -392,6 +482,7 @@ def _agreement(lab: Array, claimed: Array, bands: Bands) -> Array:
 
 
 DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, _Decided], None]]] = {
+    "farend": _decide_farend,
     "rarest": _decide_rarest,
     "transitions": _decide_transitions,
 }

@@ -8,11 +8,15 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from unveil.errors import InvalidParameter
 
-Method: TypeAlias = Literal["transitions", "rarest"]
+Method: TypeAlias = Literal["farend", "transitions", "rarest"]
+Person: TypeAlias = Literal["lite", "full", "heavy", "selfie", "selfie-landscape", "none"]
 Metric: TypeAlias = Literal["ciede2000", "cosine"]
 
 DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
 """zoomg's defaults, the distance (or similarity) at which a colour is not the background."""
+
+DEFAULT_SLOTS: dict[Method, int] = {"farend": 8, "transitions": 5, "rarest": 5}
+"""Colours remembered per pixel: as many as are worth their memory."""
 
 MAX_SLOTS = 4096
 
@@ -27,7 +31,8 @@ class Parameters:
     Parameters
     ----------
     method
-        "transitions" counts colours next to a change from or to the background,
+        "farend" counts colours outside the person and takes the one farthest from the
+        background, "transitions" counts colours next to a change from or to the background,
         "rarest" counts every run of every colour (zoomg's method).
     metric, threshold
         A colour is not the background where its CIEDE2000 distance to it is over
@@ -36,11 +41,15 @@ class Parameters:
     noise_frames
         Colours counted in at most so many frames are dropped as noise.
     slots
-        Colours remembered per pixel; the state's size is proportional to it.
+        Colours remembered per pixel; the state's size is proportional to it. None takes the
+        method's default, 8 for "farend" and 5 for the others.
     bits
         Bits kept of each channel when colours are compared, 1 to 8.
     tolerance
         Levels of a channel by which a colour may differ and still be the same, 0 to 255.
+    person, person_every
+        The network that finds the person for "farend", and in every how many-th frame; "none"
+        falls back to "transitions".
     threads
         Threads for decoding and for counting; None takes one per available core.
 
@@ -50,13 +59,15 @@ class Parameters:
         A value lies outside its range.
     """
 
-    method: Method = "transitions"
+    method: Method = "farend"
     metric: Metric = "ciede2000"
     threshold: float | None = None
     noise_frames: int = 1
-    slots: int = 5
+    slots: int | None = None
     bits: int = 8
     tolerance: int = 6
+    person: Person = "lite"
+    person_every: int = 2
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -66,9 +77,12 @@ class Parameters:
         if self.threshold is not None:
             _within("threshold", self.threshold, 0, 100 if self.metric == "ciede2000" else 1)
         _within("noise_frames", self.noise_frames, 0, 2**31 - 1)
-        _within("slots", self.slots, 2, MAX_SLOTS)
+        if self.slots is not None:
+            _within("slots", self.slots, 2, MAX_SLOTS)
         _within("bits", self.bits, 1, 8)
         _within("tolerance", self.tolerance, 0, 255)
+        _one_of("person", self.person, get_args(Person))
+        _within("person_every", self.person_every, 1, 2**31 - 1)
         if self.threads is not None:
             _within("threads", self.threads, 1, 1024)
 
@@ -78,13 +92,26 @@ class Parameters:
         return DEFAULT_THRESHOLD[self.metric] if self.threshold is None else self.threshold
 
     @property
+    def accumulator(self) -> Method:
+        """The method that counts: without a person "farend" has to do as "transitions"."""
+        return "transitions" if self.method == "farend" and self.person == "none" else self.method
+
+    @property
+    def n_slots(self) -> int:
+        """`slots`, or the method's default."""
+        return DEFAULT_SLOTS[self.accumulator] if self.slots is None else self.slots
+
+    @property
     def n_threads(self) -> int:
         """`threads`, or the number of cores this process may use."""
         return self.threads or available_cores()
 
     def as_dict(self) -> dict[str, str | int | float]:
         """All parameters with their defaults resolved, but `threads`: it changes no result."""
-        chosen = asdict(self) | {"threshold": self.distance_threshold}
+        chosen = asdict(self) | {
+            "threshold": self.distance_threshold,
+            "slots": self.n_slots,
+        }
         del chosen["threads"]
         return chosen
 

@@ -379,6 +379,79 @@ class TransitionTable(ColourTable):
             mine[count.WINDOW - n_new :] = its[count.WINDOW - n_new :]
 
 
+class OutsideTable(ColourTable):
+    """Counts the samples outside the person that are not the background.
+
+    One of the remembered colours is the leader, which has arrays of its own. Merging is
+    associative as in `TransitionTable`.
+    """
+
+    method = "farend"
+    slot = count.TRANSITION_SLOT
+    by_pixel: ClassVar[tuple[str, ...]] = (
+        *("leader", "leader_surveys", "challenger", "challenger_votes", "outside_surveys"),
+        *("slots", "evictions"),
+    )
+    """Arrays with a value, or several, a pixel, in the order of the kernels' arguments."""
+    names = (*by_pixel, "surveyed")
+
+    def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
+        super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
+        shape = (layout.height, layout.width)
+        self.leader, self.challenger = (np.zeros((3, *shape), np.uint8) for _ in range(2))
+        self.leader_surveys, self.challenger_votes, self.outside_surveys = (
+            np.zeros(shape, np.uint16) for _ in range(3)
+        )
+        # Frames surveyed for the most frequent colour.
+        self.surveyed = np.zeros(1, np.int64)
+
+    @property
+    def _counted_slots(self) -> int:
+        return self.n_slots - 1
+
+    @property
+    def n_surveys(self) -> int:
+        """Frames surveyed for the most frequent colour outside the person."""
+        return int(self.surveyed[0])
+
+    def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
+        if chunk.person is None:
+            raise ValueError("a chunk does not tell where the person is")
+        count.count_outside(
+            *chunk.planes,
+            chunk.person,
+            self.layout.cell,
+            self.n_frames,
+            first_row,
+            last_row,
+            self.layout.chroma_shift_y,
+            self.layout.chroma_shift_x,
+            self.mask,
+            np.uint8(self.tolerance),
+            np.uint8(min(255, self.tolerance + self.tolerance // 2)),
+            *(getattr(self, name) for name in self.by_pixel),
+        )
+
+    def _remember(self, chunk: Chunk) -> None:
+        frames = np.arange(self.n_frames, self.n_frames + len(chunk))
+        self.surveyed += np.count_nonzero(frames % count.OUTSIDE_SURVEY_EVERY == 0)
+
+    def _merge(self, later: Self, first_row: int, last_row: int) -> None:
+        count.merge_outside(
+            first_row,
+            last_row,
+            self.n_frames,
+            later.n_frames,
+            self.mask,
+            np.uint8(self.tolerance),
+            *(getattr(self, name) for name in self.by_pixel),
+            *(getattr(later, name) for name in self.by_pixel),
+        )
+
+    def _remember_merged(self, later: Self) -> None:
+        self.surveyed += later.surveyed
+
+
 def _aligned_zeros(shape: tuple[int, ...], slot: np.dtype[np.void]) -> Array:
     """Make free slots that begin on a cache line, so that a pixel's do not lie on two.
 
@@ -391,6 +464,6 @@ def _aligned_zeros(shape: tuple[int, ...], slot: np.dtype[np.void]) -> Array:
 
 
 TABLES: Final[dict[str, type[ColourTable]]] = {
-    table.method: table for table in (TransitionTable, RunTable)
+    table.method: table for table in (OutsideTable, TransitionTable, RunTable)
 }
 """The accumulators by method."""

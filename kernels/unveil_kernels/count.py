@@ -84,6 +84,9 @@ Bits 0 to 4 tell of the newest five samples, the newest lowest, whether they wer
 leader; bits 5 to 7 of the newest three whether they were far from it.
 """
 
+OUTSIDE_SURVEY_EVERY = 8
+"""Distance in frames between two surveys of the most frequent colour outside the person."""
+
 LISTED_ROWS = 4
 """Samples of a row that are listed before they are deposited: so many rows full."""
 
@@ -988,3 +991,312 @@ def _join(colour, votes_inout, mask, tolerance, joined_out, total_out):
                 joined_out[k] = best
                 total_out[best] += votes_inout[k]
                 votes_inout[k] = 0
+
+
+@kernel
+def count_outside(
+    plane0,
+    plane1,
+    plane2,
+    person,
+    cell,
+    first_frame,
+    first_row,
+    last_row,
+    shift_y,
+    shift_x,
+    mask,
+    tolerance,
+    far,
+    leader,
+    leader_surveys,
+    challenger,
+    challenger_votes,
+    outside_surveys,
+    slots,
+    evictions,
+):
+    """Count the samples outside the person that are not the pixel's leader.
+
+    The leader is the colour that a survey of every `OUTSIDE_SURVEY_EVERY`-th frame finds most
+    often outside the person. Counted is a sample outside the person that differs from the
+    leader by more than `far` levels in some channel.
+
+    Parameters
+    ----------
+    plane0, plane1, plane2 : (n, h, w), (n, ch, cw), (n, ch, cw) uint8
+        The frames `first_frame`, `first_frame + 1`, ...
+    person : (n, ceil(h / cell), ceil(w / cell)) uint8
+        1 where a square of `cell` by `cell` pixels belongs to the person, else 0.
+    cell : int
+    first_row, last_row : int
+        The band.
+    mask, tolerance, far : uint8
+    leader, leader_surveys, challenger, challenger_votes
+        As in `count_transitions`, but for what the survey looks at.
+    outside_surveys : (h, w) uint16
+        Surveyed frames in which the pixel was outside the person, saturating.
+    slots : (h, w, n_slots) TRANSITION_SLOT
+        Colours that are not the leader.
+    evictions : (h, w) uint16
+        Colours that lost their slot to another, saturating.
+    """
+    n_frames, width = len(plane0), leader.shape[2]
+    wide1 = np.empty((n_frames, plane1.shape[2] << shift_x), np.uint8)
+    wide2 = np.empty(wide1.shape, np.uint8)
+    inside = np.empty((n_frames, width), np.uint8)
+    other = np.empty(width, np.uint8)
+    differs = np.empty(width, np.uint8)
+    taken = np.empty(width, np.uint8)
+    as_returns = np.empty(width, np.uint16)
+    flags = np.zeros(-(-width // 64) * 64, np.uint8)
+    flag_words = flags.view(np.uint64)
+    room_listed = LISTED_ROWS * len(flags)
+    listed_x = np.empty(room_listed + 1, np.int32)
+    listed_tag = np.empty(room_listed + 1, np.int32)
+    touched = np.zeros(1, np.int64)
+    tolerance_ = np.int32(tolerance)
+    for row in range(first_row, last_row):
+        chroma_row = row >> shift_y
+        if row == first_row or chroma_row != (row - 1) >> shift_y:
+            _widen_rows(plane1, chroma_row, shift_x, wide1)
+            _widen_rows(plane2, chroma_row, shift_x, wide2)
+        if row == first_row or row % cell == 0:
+            _widen_cells(person, row // cell, cell, inside)
+        row0, row1, row2 = leader[0, row], leader[1, row], leader[2, row]
+        rival0, rival1, rival2 = challenger[0, row], challenger[1, row], challenger[2, row]
+        row_surveys, row_outside = leader_surveys[row], outside_surveys[row]
+        row_votes, row_slots, row_evictions = challenger_votes[row], slots[row], evictions[row]
+        n_listed = 0
+        for i in range(n_frames):
+            frame = first_frame + i
+            luma, chroma1, chroma2 = plane0[i, row], wide1[i], wide2[i]
+            if frame % OUTSIDE_SURVEY_EVERY == 0:
+                _differing_row(luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, other)
+                _count_outside_row(inside[i], row_outside)
+                _survey_row(inside[i], other, row_surveys, flags)
+                _follow_row(luma, flags, row0)
+                _follow_row(chroma1, flags, row1)
+                _follow_row(chroma2, flags, row2)
+                if other.any():
+                    _differing_row(
+                        luma, chroma1, chroma2, rival0, rival1, rival2, mask, tolerance, differs
+                    )
+                    _vote_row(other, differs, row_votes, taken)
+                    _take_row(luma, taken, rival0)
+                    _take_row(chroma1, taken, rival1)
+                    _take_row(chroma2, taken, rival2)
+                    _follow_row(luma, differs, rival0)
+                    _follow_row(chroma1, differs, rival1)
+                    _follow_row(chroma2, differs, rival2)
+                    _overtaken_row(row_surveys, row_votes, flags)
+                    # What is listed was counted against the old leader, and before it goes.
+                    n_overtaken = _list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
+                    _deposit_listed(
+                        plane0,
+                        wide1,
+                        wide2,
+                        row,
+                        first_frame,
+                        row_slots,
+                        row_evictions,
+                        listed_x,
+                        listed_tag,
+                        n_listed,
+                        touched,
+                        mask,
+                        tolerance_,
+                    )
+                    for k in range(n_listed, n_overtaken):
+                        x = listed_x[k]
+                        as_returns[x] = row_surveys[x]
+                        evicted = _change_places(
+                            row_slots,
+                            x,
+                            frame,
+                            row0,
+                            row1,
+                            row2,
+                            row_surveys,
+                            as_returns,
+                            rival0,
+                            rival1,
+                            rival2,
+                            row_votes,
+                            mask,
+                            tolerance_,
+                        )
+                        _add(row_evictions, x, evicted)
+                    n_listed = 0
+            _flag_outside_row(
+                luma, chroma1, chroma2, row0, row1, row2, mask, far, inside[i], flags
+            )
+            n_listed = _list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
+            if (i == n_frames - 1) | (n_listed + 2 * len(flags) > room_listed):
+                _deposit_listed(
+                    plane0,
+                    wide1,
+                    wide2,
+                    row,
+                    first_frame,
+                    row_slots,
+                    row_evictions,
+                    listed_x,
+                    listed_tag,
+                    n_listed,
+                    touched,
+                    mask,
+                    tolerance_,
+                )
+                n_listed = 0
+
+
+@kernel
+def _widen_cells(person, row, cell, inside_out):
+    """Repeat each square's flag, in every frame, for the pixels of a row."""
+    for i in range(len(person)):
+        squares, wide = person[i, row], inside_out[i]
+        for square in range(len(squares)):
+            for x in range(square * cell, min(len(wide), (square + 1) * cell)):
+                wide[x] = squares[square]
+
+
+@kernel
+def _count_outside_row(inside, outside_surveys):
+    """Count a survey where a row is outside the person."""
+    for x in range(len(inside)):
+        more = np.uint8(
+            np.uint8(np.uint8(1) - inside[x]) & np.uint8(outside_surveys[x] < np.uint16(U16_MAX))
+        )
+        outside_surveys[x] = np.uint16(outside_surveys[x] + np.uint16(more))
+
+
+@kernel
+def _flag_outside_row(s0, s1, s2, leader0, leader1, leader2, mask, far, inside, flags_out):
+    """Flag samples outside the person that are farther from the leader than `far`."""
+    for x in range(len(leader0)):
+        distance = _distance(s0[x], s1[x], s2[x], leader0[x], leader1[x], leader2[x], mask)
+        flags_out[x] = np.uint8(np.uint8(distance > far) & np.uint8(np.uint8(1) - inside[x]))
+
+
+@kernel
+def _deposit_listed(
+    plane0,
+    wide1,
+    wide2,
+    row,
+    first_frame,
+    row_slots,
+    row_evictions,
+    listed_x,
+    listed_tag,
+    n_listed,
+    touched,
+    mask,
+    tolerance,
+):
+    """Deposit the listed samples of a row in their order."""
+    touched[0] = _touch(row_slots, listed_x, n_listed)
+    for k in range(n_listed):
+        x, i = listed_x[k], listed_tag[k] >> 1
+        evicted = _deposit_newest(
+            row_slots,
+            x,
+            plane0[i, row, x],
+            wide1[i, x],
+            wide2[i, x],
+            first_frame + np.int64(i),
+            EPISODE_GAP,
+            U16_MAX,
+            mask,
+            tolerance,
+        )
+        _add(row_evictions, x, evicted)
+
+
+@kernel
+def merge_outside(
+    first_row,
+    last_row,
+    later_by,
+    its_frames,
+    mask,
+    tolerance,
+    leader,
+    leader_surveys,
+    challenger,
+    challenger_votes,
+    outside_surveys,
+    slots,
+    evictions,
+    its_leader,
+    its_surveys,
+    its_challenger,
+    its_votes,
+    its_outside,
+    its_slots,
+    its_evictions,
+):
+    """Add what `count_outside` counted of a later stretch of frames to that of an earlier one.
+
+    Leaders and challengers are joined as in `merge_transitions`; a leader that does not lead
+    any more is deposited with its surveys, at its stretch's last frame.
+    """
+    tolerance_ = np.int32(tolerance)
+    colour = np.empty((4, 3), np.uint8)
+    votes = np.empty(4, np.int64)
+    joined = np.empty(4, np.int64)
+    total = np.empty(4, np.int64)
+    for row in range(first_row, last_row):
+        row_slots = slots[row]
+        for x in range(leader.shape[2]):
+            for channel in range(3):
+                colour[0, channel] = leader[channel, row, x]
+                colour[1, channel] = its_leader[channel, row, x]
+                colour[2, channel] = challenger[channel, row, x]
+                colour[3, channel] = its_challenger[channel, row, x]
+            votes[0], votes[1] = leader_surveys[row, x], its_surveys[row, x]
+            votes[2], votes[3] = challenger_votes[row, x], its_votes[row, x]
+            _join(colour, votes, mask, tolerance_, joined, total)
+            first = _most_voted(colour, total)
+            total_first = total[first]
+            total[first] = 0
+            second = _most_voted(colour, total)
+            evicted = np.int64(its_evictions[row, x]) + _deposit_all(
+                row_slots, x, its_slots[row], later_by, EPISODE_GAP, U16_MAX, mask, tolerance_
+            )
+            for k in range(2):
+                surveyed = np.int64(leader_surveys[row, x] if k == 0 else its_surveys[row, x])
+                if joined[k] != first and surveyed > 0:
+                    seen = later_by - 1 if k == 0 else later_by + its_frames - 1
+                    evicted += _deposit(
+                        row_slots,
+                        x,
+                        colour[k, 0],
+                        colour[k, 1],
+                        colour[k, 2],
+                        surveyed,
+                        surveyed,
+                        seen,
+                        seen,
+                        EPISODE_GAP,
+                        U16_MAX,
+                        mask,
+                        tolerance_,
+                    )
+            _take_out(
+                row_slots,
+                x,
+                colour[first, 0],
+                colour[first, 1],
+                colour[first, 2],
+                mask,
+                tolerance_,
+            )
+            _add(evictions[row], x, evicted)
+            _add(outside_surveys[row], x, np.int64(its_outside[row, x]))
+            leader_surveys[row, x] = min(total_first, U16_MAX)
+            challenger_votes[row, x] = min(total[second], U16_MAX)
+            for channel in range(3):
+                leader[channel, row, x] = colour[first, channel]
+                challenger[channel, row, x] = colour[second, channel]

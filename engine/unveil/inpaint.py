@@ -1,0 +1,59 @@
+"""A picture continued smoothly to where it is not known."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+
+
+def continued(picture: F32, known: npt.NDArray[np.bool_]) -> F32:
+    """Fill the unknown pixels from the known ones around them, near ones counting most.
+
+    The picture is halved until all is known, each time averaging what is known of four
+    pixels, and what is unknown at a size is interpolated from the next smaller one
+    (pull-push: Gortler et al., The Lumigraph, 1996).
+
+    Parameters
+    ----------
+    picture
+        (h, w, 3) float32.
+    known
+        (h, w) bool; where none is, the picture is returned as it is.
+
+    Returns
+    -------
+    (h, w, 3) float32; known pixels as they were.
+    """
+    if known.all() or not known.any():
+        return picture
+    weight = known.astype(np.float32)
+    smaller, smaller_weight = _halved(np.where(known[..., None], picture, np.float32(0)), weight)
+    filled = continued(
+        (smaller / np.maximum(smaller_weight, 1e-6)[..., None]).astype(np.float32),
+        smaller_weight > 0,
+    )
+    return np.where(known[..., None], picture, _doubled(filled, known.shape))
+
+
+def _halved(weighted: F32, weight: F32) -> tuple[F32, F32]:
+    """Sum blocks of two by two; an odd last row or column stands alone."""
+    height, width = weight.shape
+    odd = ((0, height % 2), (0, width % 2))
+    weight = np.pad(weight, odd)
+    weighted = np.pad(weighted, (*odd, (0, 0)))
+    rows = weight[::2] + weight[1::2], weighted[::2] + weighted[1::2]
+    return rows[1][:, ::2] + rows[1][:, 1::2], rows[0][:, ::2] + rows[0][:, 1::2]
+
+
+def _doubled(picture: F32, shape: tuple[int, ...]) -> F32:
+    """Interpolate linearly between the centres of pixels that become two by two."""
+    for axis, length in enumerate(shape):
+        before = np.concatenate([picture.take([0], axis), picture.take(range(picture.shape[axis] - 1), axis)], axis)
+        after = np.concatenate([picture.take(range(1, picture.shape[axis]), axis), picture.take([-1], axis)], axis)
+        pair = np.stack([0.25 * before + 0.75 * picture, 0.75 * picture + 0.25 * after], axis + 1)
+        merged = list(picture.shape)
+        merged[axis] *= 2
+        picture = pair.reshape(merged).take(range(length), axis).astype(np.float32)
+    return picture

@@ -1,0 +1,76 @@
+"""Where the person is in the frames of a chunk, in squares of a few pixels."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from unveil.chunk import U8, Chunk, Layout, Planes
+from unveil.person import ModelName, Segmenter
+
+PERSON_FROM: Final = 0.5
+"""Probability from which a square shows the person."""
+
+
+class Silhouette:
+    """Finds the person in every `every`-th frame of one video; the others keep the last one's.
+
+    The squares next to the person belong to the person, too: no network finds an edge to the
+    pixel. A frame in which nobody is found belongs to the person as a whole: a caller who was not
+    recognised must not be taken for the room.
+
+    Parameters
+    ----------
+    model
+        A network of `unveil.person.MODELS`.
+    every
+        Frames from one search to the next.
+    threads
+        Of the network.
+
+    Raises
+    ------
+    DamagedModel, MissingRuntime
+        As `Segmenter`.
+    """
+
+    def __init__(self, model: ModelName, *, every: int, threads: int) -> None:
+        self._segmenter = Segmenter(model, threads=threads)
+        self._every = every
+        self._last: U8 | None = None
+        self.frames_searched = 0
+        self.frames_without_person = 0
+
+    def of(self, chunk: Chunk, first_frame: int) -> U8:
+        """Mark the person in a chunk that begins with frame number `first_frame`.
+
+        Returns
+        -------
+        uint8 array as `Chunk.person`.
+        """
+        squares = np.empty((len(chunk), *chunk.layout.squares), np.uint8)
+        luma, cb, cr = chunk.planes
+        for i in range(len(chunk)):
+            if self._last is None or (first_frame + i) % self._every == 0:
+                self._last = self._search((luma[i], cb[i], cr[i]), chunk.layout)
+            squares[i] = self._last
+        return squares
+
+    def _search(self, planes: Planes, layout: Layout) -> U8:
+        mask = self._segmenter.mask_planes(planes, layout)
+        self.frames_searched += 1
+        if mask.presence == 0:
+            self.frames_without_person += 1
+            return np.ones(layout.squares, np.uint8)
+        # The last squares may reach beyond the frame, by less than the margin that is kept.
+        return _with_neighbours(mask.at(*layout.squares) >= PERSON_FROM)
+
+
+def _with_neighbours(person: npt.NDArray[np.bool_]) -> U8:
+    """Add the eight squares around each of the person's."""
+    grown = np.pad(person, 1)
+    grown[1:-1] |= grown[:-2] | grown[2:]
+    grown[:, 1:-1] |= grown[:, :-2] | grown[:, 2:]
+    return grown[1:-1, 1:-1].astype(np.uint8)
