@@ -1104,6 +1104,9 @@ def count_outside(
                         listed_tag,
                         n_listed,
                         touched,
+                        row0,
+                        row1,
+                        row2,
                         mask,
                         tolerance_,
                     )
@@ -1145,6 +1148,9 @@ def count_outside(
                     listed_tag,
                     n_listed,
                     touched,
+                    row0,
+                    row1,
+                    row2,
                     mask,
                     tolerance_,
                 )
@@ -1179,6 +1185,32 @@ def _flag_outside_row(s0, s1, s2, leader0, leader1, leader2, mask, far, inside, 
         flags_out[x] = np.uint8(np.uint8(distance > far) & np.uint8(np.uint8(1) - inside[x]))
 
 
+@inlined
+def _least_telling_slot(slots, x, leader0, leader1, leader2):
+    """Return a slot seen once, of these the one not seen for longest, else that nearest to it."""
+    best, best_rank = 0, np.int64(1) << 62
+    for s in range(slots.shape[1]):
+        if slots[x, s]["count"] == 1:
+            rank = np.int64(slots[x, s]["last"]) - (np.int64(1) << 33)
+        else:
+            rank = (
+                abs(np.int64(slots[x, s]["c0"]) - np.int64(leader0))
+                + abs(np.int64(slots[x, s]["c1"]) - np.int64(leader1))
+                + abs(np.int64(slots[x, s]["c2"]) - np.int64(leader2))
+            )
+        if rank < best_rank:
+            best, best_rank = s, rank
+    return best
+
+
+@inlined
+def _move_to_end(slots, x, s):
+    """Exchange a free slot with the last one, so that free slots are the last."""
+    end = slots.shape[1] - 1
+    slots[x, s] = slots[x, end]
+    slots[x, end]["count"] = 0
+
+
 @kernel
 def _deposit_listed(
     plane0,
@@ -1192,19 +1224,32 @@ def _deposit_listed(
     listed_tag,
     n_listed,
     touched,
+    leader0,
+    leader1,
+    leader2,
     mask,
     tolerance,
 ):
-    """Deposit the listed samples of a row in their order."""
+    """Deposit the listed samples of a row in their order.
+
+    A new colour takes the place of one that was seen once, else of the one nearest to the
+    leader: what is far from it is what is looked for.
+    """
     touched[0] = _touch(row_slots, listed_x, n_listed)
     for k in range(n_listed):
         x, i = listed_x[k], listed_tag[k] >> 1
+        c0, c1, c2 = plane0[i, row, x], wide1[i, x], wide2[i, x]
+        if _find_slot(row_slots, x, c0, c1, c2, mask, tolerance) == row_slots.shape[1]:
+            s = _least_telling_slot(row_slots, x, leader0[x], leader1[x], leader2[x])
+            row_slots[x, s]["count"] = 0
+            _move_to_end(row_slots, x, s)
+            _add(row_evictions, x, 1)
         evicted = _deposit_newest(
             row_slots,
             x,
-            plane0[i, row, x],
-            wide1[i, x],
-            wide2[i, x],
+            c0,
+            c1,
+            c2,
             first_frame + np.int64(i),
             EPISODE_GAP,
             U16_MAX,
