@@ -1,8 +1,9 @@
-"""How much of a room a virtual background gives away.
+"""How much of a room a virtual background gives away, and a background that gives away less.
 
 >>> import unveil
 >>> recovery = unveil.recover("call.mp4")
 >>> recovery.save("out/call")
+>>> unveil.protect("video.mp4", "protected.mp4", background="beach.jpg")
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from unveil.errors import UnveilError
     from unveil.parameters import Parameters
     from unveil.progress import Progress
+    from unveil.protection import Protection, Protector, protect
     from unveil.recovery import Recovery
     from unveil.score import score_room, verify
     from unveil.timeline import draw_timeline
@@ -25,10 +27,13 @@ __all__ = [
     "Engine",
     "Parameters",
     "Progress",
+    "Protection",
+    "Protector",
     "Recovery",
     "UnveilError",
     "__version__",
     "draw_timeline",
+    "protect",
     "recover",
     "run_demo",
     "score_room",
@@ -39,9 +44,12 @@ _HOMES = {
     "Engine": "engine",
     "Parameters": "parameters",
     "Progress": "progress",
+    "Protection": "protection",
+    "Protector": "protection",
     "Recovery": "recovery",
     "UnveilError": "errors",
     "draw_timeline": "timeline",
+    "protect": "protection",
     "recover": "engine",
     "run_demo": "demo",
     "score_room": "score",

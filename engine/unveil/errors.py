@@ -47,6 +47,10 @@ class IncompatibleTable(UnveilError, ValueError):
     """Two states cannot be merged, or a saved one cannot be loaded."""
 
 
+class ProtectionFailed(UnveilError, RuntimeError):
+    """Frame after frame could not be protected."""
+
+
 class OutputExists(UnveilError, FileExistsError):
     """The output holds an earlier result."""
 

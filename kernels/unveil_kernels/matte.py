@@ -27,9 +27,7 @@ PERSON_WEIGHT = 2.0**-10
 
 
 @kernel
-def place_mask(
-    probability, to_mask, height, width, step, rise, opacity_inout, first_row, last_row
-):
+def place_mask(probability, to_mask, height, width, step, rise, opacity_inout, first_row, last_row):
     """Sample a mask into rows of the opacity, and let it rise slowly and fall at once.
 
     Parameters
@@ -237,7 +235,9 @@ def blend(
 def _between_rows(upper, lower, part, units, shift, row_out):
     """Interpolate between two rows: `part` of `units` = 2**shift from the upper to the lower."""
     for x in range(np.uintp(len(row_out))):
-        mixed = np.uint32(upper[x]) * np.uint32(units - part) + np.uint32(lower[x]) * np.uint32(part)
+        mixed = np.uint32(upper[x]) * np.uint32(units - part) + np.uint32(lower[x]) * np.uint32(
+            part
+        )
         row_out[x] = np.uint8((mixed + np.uint32(units >> 1)) >> np.uint32(shift))
 
 
@@ -259,9 +259,7 @@ def _blend_plane_before_blur(
         place = 2 * y + 1 - factor
         above = place >> shift
         part = place - (above << shift)
-        _between_rows(
-            wide[max(above, 0)], wide[min(above + 1, last)], part, units, shift, backdrop
-        )
+        _between_rows(wide[max(above, 0)], wide[min(above + 1, last)], part, units, shift, backdrop)
         down = 2 * (y - (strip - 1) * step_y) + 1 - step_y
         _blend_row(
             source[y],
@@ -373,9 +371,7 @@ def write_opacity(opacity, cut, clear, solid, step, height, width, target_out, f
 
 
 @kernel
-def shrink(
-    sources, sizes, factors, opacity, step, block, clear, weighted_out, first_row, last_row
-):
+def shrink(sources, sizes, factors, opacity, step, block, clear, weighted_out, first_row, last_row):
     """Average blocks of a picture, and weigh them by whether they show only background.
 
     Parameters
