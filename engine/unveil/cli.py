@@ -226,8 +226,8 @@ def protect(
         str,
         typer.Argument(
             metavar="INPUT",
-            help="A video: a file, a camera (/dev/video0, avfoundation:0, dshow:video=NAME), a URL, "
-            "- (standard input).",
+            help="A video: a file, a camera (/dev/video0, avfoundation:0, dshow:video=NAME), a "
+            "URL, - (standard input).",
         ),
     ],
     output: Annotated[
@@ -351,10 +351,8 @@ def protect(
         )
         display.clear()
         if done.interrupted and not done.live:
-            raise KeyboardInterrupt(
-                f"{done.report['output']['name']} ends at {done.report['protected_seconds']:.1f} s, "
-                "the rest is not done"
-            )
+            name, seconds = done.report["output"]["name"], done.report["protected_seconds"]
+            raise KeyboardInterrupt(f"{name} ends at {seconds:.1f} s, the rest is not done")
         for note in done.notes:
             display.note(f"unveil: {source}: {note}")
         if as_json:

@@ -234,11 +234,10 @@ def blend(
 @kernel
 def _between_rows(upper, lower, part, units, shift, row_out):
     """Interpolate between two rows: `part` of `units` = 2**shift from the upper to the lower."""
+    above, below, half = np.uint32(units - part), np.uint32(part), np.uint32(units >> 1)
     for x in range(np.uintp(len(row_out))):
-        mixed = np.uint32(upper[x]) * np.uint32(units - part) + np.uint32(lower[x]) * np.uint32(
-            part
-        )
-        row_out[x] = np.uint8((mixed + np.uint32(units >> 1)) >> np.uint32(shift))
+        mixed = np.uint32(upper[x]) * above + np.uint32(lower[x]) * below
+        row_out[x] = np.uint8((mixed + half) >> np.uint32(shift))
 
 
 @kernel

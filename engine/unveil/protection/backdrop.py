@@ -14,7 +14,7 @@ from typing import Final, Protocol, Self
 import av
 import av.error
 import numpy as np
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from unveil.chunk import U8, Layout, Planes
 from unveil.container import one_line, open_container
@@ -275,11 +275,11 @@ def _file_backdrop(path: Path) -> Backdrop:
         with Image.open(path) as image:
             upright = ImageOps.exif_transpose(image)
             return Picture(np.array(upright.convert("RGB")))
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         pass
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UnreadableImage(
-            f"{path}: is not a picture that can be read ({one_line(error)}); take another background"
+            f"{path}: is not a picture that can be read ({one_line(error)}); take another one"
         ) from error
     try:
         return Film(path)

@@ -244,22 +244,20 @@ class _Blur:
             rows,
         )
         for _ in range(BLUR_PASSES):
-            for values, transposed, n_rows in (
-                (self._values, self._transposed, rows),
-                (self._transposed, self._values, columns),
-            ):
-                bands.run(
-                    lambda first, last, values=values, transposed=transposed: matte.box_rows(
-                        values, self._block_radius, transposed, first, last
-                    ),
-                    n_rows,
-                )
+            bands.run(self._blur_rows, rows)
+            bands.run(self._blur_columns, columns)
         bands.run(
             lambda first, last: matte.widen(
                 self._values, self._widths, self._factors_x, self.wides, first, last
             ),
             rows,
         )
+
+    def _blur_rows(self, first: int, last: int) -> None:
+        matte.box_rows(self._values, self._block_radius, self._transposed, first, last)
+
+    def _blur_columns(self, first: int, last: int) -> None:
+        matte.box_rows(self._transposed, self._block_radius, self._values, first, last)
 
 
 def _cell_side(layout: Layout) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import av
 import numpy as np
@@ -121,13 +121,14 @@ class Converter:
     def picture(self, frame: av.VideoFrame, name: str) -> U8:
         """Convert a frame to an array in a format such as "rgba", by its own colours."""
         colour = self._reader.layout_of(frame).colour
-        return self._reformatter.reformat(
+        converted = self._reformatter.reformat(
             frame,
             format=name,
             src_colorspace=_swscale_matrix(colour.matrix),
             src_color_range=_swscale_range(colour.full_range),
             interpolation=_EXACT,
-        ).to_ndarray()
+        )
+        return cast("U8", converted.to_ndarray())
 
 
 def covering(frame: av.VideoFrame, layout: Layout, converter: Converter) -> Planes:
