@@ -135,8 +135,7 @@ class Video:
         How many frames `chunks()` should deliver altogether, None where it is unknown.
     sound
         Packets of sound, in the container's time; without streams unless they were asked for.
-    origin_seconds
-        When the first frame is shown, in the container's time; NaN where frames bear no time.
+        Neither they nor the packets may be used after the video is closed.
     time_base
         Seconds in which the container counts the frames' times, None where it has none.
     tags
@@ -276,6 +275,8 @@ class Video:
         path = self._source.path
         endless = self._source.live or path is None or not path.is_file()
         self._thread.join(_LIVE_JOIN_SECONDS if endless else None)
+        if not self._thread.is_alive():
+            self._container.close()
 
     def _consume(self) -> Iterator[Chunk]:
         while True:
@@ -318,7 +319,9 @@ class Video:
             error = unexpected
         finally:
             del reader, selected
-            self._container.close()
+            # Packets of sound, and the headers copied from their streams, live in the container.
+            if self._stop.is_set() or not self.sound.streams:
+                self._container.close()
             spent = time.perf_counter() - started - self._waited_seconds
             self.tally.decode_seconds = spent_before + spent
             self._ready.put(_Finished(error))

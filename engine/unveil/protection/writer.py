@@ -15,9 +15,6 @@ from unveil.sound import SoundTrack, seconds_of
 _AHEAD: Final = 4
 """Frames that may wait to be encoded."""
 
-_SOUND_LEAD_SECONDS: Final = 1.0
-"""How far sound is written ahead of the pictures: a muxer puts both in order."""
-
 
 class SoundCopy:
     """Moves packets from a video that is read to a sink, as far as they belong to its frames.
@@ -99,6 +96,6 @@ class Writer:
             try:
                 self._sink.write(frame, pts)
                 if self._sound is not None:
-                    self._sound.copy(self._sink, seconds + _SOUND_LEAD_SECONDS)
+                    self._sound.copy(self._sink, seconds)
             except BaseException as error:
                 self._error = error
