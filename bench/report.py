@@ -145,12 +145,62 @@ def masks_table(result: Json) -> str:
     return f"{_markdown(header, body)}\n\n{note} {_machine_line(result['machine'])}"
 
 
+def protect_table(result: Json) -> str:
+    """One row a model and `--every`: frames/s, latency and the cost of blending."""
+    body = [
+        [
+            f"`{row['model']}`",
+            str(row["every"]),
+            _significant(row["memory_frames_per_second"]),
+            _significant(row["memory_cpu_ms_per_frame"]),
+            _significant(row["latency_p50_ms"]),
+            _significant(row["latency_p95_ms"]),
+            _significant(row["blend_ms"]),
+            _significant(row["file_frames_per_second"]),
+        ]
+        for row in result["rows"]
+    ]
+    header = ["`--model`", "`--every`", "in memory, frames/s", "CPU ms", "latency p50 ms", "p95 ms"]
+    header += ["of it blending ms", "file to file, frames/s"]
+    notes = (
+        f"1920x1080, {result['frames']} frames of `{result['clip']}` scaled up, mode "
+        f"{result['mode']}, {result['threads']} threads; median of {result['repeats']} rounds."
+    )
+    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+
+
+def roundtrip_table(result: Json) -> str:
+    """One row a model: what `recover` claims of the room behind a protected call."""
+    shares = ("claimed_share", "confident_share", "right_share", "confident_right_share")
+    body = [
+        [
+            f"`{row['model']}`",
+            f"{row['edge']:g}",
+            str(row["smooth"]),
+            str(row["every"]),
+            *(f"{row[share]:.1%}" for share in shares),
+        ]
+        for row in result["rows"]
+    ]
+    header = ["`--model`", "`--edge`", "`--smooth`", "`--every`", "claimed", "confidently"]
+    header += ["claimed and right", "confidently and right"]
+    length = "all" if result["end_seconds"] is None else f"{result['end_seconds']:g} s"
+    notes = (
+        f"Shares of all pixels, {length} of `{result['clip']}` before a still background. "
+        "Confidently: over 0.5. Right: within CIEDE2000 10 of the room as the footage shows it; the "
+        "other claims are the person's own outline."
+    )
+    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+
+
 TABLES: Mapping[str, Callable[[Json], str]] = {
     "speed": speed_table,
     "memory": memory_table,
     "startup": startup_table,
     "quality": quality_table,
     "masks": masks_table,
+    "protect": protect_table,
+    "roundtrip": roundtrip_table,
 }
 
 

@@ -48,22 +48,26 @@ def place_mask(probability, to_mask, height, width, step, rise, opacity_inout, f
         0 to `ONE`.
     """
     mask_height, mask_width = probability.shape
+    rightmost, lowest = np.uintp(mask_width - 1), np.uintp(mask_height - 1)
     for row in range(first_row, last_row):
         y = min((row + 0.5) * step, height - 0.5)
-        for column in range(opacity_inout.shape[1]):
+        across_row = to_mask[0, 1] * y + to_mask[0, 2]
+        down_row = to_mask[1, 1] * y + to_mask[1, 2]
+        cells = opacity_inout[row]
+        for column in range(np.uintp(len(cells))):
             x = min((column + 0.5) * step, width - 0.5)
-            across = to_mask[0, 0] * x + to_mask[0, 1] * y + to_mask[0, 2]
-            down = to_mask[1, 0] * x + to_mask[1, 1] * y + to_mask[1, 2]
+            across = to_mask[0, 0] * x + across_row
+            down = to_mask[1, 0] * x + down_row
             level = 0
             if 0.0 <= across <= mask_width and 0.0 <= down <= mask_height:
                 across = min(max(across - 0.5, 0.0), mask_width - 1.0)
                 down = min(max(down - 0.5, 0.0), mask_height - 1.0)
-                left = np.uintp(across)
-                top = np.uintp(down)
-                right = np.uintp(min(across + 1.0, mask_width - 1.0))
-                bottom = np.uintp(min(down + 1.0, mask_height - 1.0))
-                across -= left
-                down -= top
+                # By way of a signed integer, to which a processor converts in one step.
+                left, top = np.uintp(int(across)), np.uintp(int(down))
+                right = min(left + np.uintp(1), rightmost)
+                bottom = min(top + np.uintp(1), lowest)
+                across -= int(across)
+                down -= int(down)
                 upper = (1.0 - across) * probability[top, left] + across * probability[top, right]
                 lower = (1.0 - across) * probability[bottom, left] + across * probability[
                     bottom, right
@@ -71,10 +75,10 @@ def place_mask(probability, to_mask, height, width, step, rise, opacity_inout, f
                 sampled = (1.0 - down) * upper + down * lower
                 if sampled > 0.0:  # which a NaN is not
                     level = int(min(sampled, 1.0) * ONE + 0.5)
-            before = int(opacity_inout[row, column])
+            before = int(cells[column])
             if level > before:
                 level = before + (((level - before) * rise + 255) >> 8)
-            opacity_inout[row, column] = level
+            cells[column] = level
 
 
 @kernel
@@ -414,13 +418,16 @@ def shrink(sources, sizes, factors, opacity, step, block, clear, weighted_out, f
                 line = source[y]
                 for x in range(np.uintp(width)):
                     sums[x] += np.uint32(line[x])
+            n_sums = width
+            while n_sums > n_columns:  # neighbours are added until each sum is a block's
+                for i in range(np.uintp(n_sums // 2)):
+                    sums[i] = sums[np.uintp(2) * i] + sums[np.uintp(2) * i + np.uintp(1)]
+                if n_sums % 2:
+                    sums[n_sums // 2] = sums[n_sums - 1]
+                n_sums = (n_sums + 1) // 2
             for column in range(n_columns):
-                left = column * factors[p, 1]
-                right = min(left + factors[p, 1], width)
-                total = np.uint32(0)
-                for x in range(np.uintp(left), np.uintp(right)):
-                    total += sums[x]
-                mean = np.float32(total / ((bottom - top) * (right - left)))
+                n_samples = (bottom - top) * min(factors[p, 1], width - column * factors[p, 1])
+                mean = np.float32(sums[column] / n_samples)
                 weighted_out[row, column, p] = mean * weighted_out[row, column, 3]
 
 
@@ -478,18 +485,23 @@ def widen(weighted, widths, factors, wides_out, first_row, last_row):
     wides_out : tuple of three (rows, width) uint8
     """
     n_columns = weighted.shape[1]
-    levels = np.empty(n_columns, np.float32)
+    levels = np.empty(n_columns, np.int32)
     for row in range(first_row, last_row):
         for p in range(3):
             for column in range(n_columns):
-                levels[column] = weighted[row, column, p] / weighted[row, column, 3]
-            wide = wides_out[p]
+                level = weighted[row, column, p] / weighted[row, column, 3]
+                # In 256ths; a running sum may have left the range by a rounding error.
+                levels[column] = int(min(max(level, 0.0), 255.0) * 256.0 + 0.5)
+            wide = wides_out[p][row]
             step = factors[p]
+            shift = _log2(2 * step) + 8
+            half = np.int32((1 << shift) >> 1)
             for i in range(n_columns + 1):
                 west = levels[max(i - 1, 0)]
-                slope = (levels[min(i, n_columns - 1)] - west) / np.float32(2 * step)
+                east = levels[min(i, n_columns - 1)]
                 start = (i - 1) * step + step // 2
-                for x in range(max(start, 0), min(start + step, widths[p])):
-                    across = np.float32(2 * (x - (i - 1) * step) + 1 - step)
-                    level = west + slope * across + np.float32(0.5)
-                    wide[row, x] = np.uint8(min(max(level, np.float32(0.0)), np.float32(255.0)))
+                first = max(start, 0)
+                mixed = west * (2 * step) + (east - west) * (2 * (first - start) + 1 - (step & 1))
+                for x in range(np.uintp(first), np.uintp(max(min(start + step, widths[p]), first))):
+                    wide[x] = np.uint8((mixed + half) >> shift)
+                    mixed += 2 * (east - west)
