@@ -187,8 +187,8 @@ def roundtrip_table(result: Json) -> str:
     length = "all" if result["end_seconds"] is None else f"{result['end_seconds']:g} s"
     notes = (
         f"Shares of all pixels, {length} of `{result['clip']}` before a still background. "
-        "Confidently: over 0.5. Right: within CIEDE2000 10 of the room as the footage shows it; the "
-        "other claims are the person's own outline."
+        "Confidently: over 0.5. Right: within CIEDE2000 10 of the room as the footage shows it; "
+        "the other claims are the person's own colours."
     )
     return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
 

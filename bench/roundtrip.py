@@ -43,7 +43,7 @@ SAMPLES = 60
 NOBODY = 0.02
 """Probability of the person below which a pixel shows the room ..."""
 
-DISTANCE = 9
+DISTANCE = 3
 """... if it is so for all pixels up to so many away."""
 
 

@@ -22,6 +22,7 @@ from unveil.demo import Kind, run_demo
 from unveil.engine import prepare, recover
 from unveil.parameters import Method
 from unveil.progress import Progress
+from unveil.protection import protect
 from unveil.recovery import FILES
 from unveil.score import read_image, score_room
 from unveil.timeline import draw_timeline
@@ -29,7 +30,13 @@ from unveil.timeline import draw_timeline
 README = Path(__file__).parent.parent / "README.md"
 
 COMMANDS: dict[str, Any] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
-TWINS = {"recover": recover, "timeline": draw_timeline, "demo": run_demo, "score": score_room}
+TWINS = {
+    "recover": recover,
+    "protect": protect,
+    "timeline": draw_timeline,
+    "demo": run_demo,
+    "score": score_room,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -27,7 +27,7 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes; 130 is the shells' code for Ctrl-C."""
 
 DEFAULTS = Parameters()
-PROTECT_EDGE, PROTECT_SMOOTH = 0.5, 3
+PROTECT_EDGE, PROTECT_SMOOTH = 0.6, 3
 
 app = typer.Typer(
     name="unveil",

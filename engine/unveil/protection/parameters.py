@@ -17,7 +17,7 @@ Mode: TypeAlias = Literal["remove", "blur", "replace"]
 Background: TypeAlias = str | os.PathLike[str] | npt.NDArray[np.uint8]
 """A colour, the file of a picture or a video, or an RGB picture (h, w, 3) uint8."""
 
-DEFAULT_EDGE: Final = 0.5
+DEFAULT_EDGE: Final = 0.6
 DEFAULT_SMOOTH: Final = 3
 BLUR_SHARE: Final = 1 / 20
 """Radius of the blur as a share of the frame's height, where none is chosen: letters as high as
