@@ -39,6 +39,23 @@ def placed(
     return after
 
 
+def joined(cells: Array, seeds: list[tuple[int, int]], clear: int) -> Array:
+    """Clear what shows but cannot be reached from a seed, step by step."""
+    shows = cells > clear
+    reached = np.zeros_like(shows)
+    for row, column in seeds:
+        if 0 <= row < cells.shape[0] and 0 <= column < cells.shape[1]:
+            reached[row, column] = shows[row, column]
+    while True:
+        wider = np.zeros_like(reached)
+        for row, column in np.argwhere(reached):
+            wider[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
+        wider &= shows
+        if (wider == reached).all():
+            return np.where(shows & ~reached, 0, cells)
+        reached = wider
+
+
 def _bilinear(picture: Array, v: float, u: float) -> float:
     """Interpolate between the centres of pixels; beyond the outermost centres it is constant."""
     height, width = picture.shape

@@ -185,6 +185,18 @@ def test_placing_is_what_the_reference_says(
     assert after.max() <= matte.ONE
 
 
+@PROPERTY
+@given(scene=scenes(), n_seeds=st.integers(0, 4))
+def test_only_what_is_joined_to_a_seed_is_kept(scene: Scene, n_seeds: int) -> None:
+    cells = scene.cells
+    clear = Cut(scene.edge).clear
+    seeds = scene.rng.integers(-1, max(cells.shape) + 1, (n_seeds, 2))
+    wanted = naive.joined(cells, [(int(r), int(c)) for r, c in seeds], clear)
+    reached, stack = np.empty(cells.shape, np.uint8), np.empty(cells.size, np.int32)
+    matte.keep_joined(seeds, clear, cells, reached, stack)
+    np.testing.assert_array_equal(cells, wanted)
+
+
 def test_the_opacity_falls_at_once_and_rises_slowly() -> None:
     identity = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     cells = np.zeros((4, 4), np.uint16)

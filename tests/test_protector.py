@@ -165,7 +165,7 @@ def test_the_opacity_does_not_trail() -> None:
 def test_between_two_masks_less_is_shown() -> None:
     soft = seated()
     soft.probability[:] *= 0.7
-    with whitening(Watcher(lambda number: soft), every=2) as protector:
+    with whitening(Watcher(lambda number: soft), every=2, edge=0.5) as protector:
         sharp, stale = (luma_of(protector.frame(frame(i)))[INSIDE].mean() for i in range(2))
         assert protector._segmenter.n_asked == 1  # type: ignore[attr-defined]
     assert sharp == pytest.approx(sitter.SKIN, abs=2)
@@ -191,6 +191,21 @@ def test_planes_have_no_opacity() -> None:
         pytest.raises(InvalidParameter, match="planes hold no opacity"),
     ):
         protector.planes(planes, LAYOUT)  # type: ignore[arg-type]
+
+
+def test_what_is_not_joined_to_the_person_is_hidden() -> None:
+    """A lamp at the frame's edge that the network takes for the person, and a raised hand."""
+    mask = seated()
+    mask.probability[8:12, 20:24] = 1
+    mask.probability[:3, :3] = 1
+    points = np.array([[48, 40, 0.9], [4, 4, 0.8], [90, 40, 0.2]], np.float32)
+    seen = Mask(mask.probability, mask.to_mask, mask.height, mask.width, 1.0, points)
+    with whitening(Watcher(lambda number: seen)) as protector:
+        shown = luma_of(protector.frame(frame(0)))
+    room = picture(0)
+    np.testing.assert_array_equal(shown[INSIDE], room[INSIDE])
+    np.testing.assert_array_equal(shown[:8, :8], room[:8, :8])
+    assert (shown[:, 72:] == WHITE).all()
 
 
 # Failing closed

@@ -82,6 +82,54 @@ def place_mask(probability, to_mask, height, width, step, rise, opacity_inout, f
 
 
 @kernel
+def keep_joined(seeds, clear, opacity_inout, reached_out, stack_out):
+    """Clear all cells that show something but are not joined to a seed.
+
+    Parameters
+    ----------
+    seeds : (n, 2) int64
+        Rows and columns of cells; those outside the grid, or that show nothing, join nothing.
+    clear : int
+        The highest level at which nothing shows. Cells up to it join nothing and are kept.
+    opacity_inout : (rows, columns) uint16
+        Cells are joined to their eight neighbours.
+    reached_out : (rows, columns) uint8
+        1 where a cell is joined to a seed.
+    stack_out : (rows * columns,) int32
+        Room to work in.
+    """
+    rows, columns = opacity_inout.shape
+    reached_out[:] = 0
+    n_open = 0
+    for n in range(len(seeds)):
+        row, column = seeds[n, 0], seeds[n, 1]
+        if (
+            0 <= row < rows
+            and 0 <= column < columns
+            and opacity_inout[row, column] > clear
+            and not reached_out[row, column]
+        ):
+            reached_out[row, column] = 1
+            stack_out[n_open] = row * columns + column
+            n_open += 1
+    while n_open:
+        n_open -= 1
+        row, column = divmod(int(stack_out[n_open]), columns)
+        for r in range(max(row - 1, 0), min(row + 2, rows)):
+            for c in range(max(column - 1, 0), min(column + 2, columns)):
+                if opacity_inout[r, c] > clear and not reached_out[r, c]:
+                    reached_out[r, c] = 1
+                    stack_out[n_open] = r * columns + c
+                    n_open += 1
+    highest = np.uint16(clear)
+    for row in range(rows):
+        cells, reached = opacity_inout[row], reached_out[row]
+        for column in range(np.uintp(columns)):
+            kept = (cells[column] <= highest) | (reached[column] != np.uint8(0))
+            cells[column] = cells[column] if kept else np.uint16(0)
+
+
+@kernel
 def _runs_of_strip(top, bottom, clear, solid, ends_out, kinds_out):
     """Split a strip into runs of one kind; return how many.
 

@@ -21,6 +21,9 @@ MIN_CELLS: Final = 240
 SOFTNESS: Final = 0.15
 """How far in probability the blend reaches to either side of the edge."""
 
+MIN_VISIBILITY: Final = 0.5
+"""Landmarks below it are guesses at what is hidden or outside the frame."""
+
 BLUR_PASSES: Final = 3
 """Box blurs in a row: close to a Gaussian, whose standard deviation is about the box's radius."""
 
@@ -77,6 +80,8 @@ class Compositor:
         rows, columns = _ceil(layout.height, self._step), _ceil(layout.width, self._step)
         self.opacity: U16 = np.zeros((rows, columns), np.uint16)
         self._placed = False
+        self._reached = np.empty((rows, columns), np.uint8)
+        self._stack = np.empty(rows * columns, np.int32)
         shifts = (layout.chroma_shift_y, layout.chroma_shift_x)
         self._sizes = np.array(
             [[layout.height, layout.width], *[[layout.chroma_height, layout.chroma_width]] * 2]
@@ -89,8 +94,17 @@ class Compositor:
         """Whether anything of a person is shown."""
         return self._placed
 
-    def place(self, probability: npt.NDArray[np.float32], to_mask: npt.NDArray[np.float64]) -> None:
-        """Take the mask of the frame that comes next, as `unveil.person.Mask` has it."""
+    def place(
+        self,
+        probability: npt.NDArray[np.float32],
+        to_mask: npt.NDArray[np.float64],
+        landmarks: npt.NDArray[np.float32] | None = None,
+    ) -> None:
+        """Take the mask of the frame that comes next, as `unveil.person.Mask` has it.
+
+        Where there are landmarks, only what is joined to a visible one is kept: a lamp that the
+        network takes for a part of the person is none.
+        """
         probability = np.ascontiguousarray(probability, np.float32)
         to_mask = np.ascontiguousarray(to_mask, np.float64)
         if probability.ndim != 2 or not probability.size or to_mask.shape != (2, 3):
@@ -112,7 +126,21 @@ class Compositor:
             ),
             len(self.opacity),
         )
+        if landmarks is not None:
+            self._keep_joined(landmarks)
         self._placed = bool(self.opacity.max() > self._cut.clear)
+
+    def _keep_joined(self, landmarks: npt.NDArray[np.float32]) -> None:
+        visible = landmarks[landmarks[:, 2] >= MIN_VISIBILITY]
+        # Far outside the frame a landmark may not even fit an integer.
+        places = np.clip(visible[:, 1::-1] / self._step, -1, 2**31)
+        matte.keep_joined(
+            np.floor(places).astype(np.int64),
+            self._cut.clear,
+            self.opacity,
+            self._reached,
+            self._stack,
+        )
 
     def clear(self) -> None:
         """Show the background alone from here on, until a mask is placed."""

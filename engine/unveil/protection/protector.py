@@ -366,7 +366,8 @@ class Protector:
             )
         stale = isinstance(sighting, Found) and sighting.stale
         if isinstance(sighting, Found) and sighting.mask is not None:
-            compositor.place(sighting.mask.probability, sighting.mask.to_mask)
+            mask = sighting.mask
+            compositor.place(mask.probability, mask.to_mask, mask.landmarks)
         elif not stale:
             compositor.clear()
         if self._backdrop is None:
@@ -399,7 +400,8 @@ def prepare(protector: Protector) -> None:
         protector._segmenter.reset()
     chosen = protector.parameters
     compositor = Compositor(layout, Bands(1), edge=chosen.edge, smooth=chosen.smooth)
-    compositor.place(np.zeros((4, 4), np.float32), np.array([[0.25, 0, 0], [0, 0.25, 0]]))
+    landmarks = np.zeros((1, 3), np.float32)
+    compositor.place(np.zeros((4, 4), np.float32), 0.25 * np.eye(2, 3), landmarks)
     _, target = empty_frame(layout, alpha=protector.transparent)
     if chosen.chosen_mode == "blur":
         compositor.before_blur(planes, 4, target, stale=False)
