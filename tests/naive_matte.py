@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unveil_kernels.matte import ONE, PERSON_WEIGHT
+from unveil_kernels.blur import PERSON_WEIGHT
+from unveil_kernels.matte import ONE
 
 Array = npt.NDArray[Any]
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unveil.protection.compose import Cut
-from unveil_kernels import matte
+from unveil_kernels import blur, matte
 
 Array = npt.NDArray[Any]
 
@@ -247,7 +247,7 @@ def test_the_blur_is_what_the_reference_says(scene: Scene, radius: int) -> None:
     planes = scene.planes(1)
     values = np.empty((rows, columns, 4), np.float32)
     for first, last in bands(rows, scene.seed):
-        matte.shrink(
+        blur.shrink(
             planes,
             scene.sizes,
             factors,
@@ -266,12 +266,12 @@ def test_the_blur_is_what_the_reference_says(scene: Scene, radius: int) -> None:
 
     transposed = np.empty((columns, rows, 4), np.float32)
     for first, last in bands(rows, scene.seed + 1):
-        matte.box_rows(values, radius, transposed, first, last)
+        blur.box_rows(values, radius, transposed, first, last)
     np.testing.assert_allclose(transposed, naive.boxed(values, radius), rtol=1e-3, atol=1e-3)
 
     wides = tuple(np.empty((rows, width), np.uint8) for _, width in scene.sizes)
     for first, last in bands(rows, scene.seed + 2):
-        matte.widen(values, scene.sizes[:, 1].copy(), factors[:, 1].copy(), wides, first, last)
+        blur.widen(values, scene.sizes[:, 1].copy(), factors[:, 1].copy(), wides, first, last)
     targets = scene.planes(3, padding=2)
     for first, last in bands(len(scene.cells) + 1, scene.seed + 3):
         matte.blend_before_blur(
@@ -309,10 +309,10 @@ def test_the_person_does_not_bleed_into_the_blur() -> None:
     planes = (luma, luma.copy(), luma.copy())
     sizes, factors = np.full((3, 2), size), np.full((3, 2), block)
     values, transposed = np.empty((16, 16, 4), np.float32), np.empty((16, 16, 4), np.float32)
-    matte.shrink(planes, sizes, factors, cells, step, block, 0, values, 0, 16)
+    blur.shrink(planes, sizes, factors, cells, step, block, 0, values, 0, 16)
     for _ in range(3):
-        matte.box_rows(values, 2, transposed, 0, 16)
-        matte.box_rows(transposed, 2, values, 0, 16)
+        blur.box_rows(values, 2, transposed, 0, 16)
+        blur.box_rows(transposed, 2, values, 0, 16)
     blurred = values[..., 0] / values[..., 3]
     assert blurred[0].max() < 0.5
     assert blurred[3].max() < 3

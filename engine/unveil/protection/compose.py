@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from unveil.bands import Bands
 from unveil.chunk import U8, Layout, Planes
-from unveil_kernels import matte
+from unveil_kernels import blur, matte
 
 U16: TypeAlias = npt.NDArray[np.uint16]
 I64: TypeAlias = npt.NDArray[np.int64]
@@ -206,13 +206,13 @@ class Compositor:
         cut = self._close_cut if stale else self._cut
         if self._blur is None or self._blur.radius != radius:
             self._blur = _Blur(self.layout, radius)
-        blur = self._blur
-        blur.run(self._bands, source, self._sizes, self.opacity, self._step, cut.clear)
+        blurred = self._blur
+        blurred.run(self._bands, source, self._sizes, self.opacity, self._step, cut.clear)
         self._bands.run(
             lambda first, last: matte.blend_before_blur(
                 source,
-                blur.wides,
-                blur.factors_y,
+                blurred.wides,
+                blurred.factors_y,
                 target[:3],
                 self._sizes,
                 self._steps,
@@ -257,7 +257,7 @@ class _Blur:
         """Blur a frame's background into `wides`."""
         rows, columns, _ = self._values.shape
         bands.run(
-            lambda first, last: matte.shrink(
+            lambda first, last: blur.shrink(
                 source,
                 sizes,
                 self._factors,
@@ -275,17 +275,17 @@ class _Blur:
             bands.run(self._blur_rows, rows)
             bands.run(self._blur_columns, columns)
         bands.run(
-            lambda first, last: matte.widen(
+            lambda first, last: blur.widen(
                 self._values, self._widths, self._factors_x, self.wides, first, last
             ),
             rows,
         )
 
     def _blur_rows(self, first: int, last: int) -> None:
-        matte.box_rows(self._values, self._block_radius, self._transposed, first, last)
+        blur.box_rows(self._values, self._block_radius, self._transposed, first, last)
 
     def _blur_columns(self, first: int, last: int) -> None:
-        matte.box_rows(self._transposed, self._block_radius, self._values, first, last)
+        blur.box_rows(self._transposed, self._block_radius, self._values, first, last)
 
 
 def _cell_side(layout: Layout) -> int:
