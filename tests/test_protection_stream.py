@@ -21,6 +21,7 @@ from footage import numbered_frames, write_video
 from PIL import Image
 from sitter import INSIDE, OUTSIDE, Watcher, decoded, frame, luma_of, seated
 
+from unveil.encode import VideoWriter
 from unveil.errors import (
     InvalidParameter,
     NoFrames,
@@ -189,6 +190,17 @@ def test_a_turned_video_comes_out_upright(tmp_path: Path) -> None:
     shown = decoded(tmp_path / "out.mp4")[0]
     assert (shown.height, shown.width) == (sitter.WIDTH, sitter.HEIGHT)
     assert "DISPLAYMATRIX" not in {str(data.type).rsplit(".", 1)[-1] for data in shown.side_data}
+
+
+def test_the_shape_of_pixels_is_kept(tmp_path: Path) -> None:
+    with VideoWriter(
+        tmp_path / "wide.mp4", height=64, width=96, frame_rate=25, pixel_aspect=Fraction(16, 11)
+    ) as writer:
+        for made in sitting(3):
+            writer.write(made)
+    white(tmp_path / "wide.mp4", tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
 
 
 def test_odd_sizes(tmp_path: Path) -> None:
@@ -395,8 +407,6 @@ def test_late_masks_of_a_live_source_hold_the_last_frame(tmp_path: Path, video: 
     assert "came too fast" in done.summary
     for made in shown:
         assert luma_of(made)[OUTSIDE[0]].min() > 225
-    times = times_of(tmp_path / "out.mp4")
-    assert max(np.diff(times)) > 1.5 / RATE or len(times) == 1
 
 
 def test_a_camera_that_is_unplugged_leaves_what_came_before(tmp_path: Path) -> None:

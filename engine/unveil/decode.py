@@ -138,6 +138,8 @@ class Video:
         Neither they nor the packets may be used after the video is closed.
     time_base
         Seconds in which the container counts the frames' times, None where it has none.
+    pixel_aspect
+        Width of a pixel as a multiple of its height, None where the container tells none.
     tags
         How the first frame says that its colours are coded.
     """
@@ -166,6 +168,7 @@ class Video:
         self._container, stream = open_container(source, threads)
         self.sound = SoundTrack.of(self._container) if with_sound else SoundTrack(())
         self.time_base = stream.time_base
+        self.pixel_aspect = stream.sample_aspect_ratio
         try:
             self._open(stream)
         except BaseException:

@@ -95,6 +95,8 @@ class VideoWriter:
         Seconds in which the times given to `write` count; None counts frames.
     sound
         Streams of another container whose packets `write_sound` will be given.
+    pixel_aspect
+        Width of a pixel as a multiple of its height; None leaves it untold: square.
     file
         Where to write instead of to `path`, such as a pipe; `container` is then FFmpeg's name of
         the format. It is not closed.
@@ -136,6 +138,7 @@ class VideoWriter:
         tags: ColourTags | None = None,
         time_base: Fraction | None = None,
         sound: Sequence[AudioStream] = (),
+        pixel_aspect: Fraction | None = None,
         file: BinaryIO | None = None,
         container: str | None = None,
     ) -> None:
@@ -174,6 +177,7 @@ class VideoWriter:
         self._time_base = time_base or 1 / self.frame_rate
         self._sound = tuple(sound)
         self._sound_streams: dict[int, AudioStream] = {}
+        self._pixel_aspect = pixel_aspect
         self._file = file
         self._format = container
         self._container: OutputContainer | None = None
@@ -340,6 +344,8 @@ class VideoWriter:
         context.color_primaries = tags.primaries
         context.color_trc = tags.transfer
         context.flags |= int(av.codec.context.Flags.bitexact)
+        if self._pixel_aspect:
+            context.sample_aspect_ratio = self._pixel_aspect
         if self.bit_rate is not None:
             context.bit_rate = self.bit_rate
         if self.keyframe_interval is not None:

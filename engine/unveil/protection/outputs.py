@@ -189,6 +189,7 @@ class Footage:
     frame_rate: float
     time_base: Fraction | None
     tags: ColourTags
+    pixel_aspect: Fraction | None = None
     sound: Sequence[AudioStream] = ()
     live: bool = False
 
@@ -237,6 +238,7 @@ class VideoSink:
             options=_OPTIONS.get(codec),
             tags=footage.tags,
             time_base=footage.time_base,
+            pixel_aspect=footage.pixel_aspect,
             sound=footage.sound,
             file=sys.stdout.buffer if is_pipe else None,
             container=PIPE_CONTAINER if is_pipe else None,

@@ -332,12 +332,16 @@ class _Run:
 
     def _open_writer(self, batch: Batch) -> Writer:
         video = self._video
+        aspect = video.pixel_aspect
+        if aspect and video.properties.rotation_degrees % 180:
+            aspect = 1 / aspect
         footage = Footage(
             layout=batch.layout,
             alpha=self._protector.transparent,
             frame_rate=self._rate,
             time_base=self._time_base,
             tags=video.tags,
+            pixel_aspect=aspect,
             sound=video.sound.streams,
             live=video.live,
         )
