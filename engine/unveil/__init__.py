@@ -15,23 +15,27 @@ if TYPE_CHECKING:
     from unveil.demo import run_demo
     from unveil.engine import Engine, recover
     from unveil.errors import UnveilError
+    from unveil.leak_score import score_truth
     from unveil.parameters import Parameters
     from unveil.progress import Progress
     from unveil.recovery import Recovery
     from unveil.score import score_room, verify
     from unveil.timeline import draw_timeline
+    from unveil.truth import Truth
 
 __all__ = [
     "Engine",
     "Parameters",
     "Progress",
     "Recovery",
+    "Truth",
     "UnveilError",
     "__version__",
     "draw_timeline",
     "recover",
     "run_demo",
     "score_room",
+    "score_truth",
     "verify",
 ]
 
@@ -40,11 +44,13 @@ _HOMES = {
     "Parameters": "parameters",
     "Progress": "progress",
     "Recovery": "recovery",
+    "Truth": "truth",
     "UnveilError": "errors",
     "draw_timeline": "timeline",
     "recover": "engine",
     "run_demo": "demo",
     "score_room": "score",
+    "score_truth": "leak_score",
     "verify": "score",
 }
 

@@ -16,7 +16,7 @@ import typer
 from unveil._version import __version__
 from unveil.errors import InvalidParameter, UnveilError, explain
 from unveil.parameters import CHUNK_FRAMES, Method, Metric, Parameters
-from unveil.terminal import Display, print_outcomes, print_score
+from unveil.terminal import Display, print_outcomes, print_score, print_truth_score
 
 if TYPE_CHECKING:
     from unveil.batch import Outcome
@@ -300,30 +300,54 @@ def demo(
 @app.command()
 def score(
     context: typer.Context,
-    room_path: Annotated[
-        Path, typer.Argument(metavar="ROOM.png", help="The picture of a recovered room.")
+    recovery_path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RECOVERY", help="A recovered room.png, or the folder that holds it."
+        ),
     ],
     truth_path: Annotated[
         Path,
-        typer.Option("--truth", metavar="PHOTO", help="A photo of the room in the same size."),
+        typer.Option(
+            "--truth",
+            metavar="PHOTO|TRUTH.npz",
+            help="A photo of the room in the same size, or the exact truth of a simulated call.",
+        ),
     ],
-    metric: Annotated[Metric, typer.Option(help="How colours are compared.")] = DEFAULTS.metric,
+    metric: Annotated[
+        Metric, typer.Option(help="How colours are compared with a photo's.")
+    ] = DEFAULTS.metric,
     threshold: Annotated[
         float | None,
         typer.Option(
             metavar="X",
             show_default="5.06, or 0.99 for cosine",
-            help="A pixel matches where its CIEDE2000 is below X (0 to 100), or its cosine "
-            "similarity above X (0 to 1).",
+            help="A pixel matches a photo's where its CIEDE2000 is below X (0 to 100), or its "
+            "cosine similarity above X (0 to 1).",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure how right a recovered room is, given a photo of it."""
+    """Measure how right a recovery is, given a photo of the room or the exact truth.
+
+    A photo tells zoomg's verification and the metrics of background initialisation. The
+    truth of a simulated call tells leak score, precision, recall and calibration, too.
+    """
     with _exit_codes(context):
+        from unveil.leak_score import room_file, score_truth
         from unveil.score import score_room
 
-        result = score_room(room_path, truth_path, metric, threshold)
+        if truth_path.suffix.lower() == ".npz":
+            if threshold is not None or metric != DEFAULTS.metric:
+                name = "metric" if threshold is None else "threshold"
+                raise InvalidParameter(f"{name}: is for photos; leave it out with a truth.npz")
+            measured = score_truth(recovery_path, truth_path)
+            if as_json:
+                typer.echo(json.dumps(measured.as_dict(), allow_nan=False))
+            else:
+                print_truth_score(measured)
+            return
+        result = score_room(room_file(recovery_path), truth_path, metric, threshold)
         if as_json:
             typer.echo(json.dumps(result.as_dict(), allow_nan=False))
         else:
