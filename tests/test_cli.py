@@ -20,19 +20,29 @@ from PIL import Image
 from test_truth import make_truth
 
 from unveil import __version__, cli, terminal
+from unveil.actor import Motion
 from unveil.demo import Kind, run_demo
 from unveil.engine import prepare, recover
 from unveil.leak_score import score_truth
 from unveil.parameters import Method
+from unveil.person import ModelName
 from unveil.progress import Progress
 from unveil.recovery import FILES
 from unveil.score import read_image, score_room
+from unveil.service import Blur
+from unveil.simulate import simulate_call
 from unveil.timeline import draw_timeline
 
 README = Path(__file__).parent.parent / "README.md"
 
 COMMANDS: dict[str, Any] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
-TWINS = {"recover": recover, "timeline": draw_timeline, "demo": run_demo, "score": score_room}
+TWINS = {
+    "recover": recover,
+    "timeline": draw_timeline,
+    "demo": run_demo,
+    "score": score_room,
+    "simulate": simulate_call,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -91,6 +101,18 @@ def test_defaults_are_those_of_the_library(name: str) -> None:
 
 def test_the_demo_offers_every_kind() -> None:
     assert get_args(get_type_hints(cli.demo)["kind"]) == get_args(Kind)
+
+
+def test_simulate_offers_every_choice() -> None:
+    hints = get_type_hints(cli.simulate)
+    for option, choice in (
+        ("matte", ModelName),
+        ("segmenter", ModelName),
+        ("blur", Blur),
+    ):
+        assert get_args(hints[option]) == get_args(choice)
+    (told,) = (p.metavar for p in COMMANDS["simulate"].params if p.name == "motions")
+    assert told == "|".join(get_args(Motion))
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from unveil.progress import Progress
     from unveil.recovery import Recovery
     from unveil.score import score_room, verify
+    from unveil.simulate import simulate_call
     from unveil.timeline import draw_timeline
     from unveil.truth import Truth
 
@@ -36,6 +37,7 @@ __all__ = [
     "run_demo",
     "score_room",
     "score_truth",
+    "simulate_call",
     "verify",
 ]
 
@@ -51,6 +53,7 @@ _HOMES = {
     "run_demo": "demo",
     "score_room": "score",
     "score_truth": "leak_score",
+    "simulate_call": "simulate",
     "verify": "score",
 }
 

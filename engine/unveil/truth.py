@@ -47,7 +47,7 @@ class Truth:
     ----------
     room, background
         (h, w, 3) uint8 RGB: what the camera would see without the person, and the virtual
-        background shown instead. Of a background that moves it is the mean over time.
+        background shown instead. Of a background that moves it is the first frame's.
     leak
         (h, w) uint8: the largest share, over time, that the room had in the pixel, x255.
     hits
