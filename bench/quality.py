@@ -122,6 +122,19 @@ def main() -> None:
 def _measure(call: KnownCall, method: str, threads: int | None) -> dict[str, Any]:
     """Recover in a process of its own and score what it wrote."""
     folder = room_of(call.name, method)
+    cost = run_apart(call, method, folder, threads)
+    score = score_truth(folder, call.truth).as_dict()
+    return {
+        "call": call.name,
+        "method": method,
+        **{name: score[name] for name in KEPT},
+        **cost,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def run_apart(call: KnownCall, method: str, folder: Path, threads: int | None) -> dict[str, float]:
+    """Recover in a process of its own, write the pictures, tell seconds and peak memory."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "bench.quality", "--run"]
     command += [str(call.call), str(call.truth), method, str(folder)]
@@ -131,14 +144,8 @@ def _measure(call: KnownCall, method: str, threads: int | None) -> dict[str, Any
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{method} on {call.name}: {done.stderr.strip()[-2000:]}")
-    score = score_truth(folder, call.truth).as_dict()
-    return {
-        "call": call.name,
-        "method": method,
-        **{name: score[name] for name in KEPT},
-        **json.loads(done.stdout.splitlines()[-1]),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    cost: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return cost
 
 
 def _run(call: str, truth_path: str, method: str, folder: str, *, threads: int | None) -> None:
