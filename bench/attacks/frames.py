@@ -34,10 +34,12 @@ class Distance:
         self._picture = picture
         self._lab = to_lab(picture.astype(np.float64))
 
-    def of(self, frame: Image) -> NDArray[np.float64]:
-        """Measure a frame: (h, w) float64, 0 where the difference is below 3 levels."""
-        apart = np.maximum(frame, self._picture) - np.minimum(frame, self._picture)
-        changed = apart.max(axis=2) > _SURELY_ALIKE
+    def of(self, frame: Image, where: Mask) -> NDArray[np.float64]:
+        """Measure a frame: (h, w) float64, 0 elsewhere and where it differs by under 3 levels."""
+        red, green, blue = np.moveaxis(
+            np.maximum(frame, self._picture) - np.minimum(frame, self._picture), -1, 0
+        )
+        changed = where & (np.maximum(np.maximum(red, green), blue) > _SURELY_ALIKE)
         distance = np.zeros(frame.shape[:2])
         lab = to_lab(frame[changed].astype(np.float64))
         distance[changed] = ciede2000(lab, self._lab[changed])

@@ -42,12 +42,13 @@ def attack(
     painting = Painting(height, width)
     segmenter = Segmenter(service, threads=threads) if service else None
     for frame, person in with_person(call, threads):
-        apart = distance.of(frame)
+        core = _eroded(person, _PERSON_EROSION)
+        # What lies deep in the person can neither leak nor change what is next to a leak.
+        apart = distance.of(frame, ~_eroded(core, 2 * _SPECK + 1))
         leak = _opened(apart >= _FAR)
         if segmenter is not None:
             seen = segmenter.mask(frame).at(height, width) > 0.5
             leak |= _eroded(seen, _SERVICE_EROSION)
-        core = _eroded(person, _PERSON_EROSION)
         leak &= ~core & ~_skin(frame, core) & (apart >= _NEAR)
         painting.add(frame, leak)
     return painting.room
