@@ -82,8 +82,8 @@ def draw(call: KnownCall, method: str, width: int, threads: int | None) -> Image
 
 def _frame(call: KnownCall) -> Picture:
     pictures = VideoPictures(call.call)
-    middle = (pictures.n_frames or 200) * 2 // 5
-    return next(itertools.islice(pictures, middle, None))
+    early = (pictures.n_frames or 200) // 5
+    return next(itertools.islice(pictures, early, None))
 
 
 def _room(call: KnownCall, method: str, threads: int | None) -> Picture:

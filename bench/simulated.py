@@ -95,6 +95,20 @@ RECIPES: Mapping[str, Recipe] = {
             "seed": 11,
         },
         "a still that sways, leaves and comes back; selfie general, smoothed",
+    ),
+    "launch": Recipe(
+        astronaut,
+        _scene("furnished"),
+        _photo("rocket.jpg"),
+        {
+            "n_frames": 400,
+            "segmenter": "selfie-landscape",
+            "lag": 4,
+            "motions": ("sway", "lean"),
+            "scale": 1.0,
+            "seed": 6,
+        },
+        "a still that sways and leans; selfie landscape, four frames late",
         shown=True,
     ),
     "drift": Recipe(

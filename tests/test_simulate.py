@@ -278,3 +278,21 @@ def test_the_command_makes_the_same_call(
     assert refused.stderr.startswith("unveil: --motion: ")
     score = unveil("score", material["room"], "--truth", tmp_path / "out" / "truth.npz", "--json")
     assert json.loads(score.stdout)["recall"] == 1
+
+
+def test_a_network_lets_the_room_through(tmp_path: Path) -> None:
+    """The astronaut moves, and the mask of the selfie model is four frames late."""
+    pytest.importorskip("ai_edge_litert")
+    astronaut = Path(__file__).parent / "data" / "astronaut.png"
+    scene: dict[str, Any] = {"height": 180, "width": 320, "n_frames": 40, "threads": 1}
+    made = {lag: simulate_call(tmp_path / str(lag), astronaut, lag=lag, **scene) for lag in (0, 4)}
+    assert 0 < made[0].leak_share < made[4].leak_share < 0.3
+    truth = Truth.read(made[4].truth)
+    assert truth.seen[:10, :30].min() == 40  # far from her the background is pure
+    # A photo of her in the room is cut out by the matte.
+    room = Image.new("RGB", (256, 256), (120, 130, 110))
+    with Image.open(astronaut) as cut_out:
+        room.paste(cut_out, mask=cut_out.getchannel("A"))
+    room.save(tmp_path / "photo.png")
+    photo = simulate_call(tmp_path / "photo", tmp_path / "photo.png", matte="full", **scene)
+    assert 0 < photo.leak_share < 0.3
