@@ -16,8 +16,8 @@ from PIL import Image
 from test_truth import make_truth
 
 from unveil.errors import InvalidParameter, MissingInput, UnreadableImage
+from unveil.initialisation import initialisation_metrics
 from unveil.leak_score import measure_recovery, paint_background, room_file, score_truth
-from unveil.score import initialisation_metrics
 from unveil.truth import Truth
 
 U8 = npt.NDArray[np.uint8]

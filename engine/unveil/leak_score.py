@@ -11,13 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from unveil.errors import InvalidParameter
+from unveil.initialisation import InitialisationMetrics, initialisation_metrics
 from unveil.recovery import BACKGROUND, ROOM
-from unveil.score import (
-    InitialisationMetrics,
-    compare_colours,
-    initialisation_metrics,
-    read_image,
-)
+from unveil.score import compare_colours, read_image
 from unveil.truth import Truth
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from unveil.batch import Outcome
+    from unveil.initialisation import InitialisationMetrics
     from unveil.leak_score import TruthScore
     from unveil.progress import Progress
-    from unveil.score import InitialisationMetrics, Score
+    from unveil.score import Score
 
 COMPILING: Final = "compiling kernels (first run on this machine)"
 LOADING: Final = "loading kernels"
