@@ -59,7 +59,8 @@ def simulated(names: list[str] | None = None, *, small: bool = False) -> list[Kn
     """Make and list the simulated calls."""
     folders = {name: made(name, small=small) for name in names or RECIPES}
     return [
-        KnownCall(name, folder / "call.mp4", folder / "truth.npz")
+        # A small call's pictures must not take the place of the whole one's.
+        KnownCall(f"{name}-small" if small else name, folder / "call.mp4", folder / "truth.npz")
         for name, folder in folders.items()
     ]
 
@@ -101,7 +102,7 @@ def main() -> None:
     wanted = options.names or [call.name for call in own] + list(RECIPES)
     calls = [call for call in own if call.name in wanted]
     calls += simulated([name for name in RECIPES if name in wanted], small=options.small)
-    missing = sorted(set(wanted) - {call.name for call in calls})
+    missing = sorted(set(wanted) - {call.name.removesuffix("-small") for call in calls})
     if missing:
         parser.error(f"no such call: {', '.join(missing)}")
 
