@@ -80,6 +80,26 @@ def test_lossless_returns_the_encoded_samples(tmp_path: Path) -> None:
         assert np.abs(got - picture).max() <= 4
 
 
+@pytest.mark.parametrize("width", [160, 100])
+def test_rows_that_x264_does_not_fill_give_the_same_bytes(tmp_path: Path, width: int) -> None:
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (24, 90, width, 3), dtype=np.uint8)
+    frames[:, :60] = 90
+    for n in range(24):
+        frames[n, 20:, 20 + n : 60 + n] = (230, 20, 30)
+    contents = set()
+    for _ in range(6):
+        junk = [rng.bytes(100_000 + 7_777 * n) for n in range(30)]  # what memory may hold
+        del junk
+        with VideoWriter(
+            tmp_path / "a.mp4", height=90, width=width, frame_rate=30, crf=20
+        ) as writer:
+            for frame in frames:
+                writer.write(frame)
+        contents.add((tmp_path / "a.mp4").read_bytes())
+    assert len(contents) == 1
+
+
 def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     frames = [rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(20)]

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from unveil.demo import run_demo
     from unveil.engine import Engine, recover
     from unveil.errors import UnveilError
+    from unveil.leak_score import score_truth
     from unveil.parameters import Parameters
     from unveil.progress import Progress
     from unveil.protection import Protection, Protector, protect
     from unveil.recovery import Recovery
     from unveil.score import score_room, verify
+    from unveil.simulate import simulate_call
     from unveil.timeline import draw_timeline
+    from unveil.truth import Truth
 
 __all__ = [
     "Engine",
@@ -30,6 +33,7 @@ __all__ = [
     "Protection",
     "Protector",
     "Recovery",
+    "Truth",
     "UnveilError",
     "__version__",
     "draw_timeline",
@@ -37,6 +41,8 @@ __all__ = [
     "recover",
     "run_demo",
     "score_room",
+    "score_truth",
+    "simulate_call",
     "verify",
 ]
 
@@ -47,12 +53,15 @@ _HOMES = {
     "Protection": "protection",
     "Protector": "protection",
     "Recovery": "recovery",
+    "Truth": "truth",
     "UnveilError": "errors",
     "draw_timeline": "timeline",
     "protect": "protection",
     "recover": "engine",
     "run_demo": "demo",
     "score_room": "score",
+    "score_truth": "leak_score",
+    "simulate_call": "simulate",
     "verify": "score",
 }
 

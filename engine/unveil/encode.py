@@ -51,6 +51,10 @@ _SWSCALE_MATRICES = {
 }
 """swscale's matrix by FFmpeg's AVColorSpace; of all others it is BT.601."""
 _MAX_SIDE = 16384
+# x264's macroblock tree works on eight macroblocks of a row at once. In a row that they do not
+# fill it reads beyond the end, and what lies there in memory gets into the file.
+_X264_MACROBLOCK = 16
+_X264_MACROBLOCKS_AT_ONCE = 8
 
 
 class VideoWriter:
@@ -169,6 +173,8 @@ class VideoWriter:
             self._options["crf"] = str(crf)
         if preset is not None:
             self._options["preset"] = preset
+        if codec == "libx264" and -(-width // _X264_MACROBLOCK) % _X264_MACROBLOCKS_AT_ONCE:
+            self._options["x264-params"] = "mbtree=0"
         self._reformatter = VideoReformatter()
         self._temporary = self.path.with_name(
             f".{self.path.stem}.{secrets.token_hex(4)}.part{self.path.suffix}"

@@ -31,6 +31,10 @@ class UnreadableImage(UnveilError, ValueError):
     """The file is not an image that can be read."""
 
 
+class UnreadableTruth(UnveilError, ValueError):
+    """The file is not the truth of a simulated call."""
+
+
 class FrameTooLarge(UnveilError, MemoryError):
     """The per-pixel state of such frames does not fit into this machine's memory."""
 
