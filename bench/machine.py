@@ -15,6 +15,7 @@ PACKAGES = (
     "unveil",
     "ai-edge-litert",
     "av",
+    "ai-edge-litert",
     "numba",
     "llvmlite",
     "numpy",

@@ -7,7 +7,6 @@ these markers README.md stays as it is. `python -m bench.report` renders all sto
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -105,19 +104,60 @@ def startup_table(result: Json) -> str:
 
 
 def quality_table(result: Json) -> str:
-    """One row a call and method: VADER's leak score, F and what it is made of."""
-    keys = ("leak_score", "f", "recall", "precision", "coverage")
-    body = [
-        [
-            row["call"],
-            row["method"],
-            *(f"{row[key]:.3f}" for key in keys),
-            "" if math.isnan(row["background_error"]) else f"{row['background_error']:.2f}",
-        ]
-        for row in result["rows"]
+    """Tabulate the means over all calls, then one row a call and method."""
+    header = [
+        "call",
+        "",
+        "leak score",
+        "F",
+        "recall",
+        "precision",
+        "precision, confidence > 0.5",
+        "coverage",
+        "seconds",
+        "peak MB",
     ]
-    header = ["call", "", "leak score", "F", "recall", "precision", "coverage", "background error"]
-    return _markdown(header, body)
+    rows = result["rows"]
+    calls = _distinct(row["call"] for row in rows)
+    means = []
+    for method in _distinct(row["method"] for row in rows):
+        mine = [row for row in rows if row["method"] == method]
+        if len(mine) == len(calls) > 1:
+            mean = {key: _mean(row[key] for row in mine) for key in _QUALITY_FIGURES}
+            means.append({"call": f"mean of {len(calls)}", "method": method, **mean})
+    table = _markdown(header, [_quality_cells(row) for row in [*means, *rows]])
+    return "\n\n".join(
+        [table, *([_machine_line(result["machine"])] if "machine" in result else [])]
+    )
+
+
+_QUALITY_FIGURES = (
+    "leak_score",
+    "f",
+    "recall",
+    "precision",
+    "confident_precision",
+    "coverage",
+    "seconds",
+    "peak_rss_bytes",
+)
+
+
+def _quality_cells(row: Json) -> list[str]:
+    shares = [row[key] for key in _QUALITY_FIGURES[:6]]
+    return [
+        row["call"],
+        row["method"],
+        *("" if share is None else f"{share:.3f}" for share in shares),
+        _significant(row["seconds"]),
+        _megabytes(row["peak_rss_bytes"]),
+    ]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Average what is known."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def masks_table(result: Json) -> str:
@@ -145,12 +185,62 @@ def masks_table(result: Json) -> str:
     return f"{_markdown(header, body)}\n\n{note} {_machine_line(result['machine'])}"
 
 
+def protect_table(result: Json) -> str:
+    """One row a model and `--every`: frames/s, latency and the cost of blending."""
+    body = [
+        [
+            f"`{row['model']}`",
+            str(row["every"]),
+            _significant(row["memory_frames_per_second"]),
+            _significant(row["memory_cpu_ms_per_frame"]),
+            _significant(row["latency_p50_ms"]),
+            _significant(row["latency_p95_ms"]),
+            _significant(row["blend_ms"]),
+            _significant(row["file_frames_per_second"]),
+        ]
+        for row in result["rows"]
+    ]
+    header = ["`--model`", "`--every`", "in memory, frames/s", "CPU ms", "latency p50 ms", "p95 ms"]
+    header += ["of it blending ms", "file to file, frames/s"]
+    notes = (
+        f"1920x1080, {result['frames']} frames of `{result['clip']}` scaled up, mode "
+        f"{result['mode']}, {result['threads']} threads; median of {result['repeats']} rounds."
+    )
+    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+
+
+def roundtrip_table(result: Json) -> str:
+    """One row a model: what `recover` claims of the room behind a protected call."""
+    shares = ("claimed_share", "confident_share", "right_share", "confident_right_share")
+    body = [
+        [
+            f"`{row['model']}`",
+            f"{row['edge']:g}",
+            str(row["smooth"]),
+            str(row["every"]),
+            *(f"{row[share]:.1%}" for share in shares),
+        ]
+        for row in result["rows"]
+    ]
+    header = ["`--model`", "`--edge`", "`--smooth`", "`--every`", "claimed", "confidently"]
+    header += ["claimed and right", "confidently and right"]
+    length = "all" if result["end_seconds"] is None else f"{result['end_seconds']:g} s"
+    notes = (
+        f"Shares of all pixels, {length} of `{result['clip']}` before a still background. "
+        "Confidently: over 0.5. Right: within CIEDE2000 10 of the room as the footage shows it; "
+        "the other claims are the person's own colours."
+    )
+    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+
+
 TABLES: Mapping[str, Callable[[Json], str]] = {
     "speed": speed_table,
     "memory": memory_table,
     "startup": startup_table,
     "quality": quality_table,
     "masks": masks_table,
+    "protect": protect_table,
+    "roundtrip": roundtrip_table,
 }
 
 

@@ -294,6 +294,10 @@ def test_pictures_that_cannot_be_scored(tmp_path: Path, call: Path) -> None:
     assert_told(unveil("score", room, "--truth", other), "other.png")
     done = unveil("score", room, "--truth", room, "--threshold", "101")
     assert_told(done, "unveil: --threshold: ", exit_code=2)
+    damaged = tmp_path / "truth.npz"
+    damaged.write_bytes(b"no archive")
+    assert_told(unveil("score", room, "--truth", damaged), "truth.npz")
+    assert_told(unveil("score", room, "--truth", tmp_path / "no.npz"), "no.npz")
 
 
 # Batches, pipes and Ctrl-C

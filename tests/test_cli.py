@@ -12,24 +12,39 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import numba
+import numpy as np
 import pytest
 import typer
 from command import CALL_FRAMES, unveil, write_call
 from PIL import Image
+from test_truth import make_truth
 
 from unveil import __version__, cli, terminal
+from unveil.actor import Motion
 from unveil.demo import Kind, run_demo
 from unveil.engine import prepare, recover
+from unveil.leak_score import score_truth
 from unveil.parameters import Method
+from unveil.person import ModelName
 from unveil.progress import Progress
+from unveil.protection import protect
 from unveil.recovery import FILES
 from unveil.score import read_image, score_room
+from unveil.service import Blur
+from unveil.simulate import simulate_call
 from unveil.timeline import draw_timeline
 
 README = Path(__file__).parent.parent / "README.md"
 
 COMMANDS: dict[str, Any] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
-TWINS = {"recover": recover, "timeline": draw_timeline, "demo": run_demo, "score": score_room}
+TWINS = {
+    "recover": recover,
+    "protect": protect,
+    "timeline": draw_timeline,
+    "demo": run_demo,
+    "score": score_room,
+    "simulate": simulate_call,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -88,6 +103,18 @@ def test_defaults_are_those_of_the_library(name: str) -> None:
 
 def test_the_demo_offers_every_kind() -> None:
     assert get_args(get_type_hints(cli.demo)["kind"]) == get_args(Kind)
+
+
+def test_simulate_offers_every_choice() -> None:
+    hints = get_type_hints(cli.simulate)
+    for option, choice in (
+        ("matte", ModelName),
+        ("segmenter", ModelName),
+        ("blur", Blur),
+    ):
+        assert get_args(hints[option]) == get_args(choice)
+    (told,) = (p.metavar for p in COMMANDS["simulate"].params if p.name == "motions")
+    assert told == "|".join(get_args(Motion))
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -211,6 +238,37 @@ def test_score_prints_every_measure(tmp_path: Path) -> None:
     assert json.loads(strict.stdout)["verification"]["matches"] == 0
     cosine = unveil("score", room, "--truth", truth, "--metric", "cosine", "--json")
     assert json.loads(cosine.stdout)["verification"]["metric"] == "cosine"
+
+
+def test_score_against_the_truth_prints_every_measure(tmp_path: Path) -> None:
+    truth = make_truth(200, 180)
+    truth.write(tmp_path / "truth.npz")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    Image.fromarray(np.dstack([truth.room, truth.leak])).save(folder / "room.png")
+    Image.fromarray(truth.background).save(folder / "background.png")
+    done = unveil("score", folder, "--truth", tmp_path / "truth.npz")
+    assert done.exit_code == 0
+    for said in ("leak score", "its floor", "F ", "recall", "precision", "room CQM", "0.9 to 1.0"):
+        assert said in done.stdout
+    assert "nan" not in done.stdout
+    told = json.loads(unveil("score", folder, "--truth", tmp_path / "truth.npz", "--json").stdout)
+    assert told == score_truth(folder, tmp_path / "truth.npz").as_dict()
+    for option in (("--threshold", "3"), ("--metric", "cosine")):
+        refused = unveil("score", folder, "--truth", tmp_path / "truth.npz", *option)
+        assert refused.exit_code == 2
+        assert refused.stderr.startswith(f"unveil: {option[0]}: ")
+
+
+def test_score_takes_a_folder_with_a_photo_too(tmp_path: Path) -> None:
+    Image.new("RGBA", (20, 18), (10, 200, 30, 255)).save(tmp_path / "room.png")
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (20, 18), (10, 200, 33)).save(photo)
+    (of_folder, of_file) = (
+        unveil("score", path, "--truth", photo, "--json").stdout
+        for path in (tmp_path, tmp_path / "room.png")
+    )
+    assert of_folder == of_file
 
 
 def test_score_of_nothing_recovered(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from unveil.encode import VideoWriter
 from unveil.errors import InvalidParameter, OutputUnwritable
+from unveil.pixel_format import ColourTags
 
 
 def gradient(height: int, width: int, phase: int = 0) -> npt.NDArray[np.uint8]:
@@ -76,6 +78,26 @@ def test_lossless_returns_the_encoded_samples(tmp_path: Path) -> None:
         got = frame.to_ndarray(format="rgb24").astype(int)
         # Two roundings stand between a colour and its return: to Y'CbCr and back.
         assert np.abs(got - picture).max() <= 4
+
+
+@pytest.mark.parametrize("width", [160, 100])
+def test_rows_that_x264_does_not_fill_give_the_same_bytes(tmp_path: Path, width: int) -> None:
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (24, 90, width, 3), dtype=np.uint8)
+    frames[:, :60] = 90
+    for n in range(24):
+        frames[n, 20:, 20 + n : 60 + n] = (230, 20, 30)
+    contents = set()
+    for _ in range(6):
+        junk = [rng.bytes(100_000 + 7_777 * n) for n in range(30)]  # what memory may hold
+        del junk
+        with VideoWriter(
+            tmp_path / "a.mp4", height=90, width=width, frame_rate=30, crf=20
+        ) as writer:
+            for frame in frames:
+                writer.write(frame)
+        contents.add((tmp_path / "a.mp4").read_bytes())
+    assert len(contents) == 1
 
 
 def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
@@ -302,3 +324,40 @@ def test_an_overfull_disk_is_reported(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_given_times_are_kept(tmp_path: Path) -> None:
+    times = [0, 40, 50, 400]
+    with VideoWriter(
+        tmp_path / "a.mkv", height=16, width=16, frame_rate=25, time_base=Fraction(1, 1000)
+    ) as video:
+        for pts in times:
+            video.write(gradient(16, 16), pts)
+    got = [float(frame.pts * frame.time_base) for frame in read(tmp_path / "a.mkv")]
+    assert got == pytest.approx([pts / 1000 for pts in times])
+
+
+def test_tagged_frames_are_encoded_as_they_are(tmp_path: Path) -> None:
+    frame = av.VideoFrame.from_ndarray(np.full((24, 16), 250, np.uint8), format="yuv420p")
+    tags = ColourTags(matrix=1, value_range=2, primaries=1, transfer=1)
+    with VideoWriter(
+        tmp_path / "a.mkv", height=16, width=16, frame_rate=25, codec="ffv1", tags=tags
+    ) as video:
+        video.write(frame)
+    (decoded,) = read(tmp_path / "a.mkv")
+    assert ColourTags.of(decoded) == tags
+    rows = np.frombuffer(decoded.planes[0], np.uint8).reshape(16, -1)
+    assert (rows[:, :16] == 250).all()
+
+
+def test_a_pipe_gets_a_container_that_is_named(tmp_path: Path) -> None:
+    pipe = io.BytesIO()
+    with VideoWriter(
+        "standard output", height=16, width=16, frame_rate=25, file=pipe, container="matroska"
+    ) as video:
+        for _ in range(5):
+            video.write(gradient(16, 16))
+    assert not pipe.closed
+    (tmp_path / "a.mkv").write_bytes(pipe.getvalue())
+    assert len(read(tmp_path / "a.mkv")) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unveil.errors import InvalidParameter, MissingInput, UnreadableImage
+from unveil.initialisation import MS_SSIM_WEIGHTS, initialisation_metrics
 from unveil.score import (
-    MS_SSIM_WEIGHTS,
     compare_colours,
-    initialisation_metrics,
     read_image,
     score_room,
     verify,

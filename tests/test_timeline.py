@@ -24,8 +24,8 @@ from unveil.errors import (
     OutputExists,
     OutputUnwritable,
 )
+from unveil.ideal import make_call
 from unveil.inputs import source_of
-from unveil.simulate import make_call
 from unveil.strip import draw_strip
 from unveil.timeline import (
     History,

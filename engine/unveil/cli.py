@@ -9,16 +9,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from unveil._version import __version__
 from unveil.errors import InvalidParameter, UnveilError, explain
 from unveil.parameters import CHUNK_FRAMES, Method, Metric, Parameters
-from unveil.terminal import Display, print_outcomes, print_score
+from unveil.terminal import Display, print_outcomes, print_score, print_truth_score
 
 if TYPE_CHECKING:
+    from unveil.actor import Motion
     from unveil.batch import Outcome
     from unveil.inputs import Source
     from unveil.progress import Progress
@@ -27,6 +28,7 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes; 130 is the shells' code for Ctrl-C."""
 
 DEFAULTS = Parameters()
+PROTECT_EDGE, PROTECT_SMOOTH = 0.6, 3
 
 app = typer.Typer(
     name="unveil",
@@ -70,6 +72,8 @@ End = Annotated[
     ),
 ]
 Stride = Annotated[int, typer.Option(metavar="N", help="Use every N-th frame.")]
+# Spelled out: the modules that they belong to take a moment to import.
+Model = Literal["lite", "full", "heavy", "selfie", "selfie-landscape"]
 
 
 @app.callback()
@@ -219,6 +223,148 @@ def recover(
 
 
 @app.command()
+def protect(
+    context: typer.Context,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="A video: a file, a camera (/dev/video0, avfoundation:0, dshow:video=NAME), a "
+            "URL, - (standard input).",
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="OUT",
+            help="A video file, pictures (frame-%05d.png), - (standard output, Matroska), or "
+            "camera[:DEVICE], a virtual camera.",
+        ),
+    ],
+    mode: Annotated[
+        Literal["remove", "blur", "replace"] | None,
+        typer.Option(
+            show_default="replace with --background, else blur",
+            help="Show the person before nothing (green where OUT keeps no transparency), before "
+            "the blurred room, or before another background.",
+        ),
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGE|VIDEO|COLOUR",
+            show_default="none",
+            help="What is shown behind the person; a video is repeated.",
+        ),
+    ] = None,
+    blur: Annotated[
+        int | None,
+        typer.Option(
+            metavar="RADIUS",
+            show_default="a twentieth of the height",
+            help="Radius of the blur in pixels, 4 to 1000.",
+        ),
+    ] = None,
+    model: Annotated[
+        Literal["lite", "full", "heavy", "selfie", "selfie-landscape"],
+        typer.Option(
+            help="The network that finds the person: one person, the surer the slower (lite, full, "
+            "heavy), or everybody close to the camera (selfie, selfie-landscape)."
+        ),
+    ] = "full",
+    edge: Annotated[
+        float,
+        typer.Option(
+            metavar="P",
+            help="Probability at which the person ends, 0.05 to 0.95; more shows less of the room.",
+        ),
+    ] = PROTECT_EDGE,
+    smooth: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Frames over which the edge settles outwards; inwards it goes at once.",
+        ),
+    ] = PROTECT_SMOOTH,
+    every: Annotated[
+        int, typer.Option(metavar="K", help="Look for the person in every K-th frame; 1 is safest.")
+    ] = 1,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="libx264; libvpx-vp9 for .webm",
+            help="A video encoder of FFmpeg.",
+        ),
+    ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            show_default="the encoder's",
+            help="Constant quality of the encoder, 0 (best) to 63.",
+        ),
+    ] = None,
+    sound: Annotated[
+        bool, typer.Option("--sound/--no-sound", help="Copy the sound, or leave it out.")
+    ] = True,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", show_default="all cores", help="Threads to work with."),
+    ] = None,
+    start_seconds: Start = None,
+    end_seconds: End = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Remove, blur or replace the background of a video, as it comes.
+
+    A frame in which the person is not found, or in which something fails, shows the background
+    alone. OUT's report stands beside it, as NAME.report.json.
+    """
+    with _exit_codes(context), Display(quiet=quiet) as display:
+        from unveil.protection import protect
+
+        def show(progress: Progress) -> None:
+            if progress.stage == "prepare" and progress.expected_frames is None:
+                display.note(f"unveil: {source}: Ctrl-C ends it and completes the output")
+            display.show(source, progress)
+
+        done = protect(
+            source,
+            output,
+            mode=mode,
+            background=background,
+            blur=blur,
+            model=model,
+            edge=edge,
+            smooth=smooth,
+            every=every,
+            codec=codec,
+            crf=crf,
+            sound=sound,
+            threads=threads,
+            start_seconds=_seconds("start_seconds", start_seconds),
+            end_seconds=_seconds("end_seconds", end_seconds),
+            force=force,
+            progress=show,
+        )
+        display.clear()
+        if done.interrupted and not done.live:
+            name, seconds = done.report["output"]["name"], done.report["protected_seconds"]
+            raise KeyboardInterrupt(f"{name} ends at {seconds:.1f} s, the rest is not done")
+        for note in done.notes:
+            display.note(f"unveil: {source}: {note}")
+        if as_json:
+            typer.echo(json.dumps(done.report, allow_nan=False), err=output == "-")
+        elif not quiet:
+            typer.echo(done.summary, err=output == "-")
+
+
+@app.command()
 def timeline(
     context: typer.Context,
     source: Input,
@@ -298,32 +444,189 @@ def demo(
 
 
 @app.command()
+def simulate(
+    context: typer.Context,
+    person: Annotated[
+        str,
+        typer.Argument(
+            metavar="PERSON",
+            help="Footage of a person, or a still; a still with transparency is cut out already.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="OUT", help="Folder for call.mp4 and truth.npz.")
+    ],
+    room: Annotated[
+        str,
+        typer.Option(metavar="IMAGE", help="The room: a photo, or furnished, text or landscape."),
+    ] = "furnished",
+    background: Annotated[
+        str,
+        typer.Option(
+            metavar="IMAGE|VIDEO",
+            help="The virtual background, or furnished, text or landscape. A video is looped.",
+        ),
+    ] = "landscape",
+    height: Annotated[int, typer.Option(metavar="N", help="Height of the call in pixels.")] = 720,
+    width: Annotated[int, typer.Option(metavar="N", help="Width of the call in pixels.")] = 1280,
+    n_frames: Annotated[
+        int | None,
+        typer.Option(
+            "--frames", metavar="N", show_default="all, 300 of a still", help="Length at most."
+        ),
+    ] = None,
+    frame_rate: Annotated[
+        float | None,
+        typer.Option(metavar="N", show_default="the footage's, or 30", help="Frames per second."),
+    ] = None,
+    scale: Annotated[
+        float,
+        typer.Option(metavar="X", help="Height of the person's picture as a share of the call's."),
+    ] = 1.0,
+    motions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--motion",
+            metavar="sway|lean|zoom|leave",
+            show_default="sway for a still",
+            help="How the person moves beyond what the footage shows; may be repeated.",
+        ),
+    ] = None,
+    matte: Annotated[
+        Model,
+        typer.Option(help="Who cuts the person out: what this model keeps is the person."),
+    ] = "heavy",
+    segmenter: Annotated[
+        Model, typer.Option(help="Who decides for the service what is replaced.")
+    ] = "selfie",
+    smoothing: Annotated[
+        float,
+        typer.Option(metavar="X", help="Share of the last mask in the next one, 0 to under 1."),
+    ] = 0.0,
+    lag: Annotated[
+        int, typer.Option(metavar="N", help="Frames by which the mask is late, 0 to 60.")
+    ] = 0,
+    blur: Annotated[
+        Literal["none", "gaussian", "bilateral"], typer.Option(help="How the mask is blurred.")
+    ] = "none",
+    pan: Annotated[
+        int,
+        typer.Option(metavar="N", help="Columns per frame by which the background moves left."),
+    ] = 0,
+    loop_frames: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", show_default="all", help="Frames of a background video that are looped."
+        ),
+    ] = None,
+    pixels_of_noise: Annotated[
+        float,
+        typer.Option(metavar="X", help="Share of the background's pixels that are noise, 0 to 1."),
+    ] = 0.0,
+    frames_of_noise: Annotated[
+        int, typer.Option(metavar="N", help="Whole frames of noise in the second half.")
+    ] = 0,
+    camera_noise: Annotated[
+        float, typer.Option(metavar="X", help="Deviation of the camera's noise in levels, 0-30.")
+    ] = 1.5,
+    bit_rate: Annotated[int, typer.Option(metavar="N", help="Mean bits per second.")] = 2_000_000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.")] = 0,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    force: Force = False,
+) -> None:
+    """Make a call as a service makes it, with its exact truth.
+
+    The person stands before the room, a segmenter sees that, and its mask decides what the
+    background replaces. OUT/truth.npz tells what leaked, for unveil score.
+    """
+    with _exit_codes(context), Display(quiet=quiet) as display:
+        from unveil.simulate import simulate_call
+
+        made = simulate_call(
+            out,
+            person,
+            room,
+            background,
+            height=height,
+            width=width,
+            n_frames=n_frames,
+            frame_rate=frame_rate,
+            scale=scale,
+            motions=cast("list[Motion] | None", motions or None),
+            matte=matte,
+            segmenter=segmenter,
+            smoothing=smoothing,
+            lag=lag,
+            blur=blur,
+            pan=pan,
+            loop_frames=loop_frames,
+            pixels_of_noise=pixels_of_noise,
+            frames_of_noise=frames_of_noise,
+            camera_noise=camera_noise,
+            bit_rate=bit_rate,
+            seed=seed,
+            threads=threads,
+            force=force,
+            progress=partial(display.show, Path(person).name),
+        )
+        display.clear()
+        if not quiet:
+            typer.echo(f"{made.call}: {made.n_frames} frames")
+            typer.echo(f"{made.truth}: {made.strong_share:.2%} of the pixels leak strongly")
+
+
+@app.command()
 def score(
     context: typer.Context,
-    room_path: Annotated[
-        Path, typer.Argument(metavar="ROOM.png", help="The picture of a recovered room.")
+    recovery_path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RECOVERY", help="A recovered room.png, or the folder that holds it."
+        ),
     ],
     truth_path: Annotated[
         Path,
-        typer.Option("--truth", metavar="PHOTO", help="A photo of the room in the same size."),
+        typer.Option(
+            "--truth",
+            metavar="PHOTO|TRUTH.npz",
+            help="A photo of the room in the same size, or the exact truth of a simulated call.",
+        ),
     ],
-    metric: Annotated[Metric, typer.Option(help="How colours are compared.")] = DEFAULTS.metric,
+    metric: Annotated[
+        Metric, typer.Option(help="How colours are compared with a photo's.")
+    ] = DEFAULTS.metric,
     threshold: Annotated[
         float | None,
         typer.Option(
             metavar="X",
             show_default="5.06, or 0.99 for cosine",
-            help="A pixel matches where its CIEDE2000 is below X (0 to 100), or its cosine "
-            "similarity above X (0 to 1).",
+            help="A pixel matches a photo's where its CIEDE2000 is below X (0 to 100), or its "
+            "cosine similarity above X (0 to 1).",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure how right a recovered room is, given a photo of it."""
+    """Measure how right a recovery is, given a photo of the room or the exact truth.
+
+    A photo tells zoomg's verification and the metrics of background initialisation. The
+    truth of a simulated call tells leak score, precision, recall and calibration, too.
+    """
     with _exit_codes(context):
+        from unveil.leak_score import room_file, score_truth
         from unveil.score import score_room
 
-        result = score_room(room_path, truth_path, metric, threshold)
+        if truth_path.suffix.lower() == ".npz":
+            if threshold is not None or metric != DEFAULTS.metric:
+                name = "metric" if threshold is None else "threshold"
+                raise InvalidParameter(f"{name}: is for photos; leave it out with a truth.npz")
+            measured = score_truth(recovery_path, truth_path)
+            if as_json:
+                typer.echo(json.dumps(measured.as_dict(), allow_nan=False))
+            else:
+                print_truth_score(measured)
+            return
+        result = score_room(room_file(recovery_path), truth_path, metric, threshold)
         if as_json:
             typer.echo(json.dumps(result.as_dict(), allow_nan=False))
         else:

@@ -28,8 +28,15 @@ from unveil.errors import (
 )
 from unveil.inputs import Source, source_of
 from unveil.packets import FrameReader
-from unveil.pixel_format import MATRICES, UNSPECIFIED_MATRIX, UNTAGGED, PlaneReader
+from unveil.pixel_format import (
+    MATRICES,
+    UNSPECIFIED_MATRIX,
+    UNTAGGED,
+    ColourTags,
+    PlaneReader,
+)
 from unveil.selection import SelectedFrames, Selection
+from unveil.sound import SoundTrack
 
 BUFFERS: Final = 3  # one with the consumer, two ahead of it
 MAX_BUFFER_BYTES: Final = 64 * 2**20
@@ -73,6 +80,7 @@ def open_video(
     end_seconds: float | None = None,
     stride: int = 1,
     chunk_frames: int = 16,
+    with_sound: bool = False,
 ) -> Video:
     """Open a video and decode its first frame; use the result as a context manager.
 
@@ -89,6 +97,8 @@ def open_video(
         Every `stride`-th of these frames is delivered, beginning with the first.
     chunk_frames
         Frames per chunk, at most; fewer where they are very large.
+    with_sound
+        Gather the packets of sound that are met in `Video.sound`.
 
     Raises
     ------
@@ -109,7 +119,7 @@ def open_video(
         stride,
     )
     found = source if isinstance(source, Source) else source_of(source)
-    return Video(found, selection, threads, chunk_frames)
+    return Video(found, selection, threads, chunk_frames, with_sound=with_sound)
 
 
 class Video:
@@ -123,10 +133,25 @@ class Video:
         What decoding met so far.
     expected_frames
         How many frames `chunks()` should deliver altogether, None where it is unknown.
+    sound
+        Packets of sound, in the container's time; without streams unless they were asked for.
+        Neither they nor the packets may be used after the video is closed.
+    time_base
+        Seconds in which the container counts the frames' times, None where it has none.
+    pixel_aspect
+        Width of a pixel as a multiple of its height, None where the container tells none.
+    tags
+        How the first frame says that its colours are coded.
     """
 
     def __init__(
-        self, source: Source, selection: Selection, threads: int | None, chunk_frames: int
+        self,
+        source: Source,
+        selection: Selection,
+        threads: int | None,
+        chunk_frames: int,
+        *,
+        with_sound: bool = False,
     ) -> None:
         self._source = source
         self._selection = selection
@@ -141,6 +166,9 @@ class Video:
 
         started = time.perf_counter()
         self._container, stream = open_container(source, threads)
+        self.sound = SoundTrack.of(self._container) if with_sound else SoundTrack(())
+        self.time_base = stream.time_base
+        self.pixel_aspect = stream.sample_aspect_ratio
         try:
             self._open(stream)
         except BaseException:
@@ -150,7 +178,8 @@ class Video:
 
     def _open(self, stream: VideoStream) -> None:
         """Decode the first frame: only it tells whether and how the video can be read."""
-        reader = FrameReader(self._container, stream, self._stop)
+        sound = self.sound if self.sound.streams else None
+        reader = FrameReader(self._container, stream, self._stop, sound)
         self._origin = reader.seconds_of(stream.start_time)
         if self._selection.start_seconds and not math.isnan(self._origin):
             reader.counted_from_seconds = self._origin + self._selection.start_seconds
@@ -163,6 +192,7 @@ class Video:
             )
         if math.isnan(self._origin):
             self._origin = reader.seconds_of(first.pts)
+        self.tags = ColourTags.of(first)
         self.properties = describe(self._source, self._container, stream, first)
         if first.colorspace not in MATRICES and first.colorspace not in UNTAGGED:
             self._warn(f"colour matrix {first.colorspace} is unknown, read as {UNSPECIFIED_MATRIX}")
@@ -193,6 +223,11 @@ class Video:
     def live(self) -> bool:
         """Whether the source has no known end, as a camera's has not."""
         return self._source.live
+
+    @property
+    def origin_seconds(self) -> float:
+        """When the first frame is shown, in the container's time; NaN where it is unknown."""
+        return self._origin
 
     @property
     def expected_frames(self) -> int | None:
@@ -243,6 +278,8 @@ class Video:
         path = self._source.path
         endless = self._source.live or path is None or not path.is_file()
         self._thread.join(_LIVE_JOIN_SECONDS if endless else None)
+        if not self._thread.is_alive():
+            self._container.close()
 
     def _consume(self) -> Iterator[Chunk]:
         while True:
@@ -268,6 +305,8 @@ class Video:
         error: BaseException | None = None
         try:
             self._fill_buffers(reader, selected)
+            if selected.reached_end:
+                reader.read_sound(self._origin + self._selection.end_seconds)
             self._note_shortfall(reader, selected)
         except MemoryError as shortage:
             error = FrameTooLarge(
@@ -283,7 +322,9 @@ class Video:
             error = unexpected
         finally:
             del reader, selected
-            self._container.close()
+            # Packets of sound, and the headers copied from their streams, live in the container.
+            if self._stop.is_set() or not self.sound.streams:
+                self._container.close()
             spent = time.perf_counter() - started - self._waited_seconds
             self.tally.decode_seconds = spent_before + spent
             self._ready.put(_Finished(error))

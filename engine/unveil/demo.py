@@ -15,9 +15,9 @@ from PIL import Image, ImageDraw
 from unveil import scenes
 from unveil.encode import VideoWriter
 from unveil.errors import OutputExists
+from unveil.ideal import DemoCall, Kind, make_call, moving_call
 from unveil.outputs import make_folder, write_png
 from unveil.score import compare_colours
-from unveil.simulate import DemoCall, Kind, make_call, moving_call
 
 if TYPE_CHECKING:
     from os import PathLike

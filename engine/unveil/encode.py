@@ -14,20 +14,23 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import (
-    ColorPrimaries,
     ColorRange,
     Colorspace,
-    ColorTrc,
     Interpolation,
     VideoReformatter,
 )
 
 from unveil.errors import InvalidParameter, OutputUnwritable
+from unveil.pixel_format import ColourTags
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from os import PathLike
+    from typing import BinaryIO
 
+    from av.audio.stream import AudioStream
     from av.container import OutputContainer
+    from av.packet import Packet
     from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
@@ -39,7 +42,19 @@ _EXACT = (
     | Interpolation.FULL_CHR_H_INP
     | Interpolation.BITEXACT
 )
+_SWSCALE_MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+"""swscale's matrix by FFmpeg's AVColorSpace; of all others it is BT.601."""
 _MAX_SIDE = 16384
+# x264's macroblock tree works on eight macroblocks of a row at once. In a row that they do not
+# fill it reads beyond the end, and what lies there in memory gets into the file.
+_X264_MACROBLOCK = 16
+_X264_MACROBLOCKS_AT_ONCE = 8
 
 
 class VideoWriter:
@@ -47,14 +62,15 @@ class VideoWriter:
 
     The file is written under a temporary name in its own folder. Leaving the context
     without an error renames it to `path`, replacing what stood there; an error removes
-    it. So `path` never names half a video. Times are counted from `frame_rate`: a
-    frame's own time stamp is not kept. Colours are encoded and tagged as BT.601, studio
-    range. Not thread-safe: use one per thread.
+    it. So `path` never names half a video. Times are counted from `frame_rate` unless they are
+    given. Colours are encoded and tagged as BT.601, studio range, unless `tags` says otherwise.
+    Not thread-safe: use one per thread.
 
     Parameters
     ----------
     path
-        File to write; its suffix chooses the container (.mp4, .mkv, ...).
+        File to write; its suffix chooses the container (.mp4, .mkv, ...). With `file` it is a
+        name for messages.
     height, width
         Size of every frame in pixels, 1 to 16384.
     frame_rate
@@ -74,6 +90,20 @@ class VideoWriter:
         Frames from one keyframe to the next at most; None leaves it to the encoder.
     threads
         Threads of the encoder. Another number may give other bytes.
+    options
+        Further options of the encoder, by FFmpeg's names; those it lacks are left out.
+    tags
+        How decoded frames are coded. Those of `pixel_format` are then encoded as they are, others
+        are converted to these colours; None converts all to BT.601, studio range.
+    time_base
+        Seconds in which the times given to `write` count; None counts frames.
+    sound
+        Streams of another container whose packets `write_sound` will be given.
+    pixel_aspect
+        Width of a pixel as a multiple of its height; None leaves it untold: square.
+    file
+        Where to write instead of to `path`, such as a pipe; `container` is then FFmpeg's name of
+        the format. It is not closed.
 
     Attributes
     ----------
@@ -108,6 +138,13 @@ class VideoWriter:
         preset: str | None = "medium",
         keyframe_interval: int | None = None,
         threads: int = 2,
+        options: Mapping[str, str] | None = None,
+        tags: ColourTags | None = None,
+        time_base: Fraction | None = None,
+        sound: Sequence[AudioStream] = (),
+        pixel_aspect: Fraction | None = None,
+        file: BinaryIO | None = None,
+        container: str | None = None,
     ) -> None:
         if not (1 <= height <= _MAX_SIDE and 1 <= width <= _MAX_SIDE):
             raise InvalidParameter(f"size: {width}x{height} is outside 1x1 to 16384x16384")
@@ -131,15 +168,24 @@ class VideoWriter:
         self.bit_rate = bit_rate
         self.threads = threads
         self.frames_written = 0
-        self._options: dict[str, str] = {}
+        self._options: dict[str, str] = dict(options or {})
         if crf is not None:
             self._options["crf"] = str(crf)
         if preset is not None:
             self._options["preset"] = preset
+        if codec == "libx264" and -(-width // _X264_MACROBLOCK) % _X264_MACROBLOCKS_AT_ONCE:
+            self._options["x264-params"] = "mbtree=0"
         self._reformatter = VideoReformatter()
         self._temporary = self.path.with_name(
             f".{self.path.stem}.{secrets.token_hex(4)}.part{self.path.suffix}"
         )
+        self._tags = tags
+        self._time_base = time_base or 1 / self.frame_rate
+        self._sound = tuple(sound)
+        self._sound_streams: dict[int, AudioStream] = {}
+        self._pixel_aspect = pixel_aspect
+        self._file = file
+        self._format = container
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
 
@@ -152,7 +198,7 @@ class VideoWriter:
             raise
         return self
 
-    def write(self, frame: npt.NDArray[np.uint8] | av.VideoFrame) -> None:
+    def write(self, frame: npt.NDArray[np.uint8] | av.VideoFrame, pts: int | None = None) -> None:
         """Append one frame.
 
         Parameters
@@ -160,6 +206,9 @@ class VideoWriter:
         frame
             RGB picture of shape (height, width, 3), uint8, or a decoded frame of that
             size in any format; its data is copied.
+        pts
+            When it is shown, in units of `time_base`, after the frame before; None: one period
+            of the frame rate after it.
 
         Raises
         ------
@@ -173,7 +222,10 @@ class VideoWriter:
         encodable = self._encodable(frame)
         # A frame that needs no conversion is the caller's own: its time is given back.
         times = encodable.pts, encodable.time_base
-        encodable.pts, encodable.time_base = self.frames_written, 1 / self.frame_rate
+        period = 1 / self.frame_rate / self._time_base
+        encodable.pts = round(self.frames_written * period) if pts is None else pts
+        encodable.time_base = self._time_base
+        encodable.duration = round(period)
         try:
             self._mux(encodable)
         except (av.error.FFmpegError, OSError) as error:
@@ -183,6 +235,25 @@ class VideoWriter:
             if times[1] is not None:  # which cannot be set
                 encodable.time_base = times[1]
         self.frames_written += 1
+
+    def write_sound(self, packet: Packet[AudioStream], shift_seconds: float) -> None:
+        """Append a packet of one of the `sound` streams, `shift_seconds` later than it says.
+
+        Raises
+        ------
+        OutputUnwritable
+            The disk is full, or the container refuses the packet.
+        """
+        container = cast("OutputContainer", self._container)
+        if packet.time_base:
+            shift = round(shift_seconds / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts + shift
+            packet.dts = None if packet.dts is None else packet.dts + shift
+        packet.stream = self._sound_streams[packet.stream.index]
+        try:
+            container.mux(packet)
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
 
     def __exit__(
         self,
@@ -199,7 +270,10 @@ class VideoWriter:
         try:
             self._mux(None)
             self._container.close()
-            self._temporary.replace(self.path)
+            if self._file is None:
+                self._temporary.replace(self.path)
+            else:
+                self._file.flush()
         except (av.error.FFmpegError, OSError) as failure:
             self._discard()
             raise self._failure(failure) from failure
@@ -209,13 +283,16 @@ class VideoWriter:
         self._container = self._stream = None
 
     def _open(self) -> None:
-        if not self.path.parent.is_dir():
+        if self._file is None and not self.path.parent.is_dir():
             raise OutputUnwritable(
                 f"{self.path}: {self.path.parent} is not a folder; make it first"
             )
         try:
             self._container = av.open(
-                str(self._temporary), "w", container_options={"fflags": "+bitexact"}
+                self._file or str(self._temporary),
+                "w",
+                format=self._format,
+                container_options={"fflags": "+bitexact"},
             )
         except ValueError as error:
             raise InvalidParameter(
@@ -238,22 +315,43 @@ class VideoWriter:
         # FFmpeg leaves behind the options that the encoder does not have.
         if "crf" in context.options:
             raise InvalidParameter(f"crf: {self.codec} has no constant quality; use bit_rate")
+        self._add_sound(self._container)
         try:
             self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error
 
+    def _add_sound(self, container: OutputContainer) -> None:
+        for source in self._sound:
+            codec = source.codec_context.name
+            known = container.supported_codecs
+            if not {codec, source.codec_context.codec.canonical_name} & known:
+                raise InvalidParameter(
+                    f"{self.path}: {container.format.name} cannot hold sound in {codec}; "
+                    "take .mkv, which holds every kind, or leave the sound out"
+                )
+            try:
+                self._sound_streams[source.index] = container.add_stream_from_template(source)
+            except (av.error.FFmpegError, ValueError) as error:
+                raise InvalidParameter(
+                    f"{self.path}: {container.format.name} cannot hold sound in {codec} ({error})"
+                ) from error
+
     def _configure(self, context: VideoCodecContext) -> None:
         context.height = self.height
         context.width = self.width
         context.pix_fmt = self.pixel_format
-        context.time_base = 1 / self.frame_rate
+        context.time_base = self._time_base
+        context.framerate = self.frame_rate
         context.thread_count = self.threads
-        context.colorspace = int(Colorspace.SMPTE170M)
-        context.color_range = int(ColorRange.MPEG)
-        context.color_primaries = int(ColorPrimaries.SMPTE170M)
-        context.color_trc = int(ColorTrc.SMPTE170M)
+        tags = self._tags or ColourTags()
+        context.colorspace = tags.matrix
+        context.color_range = tags.value_range
+        context.color_primaries = tags.primaries
+        context.color_trc = tags.transfer
         context.flags |= int(av.codec.context.Flags.bitexact)
+        if self._pixel_aspect:
+            context.sample_aspect_ratio = self._pixel_aspect
         if self.bit_rate is not None:
             context.bit_rate = self.bit_rate
         if self.keyframe_interval is not None:
@@ -273,11 +371,15 @@ class VideoWriter:
                 f"write: a frame of {frame.width}x{frame.height} does not fit the video's "
                 f"{self.width}x{self.height}"
             )
+        tags = self._tags
+        if tags is not None and frame.format.name == self.pixel_format:
+            return frame
+        full = tags is not None and tags.value_range == ColorRange.JPEG
         return self._reformatter.reformat(
             frame,
             format=self.pixel_format,
-            dst_colorspace=Colorspace.ITU601,
-            dst_color_range=ColorRange.MPEG,
+            dst_colorspace=_SWSCALE_MATRICES.get(tags.matrix if tags else 0, Colorspace.ITU601),
+            dst_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
             interpolation=_EXACT,
         )
 
@@ -294,7 +396,8 @@ class VideoWriter:
             # that brought us here.
             with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
                 container.close()
-        self._temporary.unlink(missing_ok=True)
+        if self._file is None:
+            self._temporary.unlink(missing_ok=True)
 
     def _failure(self, error: Exception) -> OutputUnwritable:
         number = getattr(error, "errno", None)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import av
 import numpy as np
 import numpy.typing as npt
-from numba.core import event
 
 from unveil.bands import Bands
 from unveil.chunk import Chunk, Colour, Layout
+from unveil.compilation import telling_of_compilation
 from unveil.decode import open_video
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
 from unveil.finalise import finalise
@@ -455,7 +455,7 @@ def prepare(method: Method, *, on_compile: Callable[[], object] | None = None) -
         Called once, before the first kernel is compiled; not if the cache held them all.
     """
     started = time.perf_counter()
-    with event.install_listener("numba:compile", _FirstCompilation(on_compile or _nothing)):
+    with telling_of_compilation(on_compile or _nothing):
         engine = Engine(2, 2, method=method, threads=1, chunk_frames=4)
         for colour, shift in ((Colour(), 1), (RGB, 0)):
             layout = Layout(2, 2, shift, shift, colour)
@@ -469,23 +469,6 @@ def prepare(method: Method, *, on_compile: Callable[[], object] | None = None) -
     seconds = time.perf_counter() - started
     logger.debug("kernels of %s ready after %.2f s", method, seconds)
     return seconds
-
-
-class _FirstCompilation(event.Listener):
-    """Passes on the first time that Numba compiles what its cache did not hold."""
-
-    def __init__(self, tell: Callable[[], object]) -> None:
-        self._tell = tell
-        self._told = False
-
-    def on_start(self, event: object) -> None:
-        """Compilation begins."""
-        if not self._told:
-            self._told = True
-            self._tell()
-
-    def on_end(self, event: object) -> None:
-        """Nothing to pass on."""
 
 
 def _nothing() -> None:

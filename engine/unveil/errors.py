@@ -31,6 +31,10 @@ class UnreadableImage(UnveilError, ValueError):
     """The file is not an image that can be read."""
 
 
+class UnreadableTruth(UnveilError, ValueError):
+    """The file is not the truth of a simulated call."""
+
+
 class FrameTooLarge(UnveilError, MemoryError):
     """The per-pixel state of such frames does not fit into this machine's memory."""
 
@@ -45,6 +49,10 @@ class MissingRuntime(UnveilError, ImportError):
 
 class IncompatibleTable(UnveilError, ValueError):
     """Two states cannot be merged, or a saved one cannot be loaded."""
+
+
+class ProtectionFailed(UnveilError, RuntimeError):
+    """Frame after frame could not be protected."""
 
 
 class OutputExists(UnveilError, FileExistsError):

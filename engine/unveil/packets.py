@@ -10,14 +10,18 @@ from itertools import chain
 from typing import Final, cast
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from unveil.container import PYAV_ERRORS, one_line
+from unveil.sound import SoundTrack
 
 _TAIL_PACKETS: Final = 64  # over 16 decoding threads and 16 frames to be reordered
+_SOUND_LAG_SECONDS: Final = 2.0
+"""By how much sound may lie behind the pictures it belongs to in a file."""
 _MAX_TAIL_BYTES: Final = 32 * 2**20
 
 
@@ -25,7 +29,8 @@ class FrameReader:
     """Reads one stream's frames in the order of their display.
 
     Frames in which FFmpeg found an error are counted and left out; decoding goes on behind
-    them, until the end or until `stop` is set. Not thread-safe: one thread at a time.
+    them, until the end or until `stop` is set. Packets of sound that are read on the way go to
+    `sound`. Not thread-safe: one thread at a time.
 
     Attributes
     ----------
@@ -40,10 +45,15 @@ class FrameReader:
     """
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, stop: threading.Event
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        stop: threading.Event,
+        sound: SoundTrack | None = None,
     ) -> None:
         self._container = container
         self._stream = stream
+        self._sound = sound
         self._stop = stop
         self._time_base = stream.time_base
         self._tail = _Tail()
@@ -77,6 +87,8 @@ class FrameReader:
             return False
         self.n_sent = self.n_received = self.n_damaged = self._n_failed = 0
         self._newest_pts = None
+        if self._sound is not None:
+            self._sound.restart()
         return True
 
     def frames(self) -> Iterator[av.VideoFrame]:
@@ -92,8 +104,21 @@ class FrameReader:
             yield from self._decode(None)
             yield from self._salvage()
 
+    def read_sound(self, until_seconds: float) -> None:
+        """Read on, past pictures, until all sound before a time of the container was met."""
+        if self._sound is None:
+            return
+        packets = self._packets()
+        while not self._sound.reaches(until_seconds):
+            packet = next(packets, None)
+            # Sound may end early, or pause: pictures well past the time tell that it is over.
+            if packet is None or self.seconds_of(packet.pts) > until_seconds + _SOUND_LAG_SECONDS:
+                return
+
     def _packets(self) -> Iterator[Packet[VideoStream]]:
-        packets = self._container.demux(self._stream)
+        sound = self._sound
+        streams = () if sound is None else sound.streams
+        packets = self._container.demux(self._stream, *streams)
         while not self._stop.is_set():
             try:
                 packet = next(packets, None)
@@ -105,8 +130,10 @@ class FrameReader:
                 return
             if packet is None:
                 return
-            if packet.size:  # an empty packet would tell the decoder that the end is reached
-                yield packet
+            if sound is not None and packet.stream.index != self._stream.index:
+                sound.add(cast("Packet[AudioStream]", packet))
+            elif packet.size:  # an empty packet would tell the decoder that the end is reached
+                yield cast("Packet[VideoStream]", packet)
 
     def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[av.VideoFrame]:
         if packet is not None:

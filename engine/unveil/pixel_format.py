@@ -31,6 +31,31 @@ UNTAGGED: Final = frozenset({0, 2, 3})
 
 
 @dataclass(frozen=True, slots=True)
+class ColourTags:
+    """What a frame says of its colours, as FFmpeg's numbers; 2 (range: 0) is "unspecified".
+
+    `matrix` is an AVColorSpace, `value_range` an AVColorRange, `primaries` an AVColorPrimaries and
+    `transfer` an AVColorTransferCharacteristic. The default is BT.601 in studio range.
+    """
+
+    matrix: int = 6
+    value_range: int = 1
+    primaries: int = 6
+    transfer: int = 6
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame) -> ColourTags:
+        """Read a frame's."""
+        full = frame.format.name.startswith("yuvj")
+        return cls(
+            int(frame.colorspace),
+            int(ColorRange.JPEG if full else frame.color_range),
+            int(frame.color_primaries),
+            int(frame.color_trc),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _Reading:
     """How frames of one format are read: into which layout, and whether through swscale."""
 

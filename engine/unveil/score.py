@@ -12,6 +12,12 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from unveil.errors import InvalidParameter, MissingInput, UnreadableImage
+from unveil.initialisation import (
+    InitialisationMetrics,
+    check_pictures,
+    finite,
+    initialisation_metrics,
+)
 from unveil.parameters import Metric
 
 if TYPE_CHECKING:
@@ -24,17 +30,6 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 VERIFY_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.99}
 """A pixel matches where its distance is below this, or its similarity above it."""
 
-ERROR_LEVELS = 20.0
-"""Levels of luma beyond which a pixel is an error in pEPs and pCEPs."""
-
-MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Exponents of the scales, finest first (Wang, Simoncelli and Bovik, 2003)."""
-
-_WINDOW = 11
-_WINDOW_SIGMA = 1.5
-_MARGIN = _WINDOW // 2
-_C1 = (0.01 * 255) ** 2
-_C2 = (0.03 * 255) ** 2
 _BAND_PIXELS = 1 << 18
 
 
@@ -63,40 +58,7 @@ class Verification:
 
     def as_dict(self) -> dict[str, int | float | str | None]:
         """All fields, ready for JSON: what is not a finite number is None."""
-        return _finite(asdict(self))
-
-
-@dataclass(frozen=True, slots=True)
-class InitialisationMetrics:
-    """The measures of the background-initialisation benchmarks SBI and SBMnet.
-
-    Attributes
-    ----------
-    age
-        Mean absolute difference of luma (studio range, 16 to 235), in levels. Best: 0.
-    peps
-        Share of pixels whose luma is wrong by more than 20 levels. Best: 0.
-    pceps
-        Share of pixels that are wrong by that much together with all of their upper,
-        lower, left and right neighbours. Best: 0.
-    ms_ssim
-        Multi-scale structural similarity of luma, 0 to 1. Best: 1.
-    psnr
-        Peak signal-to-noise ratio of luma in dB. Best: infinite.
-    cqm
-        Colour image quality in dB, PSNR weighted between luma and chroma. Best: infinite.
-    """
-
-    age: float
-    peps: float
-    pceps: float
-    ms_ssim: float
-    psnr: float
-    cqm: float
-
-    def as_dict(self) -> dict[str, int | float | str | None]:
-        """All fields, ready for JSON: what is not a finite number is None."""
-        return _finite(asdict(self))
+        return finite(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +165,7 @@ def verify(
     InvalidParameter
         The pictures differ in size or are no pictures, or a value is out of range.
     """
-    _check_pictures(room, truth)
+    check_pictures(room, truth)
     if metric not in get_args(Metric):
         raise InvalidParameter(f"metric: {metric!r} is not one of {', '.join(get_args(Metric))}")
     limit = VERIFY_THRESHOLD[metric] if threshold is None else float(threshold)
@@ -256,57 +218,6 @@ def compare_colours(first: U8, second: U8, metric: Metric = "ciede2000") -> F64:
     return measured
 
 
-def initialisation_metrics(
-    estimate: U8, truth: U8, mask: Mask | None = None
-) -> InitialisationMetrics:
-    """Measure an estimated picture by the six metrics of SBI and SBMnet.
-
-    Parameters
-    ----------
-    estimate, truth
-        (h, w, 3) or (h, w, 4) uint8; alpha is ignored.
-    mask
-        (h, w) bool, the pixels to measure; None takes all. Neighbours beyond the mask
-        or the picture do not speak against a cluster of errors. MS-SSIM takes `truth`
-        for what lies outside and averages over the windows centred inside.
-
-    Returns
-    -------
-    InitialisationMetrics
-        All NaN where the mask is empty.
-
-    Raises
-    ------
-    InvalidParameter
-        The pictures or the mask differ in size.
-
-    Notes
-    -----
-    Luma is rounded to integers. A picture of under 161 pixels in one direction cannot
-    be halved four times under a window of 11 pixels: MS-SSIM then takes the scales that
-    fit, their weights raised to the same sum. Under 11 pixels it is NaN.
-    """
-    _check_pictures(estimate, truth)
-    if mask is None:
-        mask = np.ones(truth.shape[:2], np.bool_)
-    if mask.shape != truth.shape[:2]:
-        raise InvalidParameter(f"mask: shape {mask.shape} does not fit {truth.shape[:2]}")
-    if not mask.any():
-        return InitialisationMetrics(*[math.nan] * 6)
-    luma, true_luma = _luma(estimate), _luma(truth)
-    difference = np.abs(luma - true_luma)
-    wrong = difference > ERROR_LEVELS
-    n_pixels = int(mask.sum())
-    return InitialisationMetrics(
-        age=float(difference[mask].mean()),
-        peps=int((wrong & mask).sum()) / n_pixels,
-        pceps=int((_eroded(wrong | ~mask) & mask).sum()) / n_pixels,
-        ms_ssim=_ms_ssim(np.where(mask, luma, true_luma), true_luma, mask),
-        psnr=_psnr(difference[mask]),
-        cqm=_cqm(estimate[mask], truth[mask]),
-    )
-
-
 def read_image(path: str | PathLike[str]) -> U8:
     """Read a picture as (h, w, 3), or (h, w, 4) where it has transparency, uint8.
 
@@ -334,122 +245,9 @@ def read_image(path: str | PathLike[str]) -> U8:
         raise UnreadableImage(f"{path}: is not an image that can be read ({error})") from error
 
 
-def _check_pictures(estimate: U8, truth: U8) -> None:
-    for name, picture in (("room", estimate), ("truth", truth)):
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (3, 4):
-            raise InvalidParameter(
-                f"{name}: a {picture.dtype} array of shape {picture.shape} is no uint8 "
-                "picture of shape (h, w, 3) or (h, w, 4)"
-            )
-    if estimate.shape[:2] != truth.shape[:2]:
-        (height, width), (true_height, true_width) = estimate.shape[:2], truth.shape[:2]
-        raise InvalidParameter(
-            f"the room is {width}x{height} but the truth {true_width}x{true_height}; "
-            "scale the photo to the room's size"
-        )
-
-
 def _recovered(room: U8) -> Mask:
     """Pixels for which the picture claims a colour: all of them if it has no alpha."""
     if room.shape[2] == 3:
         return np.ones(room.shape[:2], np.bool_)
     recovered: Mask = room[..., 3] > 0
     return recovered
-
-
-def _luma(picture: U8) -> F64:
-    """Luma of ITU-R BT.601, 16 to 235, rounded as in 8-bit Y'CbCr; (h, w)."""
-    red, green, blue = np.moveaxis(picture[..., :3].astype(np.float64), -1, 0)
-    luma: F64 = np.floor(16.5 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255)
-    return luma
-
-
-def _eroded(wrong: Mask) -> Mask:
-    """Keep what is set together with its four neighbours, those that there are."""
-    padded = np.pad(wrong, 1, constant_values=True)
-    rows = padded[:-2, 1:-1] & padded[2:, 1:-1]
-    columns = padded[1:-1, :-2] & padded[1:-1, 2:]
-    kept: Mask = wrong & rows & columns
-    return kept
-
-
-def _psnr(difference: npt.NDArray[np.float64 | np.int64]) -> float:
-    """Peak signal-to-noise ratio in dB for a peak of 255; infinite without a difference."""
-    mean_square = float(np.mean(np.square(difference, dtype=np.float64)))
-    return 10 * math.log10(255**2 / mean_square) if mean_square else math.inf
-
-
-def _cqm(estimate: U8, truth: U8) -> float:
-    """Colour quality of (n, 3 or 4) pixels by PSNR in reversible Y, U, V (Yalman, Ertürk 2013)."""
-    a, b = estimate.astype(np.int64), truth.astype(np.int64)
-
-    def planes(rgb: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
-        red, green, blue = rgb[:, 0], rgb[:, 1], rgb[:, 2]
-        return (red + 2 * green + blue) // 4, red - green, blue - green
-
-    luma, u, v = (_psnr(p - q) for p, q in zip(planes(a), planes(b), strict=True))
-    return 0.9449 * luma + 0.0551 * (u + v) / 2
-
-
-def _ms_ssim(estimate: F64, truth: F64, mask: Mask) -> float:
-    """Multi-scale SSIM of two (h, w) pictures over the windows centred in the mask."""
-    contrasts: list[float] = []
-    similarity = math.nan
-    for _ in MS_SSIM_WEIGHTS:
-        inside = mask[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
-        if min(truth.shape) < _WINDOW or not inside.any():
-            break
-        contrast_map, ssim_map = _ssim_maps(estimate, truth)
-        contrasts.append(float(contrast_map[inside].mean()))
-        similarity = float(ssim_map[inside].mean())
-        estimate, truth, mask = _halved(estimate), _halved(truth), mask[::2, ::2]
-    if not contrasts:
-        return math.nan
-    weights = np.array(MS_SSIM_WEIGHTS[: len(contrasts)])
-    weights *= sum(MS_SSIM_WEIGHTS) / weights.sum()
-    # Contrast and structure count at every scale, luminance at the coarsest alone. A
-    # negative mean has no real power and is as bad as none.
-    factors = np.maximum([*contrasts[:-1], similarity], 0.0)
-    return float(np.prod(factors**weights))
-
-
-def _ssim_maps(a: F64, b: F64) -> tuple[F64, F64]:
-    """Contrast-and-structure and SSIM at every full window: two (h - 10, w - 10) arrays."""
-    mean_a, mean_b = _windowed(a), _windowed(b)
-    variance_a = _windowed(a * a) - mean_a**2
-    variance_b = _windowed(b * b) - mean_b**2
-    covariance = _windowed(a * b) - mean_a * mean_b
-    contrast: F64 = (2 * covariance + _C2) / (variance_a + variance_b + _C2)
-    luminance: F64 = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
-    return contrast, luminance * contrast
-
-
-def _windowed(picture: F64) -> F64:
-    """Gaussian-weighted means over every full window: rows first, then columns."""
-    offsets = np.arange(_WINDOW) - _WINDOW // 2
-    weights = np.exp(-(offsets**2) / (2 * _WINDOW_SIGMA**2))
-    weights /= weights.sum()
-    height, width = picture.shape
-    rows = np.zeros((height - _WINDOW + 1, width))
-    for shift, weight in enumerate(weights):
-        rows += weight * picture[shift : shift + len(rows)]
-    means = np.zeros((len(rows), width - _WINDOW + 1))
-    for shift, weight in enumerate(weights):
-        means += weight * rows[:, shift : shift + means.shape[1]]
-    return means
-
-
-def _halved(picture: F64) -> F64:
-    """Means of 2x2 blocks; the last row or column of an odd size is mirrored."""
-    height, width = picture.shape
-    even = np.pad(picture, ((0, height % 2), (0, width % 2)), mode="symmetric")
-    quarters = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]
-    halved: F64 = quarters / 4
-    return halved
-
-
-def _finite(fields: dict[str, int | float | str]) -> dict[str, int | float | str | None]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in fields.items()
-    }

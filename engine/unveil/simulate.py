@@ -1,346 +1,378 @@
-"""Calls with a known truth, made by program: a bar that crosses, a person who sways."""
+"""Calls as a service makes them, with their exact truth: who sat where, and what leaked.
+
+The recipe is that of VADER's evaluation (Weissberg et al., 2025): a person whose outline is
+known stands before a known room; a segmenter sees that camera's picture, and its mask decides
+what is replaced. What it lets through where the person is not is the leak, to the last pixel.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from unveil import scenes
-from unveil.errors import InvalidParameter
+from unveil.actor import Actor, Choreography, Motion, Segmenter, place
+from unveil.backdrop import Backdrop, picture_of
+from unveil.encode import VideoWriter
+from unveil.errors import InvalidParameter, NoFrames, OutputExists
+from unveil.outputs import make_folder
+from unveil.progress import Progress, ProgressCallback
+from unveil.service import Blur, Service, replace_background
+from unveil.truth import HIT_SHARE, PURE_SHARE, Truth
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from unveil.person import ModelName
 
 U8: TypeAlias = npt.NDArray[np.uint8]
-F64: TypeAlias = npt.NDArray[np.float64]
-Kind: TypeAlias = Literal["plain", "photo", "noise-frame"]
+Footage: TypeAlias = "str | PathLike[str]"
 
-RED: scenes.Rgb = (200, 30, 40)
-YELLOW: scenes.Rgb = (250, 220, 40)
+CALL, TRUTH = "call.mp4", "truth.npz"
 
-_CROSSINGS = 6
-_FRAMES_PER_CROSSING = 12
+STILL_FRAMES: Final = 300
+STILL_FRAME_RATE: Final = 30.0
+"""Length and rate of a call whose person is a still, where none are asked for."""
 
-_CODES_PER_PIXEL = 4
-_OUTERMOST_CODE = 32
-_EDGE_CODE = 128
-_INNERMOST_CODE = 224
-_STRIP_ROWS = 4
-_NOISE_SLACK = 64
+_NOISE_SLACK: Final = 64
+_MIN_SIDE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class DemoCall:
-    """A call and what is true of it.
+class Simulation:
+    """A simulated call.
 
     Attributes
     ----------
-    room, background
-        (h, w, 3) uint8 RGB: what the camera would see without the person, and the
-        virtual background shown instead.
-    n_frames, frame_rate
-        Length in frames, and frames per second.
+    call, truth
+        The files: H.264, and what is true of it (`Truth.read`).
+    height, width, n_frames, frame_rate
+        Size in pixels, length in frames, frames per second.
+    leak_share
+        Mean over the pixels of the largest share that the room had in each.
+    strong_share
+        Share of the pixels that leak strongly, over 0.9 in two frames at least.
     """
 
-    room: U8 = field(repr=False)
-    background: U8 = field(repr=False)
+    call: Path
+    truth: Path
+    height: int
+    width: int
     n_frames: int
     frame_rate: float
-    make_frames: Callable[[], Iterator[U8]] = field(repr=False)
+    leak_share: float
+    strong_share: float
 
-    @property
-    def height(self) -> int:
-        """Rows of a frame."""
-        return int(self.room.shape[0])
-
-    @property
-    def width(self) -> int:
-        """Columns of a frame."""
-        return int(self.room.shape[1])
-
-    def frames(self) -> Iterator[U8]:
-        """Yield the frames from the first, the same ones each time: (h, w, 3) uint8 RGB."""
-        return self.make_frames()
+    def as_dict(self) -> dict[str, str | int | float]:
+        """All fields, ready for JSON."""
+        return asdict(self) | {"call": str(self.call), "truth": str(self.truth)}
 
 
-def make_call(
-    kind: Kind = "plain",
+def simulate_call(
+    out: str | PathLike[str],
+    person: Footage,
+    room: Footage = "furnished",
+    background: Footage = "landscape",
     *,
-    height: int = 360,
-    width: int = 640,
-    n_frames: int = 240,
-    frame_rate: float = 30,
-    seed: int = 0,
-) -> DemoCall:
-    """Make one of zoomg's ideal calls: a bar crosses the picture and its edges leak.
-
-    The bar goes to and fro. Just before it reaches a pixel, for one frame, and just after
-    it leaves, for one or two, the pixel shows the room; at all other times the virtual
-    background. So every pixel shows the room once at each edge of the bar and crossing.
-
-    Parameters
-    ----------
-    kind
-        "plain": one colour as background, a wall with writing as room. "photo": a
-        landscape as background, a furnished room. "noise-frame": as "plain", and one
-        whole frame of random colours late in the call (zoomg's first countermeasure).
-    height, width, n_frames, frame_rate
-        Size in pixels, length in frames (12 at least), frames per second.
-    seed
-        Of everything random.
-
-    Raises
-    ------
-    InvalidParameter
-        There is no such kind, or a number is too small.
-    """
-    if kind not in get_args(Kind):
-        raise InvalidParameter(f"kind: {kind!r} is not one of {', '.join(get_args(Kind))}")
-    _check_size(height, width, 1)
-    if n_frames < _FRAMES_PER_CROSSING:
-        raise InvalidParameter(f"n_frames: {n_frames} is below {_FRAMES_PER_CROSSING}")
-    if kind == "photo":
-        room = scenes.photo_room(height, width, seed)
-        background = scenes.landscape(height, width, seed)
-    else:
-        room = scenes.text_room(height, width)
-        background = scenes.plain(height, width, RED)
-    noise_at = n_frames * 9 // 10 if kind == "noise-frame" else -1
-
-    def frames() -> Iterator[U8]:
-        rng = np.random.default_rng(seed)
-        for n, frame in enumerate(_bar_frames(room, background, n_frames)):
-            if n == noise_at:
-                yield rng.integers(0, 256, frame.shape, dtype=np.uint8)
-            else:
-                yield frame
-
-    return DemoCall(room, background, n_frames, frame_rate, frames)
-
-
-def moving_call(
     height: int = 720,
     width: int = 1280,
-    n_frames: int = 600,
-    *,
-    frame_rate: float = 30,
-    noise: float = 2.0,
+    n_frames: int | None = None,
+    frame_rate: float | None = None,
+    scale: float = 1.0,
+    motions: Sequence[Motion] | None = None,
+    matte: ModelName | Segmenter = "heavy",
+    segmenter: ModelName | Segmenter = "selfie",
+    smoothing: float = 0.0,
+    lag: int = 0,
+    blur: Blur = "none",
+    pan: int = 0,
+    loop_frames: int | None = None,
+    pixels_of_noise: float = 0.0,
+    frames_of_noise: int = 0,
+    camera_noise: float = 1.5,
+    bit_rate: int = 2_000_000,
     seed: int = 0,
-) -> DemoCall:
-    """Make a call of a person who sways and leans before a photo-like background.
+    threads: int | None = None,
+    force: bool = False,
+    progress: ProgressCallback | None = None,
+) -> Simulation:
+    """Make a call as a service makes it, and tell its exact truth.
 
-    The background replacement is imitated as it fails in reality: its mask follows the
-    person two frames late, is too wide by an amount that changes, with a soft and uneven
-    edge. Where the mask is and the person is not, the room shows, a few pixels wide, for
-    moments. Noise lies on what the camera saw, that is on person and leaks alone.
+    Memory does not grow with the length. The same arguments give the same files.
 
     Parameters
     ----------
+    out
+        Folder that gets call.mp4 and truth.npz; made if need be.
+    person
+        Footage of a person, or a still. A still with transparency is cut out already, all
+        else is cut out by `matte`: what that keeps is the person, whatever it is.
+    room, background
+        An image, or a scene that the program draws: "furnished", "text", "landscape". The
+        background may be a video, too; it is played over and over.
     height, width
-        Size in pixels, 32 at least.
-    n_frames, frame_rate
-        Length in frames, and frames per second.
-    noise
-        Standard deviation of the camera's noise in levels.
+        Size of the call in pixels, 32 at least.
+    n_frames
+        Length at most; None takes all of the footage, or 300 frames of a still.
+    frame_rate
+        Frames per second; None takes the footage's, or 30. Every frame of the footage is
+        used, so another rate plays it faster or slower.
+    scale
+        The person's picture as a share of the frame's height; it stands on the lower edge.
+    motions
+        How the person moves beyond what the footage shows; None lets a still sway.
+        "sway": to and fro. "lean": the head to the sides. "zoom": nearer and farther.
+        "leave": out of the picture and back every ten seconds.
+    matte, segmenter
+        Names of models of `unveil.person`, or objects that do as `Segmenter` does: who cuts
+        the person out, and who decides what the service replaces.
+    smoothing
+        Share that the service's last mask keeps in the next, 0 to under 1.
+    lag
+        Frames by which the service's mask is late, 0 to 60.
+    blur
+        Of the service's mask: "none", "gaussian", or "bilateral" as in VADER's recipe.
+    pan
+        Columns by which the background moves to the left per frame, round and round.
+    loop_frames
+        Only so many frames of a background video are played.
+    pixels_of_noise
+        Share of the background's pixels with a random colour, others in each frame.
+    frames_of_noise
+        Frames of nothing but random colours, spread over the call's second half.
+    camera_noise
+        Standard deviation of the camera's noise in levels, 0 to 30.
+    bit_rate
+        Mean bits per second of the call.
     seed
-        Of everything random: scenes, motion and noise.
+        Of everything random.
+    threads
+        Threads of networks, decoders and the encoder; None takes one per core.
+    force
+        Replace an earlier call in the folder.
+    progress
+        Called after frames, a few times a second at most.
+
+    Returns
+    -------
+    Simulation
 
     Raises
     ------
     InvalidParameter
-        A number is out of its range.
+        A value is out of its range.
+    MissingInput, UnreadableImage, UnreadableVideo
+        Footage, room or background cannot be read.
+    NoFrames
+        The footage holds no frame.
+    OutputExists
+        The folder holds a call and `force` is not set.
+    OutputUnwritable
+        The folder cannot be made or written.
+
+    Notes
+    -----
+    The truth's background is the first frame's, without noise, where it moves. A frame of
+    nothing but noise counts neither as a leak nor as the background seen.
     """
-    _check_size(height, width, 32)
-    if n_frames < 1:
-        raise InvalidParameter(f"n_frames: {n_frames} is below 1")
-    if not 0 <= noise <= 30:
-        raise InvalidParameter(f"noise: {noise} is outside 0 to 30")
-    room = scenes.photo_room(height, width, seed)
-    background = scenes.landscape(height, width, seed)
+    _check(height, width, n_frames, frame_rate, scale, motions, frames_of_noise, camera_noise)
+    folder = Path(out)
+    call, truth_path = folder / CALL, folder / TRUTH
+    if not force and (call.exists() or truth_path.exists()):
+        raise OutputExists(f"{folder}: holds an earlier call; add --force to replace it")
+    actor = Actor(person, threads=threads)
+    service = Service(_segmenter(segmenter, threads), smoothing=smoothing, lag=lag, blur=blur)
+    backdrop = Backdrop(
+        background,
+        height,
+        width,
+        pan=pan,
+        loop_frames=loop_frames,
+        pixels_of_noise=pixels_of_noise,
+        seed=seed,
+        threads=threads,
+    )
+    tally = _Tally(picture_of(room, height, width, seed), backdrop.first)
+    moves: Sequence[Motion] = ("sway",) if actor.is_still else ()
+    if motions is not None:
+        moves = motions
+    pictures = actor.pictures(_segmenter(matte, threads) if actor.needs_matte else None)
+    rate = frame_rate or actor.frame_rate or STILL_FRAME_RATE
+    limit = n_frames or (STILL_FRAMES if actor.is_still else None)
+    expected = min((n for n in (limit, actor.n_frames) if n is not None), default=None)
+    noisy = set(_noise_times(frames_of_noise, expected))
+    camera = _Camera(tally.room, camera_noise, seed)
+    choreography = Choreography(moves, seed)
+    rng = np.random.default_rng((seed, 3))
+    tell = _Teller(progress, expected, rate)
 
-    def frames() -> Iterator[U8]:
-        camera = _Camera(room, background, noise, seed)
-        for n in range(n_frames):
-            yield camera.frame(n / frame_rate, 2 / frame_rate)
-
-    return DemoCall(room, background, n_frames, frame_rate, frames)
-
-
-def _check_size(height: int, width: int, least: int) -> None:
-    if min(height, width) < least:
-        raise InvalidParameter(f"size: {width}x{height} is below {least}x{least}")
-
-
-def _bar_frames(room: U8, background: U8, n_frames: int) -> Iterator[U8]:
-    """Yield the frames of a bar that crosses to and fro."""
-    width = room.shape[1]
-    bar = -(-width // 5)  # rounded up: never less than a step, so that it skips no pixel
-    n_crossings = max(1, min(_CROSSINGS, n_frames // _FRAMES_PER_CROSSING))
-    starts = np.linspace(0, n_frames, n_crossings + 1).round().astype(int)
-    for crossing, (start, stop) in enumerate(itertools.pairwise(starts.tolist())):
-        # From all of the bar beyond one side until its trail has left the other.
-        n_steps = stop - start
-        step = math.ceil((width + bar) / (n_steps - 5))
-        lefts = [min(n * step, width + bar) - bar for n in range(-1, n_steps)]
-        trail = 1 + crossing % 2
-        for n in range(n_steps):
-            left, following = lefts[n + 1], lefts[min(n + 2, n_steps)]
-            trailing = lefts[max(0, n + 1 - trail)]
-            frame = background.copy()
-            # A bar that comes from the right is one from the left in a mirror.
-            view, seen = (frame, room) if crossing % 2 == 0 else (frame[:, ::-1], room[:, ::-1])
-            for first, last in ((trailing, left), (left + bar, following + bar)):
-                columns = slice(max(0, first), max(0, last))
-                view[:, columns] = seen[:, columns]
-            view[:, max(0, left) : max(0, left + bar)] = YELLOW
-            yield frame
-
-
-@dataclass(frozen=True, slots=True)
-class _Pose:
-    """Where the person is: shift in pixels, and columns of lean per row above the bottom."""
-
-    down: int
-    right: int
-    lean: float
+    make_folder(folder)
+    with VideoWriter(
+        call,
+        height=height,
+        width=width,
+        frame_rate=rate,
+        bit_rate=bit_rate,
+        threads=threads or 2,
+    ) as writer:
+        scene = zip(itertools.islice(pictures, limit), backdrop.frames(), strict=False)
+        for n, (picture, behind) in enumerate(scene):
+            pose = choreography.pose(n / rate)
+            seen, outline = camera.take(*place(picture, pose, height, width, scale))
+            mask = service.mask(seen)
+            if n in noisy:
+                writer.write(rng.integers(0, 256, seen.shape, dtype=np.uint8))
+            else:
+                writer.write(replace_background(seen, behind, mask))
+                tally.count(mask, outline)
+            tell(writer.frames_written)
+        if not writer.frames_written:
+            raise NoFrames(f"{person}: holds no frame")
+    truth = tally.truth()
+    truth.write(truth_path)
+    return Simulation(
+        call=call,
+        truth=truth_path,
+        height=height,
+        width=width,
+        n_frames=writer.frames_written,
+        frame_rate=float(writer.frame_rate),
+        leak_share=float(truth.leak.mean()) / 255,
+        strong_share=float(truth.strong.mean()),
+    )
 
 
 class _Camera:
-    """What a camera behind a bad background replacement delivers, frame by frame.
+    """Puts a person before the room and adds the sensor's noise."""
 
-    The person is one picture and one map of signed distances to the outline, stored as
-    `code = 128 + 4 * pixels` (inside is above 128): moving the person is moving both, and
-    a mask of any width and softness is a table of 256 entries.
-    """
+    def __init__(self, room: U8, noise: float, seed: int) -> None:
+        self._room = room
+        self._rng = np.random.default_rng((seed, 0))
+        height, width, _ = room.shape
+        self._noise: npt.NDArray[np.int8] | None = None
+        if noise:
+            # Drawn once and shifted from frame to frame: drawing it anew would cost more
+            # than all the rest of the picture.
+            shape = (height + _NOISE_SLACK, width + _NOISE_SLACK, 3)
+            levels = self._rng.standard_normal(shape, np.float32) * np.float32(noise)
+            self._noise = np.clip(np.rint(levels), -127, 127).astype(np.int8)
 
-    def __init__(self, room: U8, background: U8, noise: float, seed: int) -> None:
-        rng = np.random.default_rng(seed)
+    def take(self, person: U8, matte: U8) -> tuple[U8, U8]:
+        """Give what the camera sees, (h, w, 3) uint8, and the matte again."""
+        seen = replace_background(person, self._room, matte)
+        if self._noise is not None:
+            y, x = self._rng.integers(0, _NOISE_SLACK, 2)
+            height, width, _ = seen.shape
+            noisy = seen + self._noise[y : y + height, x : x + width].astype(np.int16)
+            seen = np.clip(noisy, 0, 255).astype(np.uint8)
+        return seen, matte
+
+
+class _Tally:
+    """What leaked and what was seen so far."""
+
+    def __init__(self, room: U8, background: U8) -> None:
         self.room = room
-        self.background = background
-        self.height, self.width = height, width = room.shape[:2]
-        self.phases = rng.uniform(0, 2 * math.pi, 6)
-        self.margin_y = height // 20 + 2
-        self.margin_x = math.ceil(0.17 * width + 0.2 * height) + 2
-        self.portrait, self.outline = _person(height, width, self.margin_y, self.margin_x, rng)
-        shape = (height + _NOISE_SLACK, width + _NOISE_SLACK)
-        self.noise = np.clip(rng.normal(0, noise, (*shape, 3)).round(), -127, 127).astype(np.int8)
-        self.unevenness = _unevenness(shape, rng)
-        self.rng = rng
-        # Reused from frame to frame: allocating them costs more than filling them.
-        self.person = np.empty((height, width, 3), np.uint8)
-        self.codes = np.empty((height, width), np.uint8)
-        self.mask_codes = np.empty((height, width), np.uint8)
+        self._background = background
+        size = room.shape[:2]
+        self._leak = np.zeros(size, np.uint8)
+        self._hits = np.zeros(size, np.uint16)
+        self._seen = np.zeros(size, np.uint16)
 
-    def pose(self, seconds: float) -> _Pose:
-        """Sway and lean: sums of sines whose periods share no multiple soon."""
-        wave = [
-            math.sin(2 * math.pi * seconds / period + phase)
-            for period, phase in zip((7.3, 2.9, 4.1, 5.3, 1.7), self.phases, strict=False)
-        ]
-        return _Pose(
-            down=round(self.height * 0.03 * wave[2]),
-            right=round(self.width * (0.12 * wave[0] + 0.04 * wave[1])),
-            lean=0.13 * wave[3] + 0.03 * wave[4],
+    def count(self, mask: U8, matte: U8) -> None:
+        """Add a frame by its service's mask and its person's matte, (h, w) uint8."""
+        leaking = np.where(matte == 0, mask, np.uint8(0))
+        np.maximum(self._leak, leaking, out=self._leak)
+        for counts, here in (
+            (self._hits, leaking > HIT_SHARE * 255),
+            (self._seen, mask < PURE_SHARE * 255),
+        ):
+            np.add(counts, 1, out=counts, where=here & (counts < np.iinfo(np.uint16).max))
+
+    def truth(self) -> Truth:
+        """Everything counted."""
+        return Truth(self.room, self._background, self._leak, self._hits, self._seen)
+
+
+class _Teller:
+    """Reports progress, not too often."""
+
+    def __init__(
+        self, progress: Callable[[Progress], object] | None, expected: int | None, rate: float
+    ) -> None:
+        self._progress = progress
+        self._expected = expected
+        self._rate = rate
+        self._started = self._told = time.monotonic()
+
+    def __call__(self, n_frames: int) -> None:
+        now = time.monotonic()
+        if self._progress is None or (now - self._told < 0.25 and n_frames > 1):
+            return
+        self._told = now
+        self._progress(
+            Progress(
+                "count",
+                n_frames=n_frames,
+                expected_frames=self._expected,
+                video_seconds=n_frames / self._rate,
+                elapsed_seconds=now - self._started,
+            )
         )
 
-    def frame(self, seconds: float, lag_seconds: float) -> U8:
-        """Deliver the picture at a time, its mask made for a moment before: (h, w, 3)."""
-        self._place(self.pose(seconds), self.codes, self.person)
-        self._place(self.pose(seconds - lag_seconds), self.mask_codes, None)
-        y, x = self.rng.integers(0, _NOISE_SLACK, 2)
-        noise = self.noise[y : y + self.height, x : x + self.width]
-        drift = int(seconds * 20) % _NOISE_SLACK
-        self.mask_codes += self.unevenness[drift : drift + self.height, drift : drift + self.width]
-        scale = self.height / 720
-        wider = scale * (1.5 + 2.5 * math.sin(2 * math.pi * seconds / 1.3 + self.phases[5]))
-        mask = np.take(_coverage(wider, 4 * scale), self.mask_codes)
-        matte = np.take(_coverage(0, 1), self.codes)
 
-        frame: U8 = self.background.copy()
-        rows = np.flatnonzero(mask.any(axis=1))
-        columns = np.flatnonzero(mask.any(axis=0))
-        if not len(rows):
-            return frame
-        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        mask, matte, shown = mask[box], matte[box], frame[box]
-        whole = (mask == 255) & (matte == 255)
-        person = np.add(self.person[box], noise[box], dtype=np.int16)
-        np.clip(person, 0, 255, out=person)
-        np.copyto(shown, person, where=whole[..., None], casting="unsafe")
-        edge = np.nonzero((mask > 0) & ~whole)
-        alpha = matte[edge][:, None] / np.float32(255)
-        seen = self.person[box][edge] * alpha + self.room[box][edge] * (1 - alpha)
-        seen += noise[box][edge]
-        share = mask[edge][:, None] / np.float32(255)
-        shown[edge] = np.clip(seen * share + shown[edge] * (1 - share) + 0.5, 0, 255)
-        return frame
+def _segmenter(named: ModelName | Segmenter, threads: int | None) -> Segmenter:
+    if not isinstance(named, str):
+        return named
+    # Networks and kernels take a moment to load.
+    from unveil.person import Segmenter as Network
 
-    def _place(self, pose: _Pose, codes: U8, person: U8 | None) -> None:
-        """Fill `codes` and `person` with the outline and the picture in a pose."""
-        for top in range(0, self.height, _STRIP_ROWS):
-            bottom = min(self.height, top + _STRIP_ROWS)
-            y = slice(top + self.margin_y - pose.down, bottom + self.margin_y - pose.down)
-            left = self.margin_x - pose.right - round(pose.lean * (self.height - top))
-            x = slice(left, left + self.width)
-            codes[top:bottom] = self.outline[y, x]
-            if person is not None:
-                person[top:bottom] = self.portrait[y, x]
+    return Network(named, threads=threads)
 
 
-def _person(
-    height: int, width: int, margin_y: int, margin_x: int, rng: np.random.Generator
-) -> tuple[U8, U8]:
-    """Draw head and shoulders: picture (h + 2 margins, w + 2 margins, 3) and outline codes."""
-    rows, columns = height + 2 * margin_y, width + 2 * margin_x
-    y = (np.arange(rows) - margin_y)[:, None] / height
-    x = (np.arange(columns) - margin_x - width / 2)[None, :] / height
-    head = _inside_ellipse(y - 0.36, x, 0.155, 0.115)
-    neck = np.minimum(0.06 - np.abs(x), 0.12 - np.abs(y - 0.52))
-    # Below the shoulders' widest row the body goes straight down.
-    shoulders = _inside_ellipse(np.minimum(y - 1, 0), x, 0.4, 0.42)
-    inside = np.maximum(np.maximum(head, neck), shoulders) * height
-    codes = np.clip(_EDGE_CODE + _CODES_PER_PIXEL * inside, _OUTERMOST_CODE, _INNERMOST_CODE)
-
-    picture = np.empty((rows, columns, 3))
-    stripes = np.sin(y * 190) > 0.3
-    picture[:] = np.where(stripes[..., None], (60.0, 80.0, 130.0), (88.0, 110.0, 160.0))
-    skin = np.maximum(head, neck) > np.maximum(shoulders, -0.01)
-    picture[skin] = (214, 164, 136)
-    picture[(head > -0.01) & (y < 0.30 + 0.25 * x * x)] = (70, 46, 34)
-    for side in (-1, 1):
-        picture[_inside_ellipse(y - 0.36, x - side * 0.045, 0.012, 0.02) > 0] = (50, 40, 40)
-    picture[_inside_ellipse(y - 0.44, x, 0.01, 0.035) > 0] = (160, 80, 80)
-    shading = 1 - 0.35 * np.clip(x / 0.4, -0.5, 1) + 0.03 * np.sin(37 * x + 23 * y)
-    picture *= shading[..., None]
-    picture += rng.normal(0, 2, (rows, columns, 1))
-    return np.clip(picture, 0, 255).astype(np.uint8), codes.astype(np.uint8)
+def _noise_times(n_noise: int, n_frames: int | None) -> Iterator[int]:
+    """Places of frames of noise in the second half of the call."""
+    if n_noise and (n_frames is None or n_noise > n_frames // 2):
+        raise InvalidParameter(
+            f"frames_of_noise: {n_noise} frames of noise do not fit into half of "
+            f"{'a call of unknown length; give n_frames' if n_frames is None else n_frames}"
+        )
+    length = cast("int", n_frames)
+    for n in range(n_noise):
+        yield length // 2 + (2 * n + 1) * (length - length // 2) // (2 * n_noise)
 
 
-def _inside_ellipse(y: F64, x: F64, radius_y: float, radius_x: float) -> F64:
-    """Approximate the distance to an ellipse around the origin, positive inside."""
-    # To first order a level set f = 1 is (1 - f) / |grad f| away.
-    level = np.sqrt((x / radius_x) ** 2 + (y / radius_y) ** 2)
-    slope = np.sqrt((x / radius_x**2) ** 2 + (y / radius_y**2) ** 2)
-    distance: F64 = (1 - level) * level / np.maximum(slope, 1e-6)
-    return distance
-
-
-def _unevenness(shape: tuple[int, int], rng: np.random.Generator) -> U8:
-    """Make smooth changes of the outline's code, -16 to 16, as uint8 to be added modulo 256."""
-    coarse = rng.uniform(-1, 1, (shape[0] // 40 + 2, shape[1] // 40 + 2)).astype(np.float32)
-    smooth = Image.fromarray(coarse).resize(shape[::-1], Image.Resampling.BICUBIC)
-    codes = np.clip(np.asarray(smooth) * 3 * _CODES_PER_PIXEL, -16, 16)
-    wrapped: U8 = codes.astype(np.int8).view(np.uint8)
-    return wrapped
-
-
-def _coverage(wider: float, softness: float) -> U8:
-    """Tabulate a mask's opacity, 0 to 255, by code: moved outwards and softened by pixels."""
-    pixels = (np.arange(256) - _EDGE_CODE) / _CODES_PER_PIXEL + wider
-    opacity = np.clip(255 * (pixels / max(1.0, softness) + 0.5), 0, 255)
-    table: U8 = opacity.round().astype(np.uint8)
-    return table
+def _check(
+    height: int,
+    width: int,
+    n_frames: int | None,
+    frame_rate: float | None,
+    scale: float,
+    motions: Sequence[Motion] | None,
+    frames_of_noise: int,
+    camera_noise: float,
+) -> None:
+    if min(height, width) < _MIN_SIDE:
+        raise InvalidParameter(f"size: {width}x{height} is below {_MIN_SIDE}x{_MIN_SIDE}")
+    if n_frames is not None and n_frames < 1:
+        raise InvalidParameter(f"n_frames: {n_frames} is below 1")
+    if frame_rate is not None and not 0 < frame_rate < math.inf:
+        raise InvalidParameter(f"frame_rate: {frame_rate} is not a number above 0")
+    if not 0.05 <= scale <= 20:
+        raise InvalidParameter(f"scale: {scale} is outside 0.05 to 20")
+    for motion in motions or ():
+        if motion not in get_args(Motion):
+            raise InvalidParameter(
+                f"motions: {motion!r} is not one of {', '.join(get_args(Motion))}"
+            )
+    if frames_of_noise < 0:
+        raise InvalidParameter(f"frames_of_noise: {frames_of_noise} is below 0")
+    if not 0 <= camera_noise <= 30:
+        raise InvalidParameter(f"camera_noise: {camera_noise} is outside 0 to 30")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from unveil.batch import Outcome
+    from unveil.initialisation import InitialisationMetrics
+    from unveil.leak_score import TruthScore
     from unveil.progress import Progress
     from unveil.score import Score
 
@@ -30,7 +32,9 @@ _PAGE_WIDTH: Final = 160
 
 
 _NAME_WIDTH: Final = 24
-_NUMBERS: Final = frozenset({"frames", "damaged", "recovered", "confidence", "speed", "value"})
+_NUMBERS: Final = frozenset(
+    {"frames", "damaged", "recovered", "confidence", "speed", "value", "pixels", "right"}
+)
 
 
 class Display:
@@ -194,6 +198,59 @@ def print_score(score: Score) -> None:
         ),
         "mismatches": (str(verified.mismatches), "the other recovered pixels"),
         "accuracy": (f"{verified.accuracy:.2%}", "matches of all recovered pixels"),
+        **_initialisation_rows(measured),
+    }
+    for name, (value, meaning) in rows.items():
+        table.add_row(name, "unknown" if "nan" in value else value, meaning)
+    _stdout().print(table)
+
+
+def print_truth_score(score: TruthScore) -> None:
+    """Print tables of a recovery's score against the exact truth on stdout."""
+    table = _table("measure", "value", "meaning")
+    rows: dict[str, tuple[str, str]] = {
+        "leak score": (
+            f"{score.leak_score:.3f}",
+            "of the leaks' weight, found within CIEDE2000 4 of the strongest blend (VADER)",
+        ),
+        "its floor": (
+            f"{score.floor:.3f}",
+            "what painting the virtual background earns; a leak score near it says nothing",
+        ),
+        "F": (f"{score.f:.3f}", "harmonic mean of recall and precision"),
+        "recall": (
+            f"{score.recall:.2%}",
+            f"of the strongly leaked pixels ({score.strong_share:.2%} of all), within 10",
+        ),
+        "close recall": (f"{score.close_recall:.2%}", "of these, within 5"),
+        "precision": (f"{score.precision:.2%}", "of the claimed pixels, right"),
+        "confident": (
+            f"{score.confident_precision:.2%}",
+            "of those claimed with a confidence over 0.5 "
+            f"({score.confident_coverage:.2%} of all), right",
+        ),
+        "coverage": (f"{score.coverage:.2%}", "share of the picture that is claimed"),
+    }
+    for name, row in _initialisation_rows(score.room).items():
+        rows[f"room {name}"] = row
+    if score.background is not None:
+        for name, row in _initialisation_rows(score.background).items():
+            rows[f"background {name}"] = row
+        rows["background error"] = (f"{score.background_error:.3f}", "in levels of full-range luma")
+    for name, (value, meaning) in rows.items():
+        table.add_row(name, "unknown" if "nan" in value else value, meaning)
+    console = _stdout()
+    console.print(table)
+    console.print()
+    calibration = _table("confidence", "pixels", "right")
+    for part in score.calibration:
+        right = f"{part.precision:.2%}" if part.pixels else "none"
+        calibration.add_row(f"{part.low:.1f} to {part.high:.1f}", str(part.pixels), right)
+    console.print(calibration)
+
+
+def _initialisation_rows(measured: InitialisationMetrics) -> dict[str, tuple[str, str]]:
+    return {
         "AGE": (f"{measured.age:.3f}", "mean error of luma in levels; best 0"),
         "pEPs": (f"{measured.peps:.2%}", "pixels with an error above 20 levels; best 0"),
         "pCEPs": (f"{measured.pceps:.2%}", "those among their like; best 0"),
@@ -201,9 +258,6 @@ def print_score(score: Score) -> None:
         "PSNR": (f"{measured.psnr:.2f} dB", "of luma; the higher the better"),
         "CQM": (f"{measured.cqm:.2f} dB", "of luma and chroma; the higher the better"),
     }
-    for name, (value, meaning) in rows.items():
-        table.add_row(name, "unknown" if "nan" in value else value, meaning)
-    _stdout().print(table)
 
 
 def _speed(outcome: Outcome) -> str:

