@@ -43,9 +43,6 @@ FAR_DISTANCE: Final = 20.0
 NEVER_COVERED_SHARE: Final = 0.999
 """Share of the surveys from which a pixel counts as never covered by the person."""
 
-MIN_LIKELIHOOD: Final = 0.25
-"""Probability of being the room from which a colour is claimed at all."""
-
 CONFIDENCE_POWER: Final = 2.4
 """Makes a confidence of 0.5 of a probability of 0.75: half the alpha is a strong claim."""
 
@@ -388,7 +385,7 @@ def _decide_farend(
     claimed = out.episodes > 0
     outside = seen / max(1, table.n_surveys)
     likely = _likely_room(_agreement(room_lab, claimed, bands), out.ciede2000, outside)
-    out.claim(likely**CONFIDENCE_POWER, claimed & (likely >= MIN_LIKELIHOOD))
+    out.claim(likely**CONFIDENCE_POWER, claimed)
 
 
 def _likely_room(agreement: Array, distance: Array, outside: Array) -> Array:
@@ -406,7 +403,7 @@ def _likely_room(agreement: Array, distance: Array, outside: Array) -> Array:
         + 1.1 * agreement
         + 1.25 * np.minimum(distance / FAR_DISTANCE, 2)
         + 0.9 * outside
-        + np.where(never_covered, 1.3, -5.3 * excess)
+        + np.where(never_covered, 1.3, -3.0 * excess)
     )
     likely: Array = 1.0 / (1.0 + np.exp(-evidence))
     return likely
