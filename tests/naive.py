@@ -6,10 +6,9 @@ into bits or shared between threads there is a plain list of samples here.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,24 +26,18 @@ U32_MAX = 2**32 - 1
 
 @dataclass
 class Slot:
-    """One colour of a pixel, its channels in 1/256 of a level."""
+    """One colour of a pixel and what was counted of it."""
 
     colour: Colour = (0, 0, 0)
     episodes: int = 0
-    surveys: int = 0
     count: int = 0
     first: int = 0
     last: int = 0
 
     @property
     def free(self) -> bool:
-        """Whether no colour was counted or surveyed."""
-        return self.count == 0 and self.surveys == 0
-
-    @property
-    def sightings(self) -> int:
-        """Samples counted and surveys."""
-        return self.count + self.surveys
+        """Whether no sample was counted."""
+        return self.count == 0
 
 
 @dataclass(frozen=True)
@@ -64,76 +57,73 @@ class Likeness:
         return self.distance(a, b) <= self.tolerance
 
 
-def to_level(colour: Colour) -> Colour:
-    """Round 1/256 of a level to whole levels."""
-    c0, c1, c2 = ((c + 128) // 256 for c in colour)
+def followed(colour: Colour, sample: Colour) -> Colour:
+    """Return a colour with each channel moved by one level towards the sample's."""
+    c0, c1, c2 = (c + (s > c) - (s < c) for c, s in zip(colour, sample, strict=True))
     return c0, c1, c2
 
 
-def to_fine(colour: Colour) -> Colour:
-    """Whole levels as 1/256 of a level."""
-    c0, c1, c2 = (256 * c for c in colour)
-    return c0, c1, c2
+@dataclass
+class Slots:
+    """The slots of a pixel, used ones first, and how many colours were evicted."""
 
+    n: int
+    max_count: int
+    gap: int
+    likeness: Likeness
+    used: list[Slot] = field(default_factory=list)
+    evictions: int = 0
 
-def mean(slot: Slot, sample: Slot) -> Colour:
-    """Mean colour of a slot and of new samples, in single precision, half a unit rounded up."""
-    had, gained = np.float32(slot.sightings), np.float32(sample.sightings)
-    share = gained / (had + gained)
-    c0, c1, c2 = (
-        int(np.float32(old) + np.float32(new - old) * share + np.float32(0.5))
-        for old, new in zip(slot.colour, sample.colour, strict=True)
-    )
-    return c0, c1, c2
+    def alike(self, colour: Colour) -> Slot | None:
+        """Find the first slot of a colour."""
+        return next((s for s in self.used if self.likeness.same(s.colour, colour)), None)
 
+    def deposit(self, sample: Slot) -> None:
+        """Add samples of one colour."""
+        slot = self.alike(sample.colour)
+        if slot is not None:
+            self.join(slot, sample)
+        elif len(self.used) < self.n:
+            self.used.append(deepcopy(sample))
+        else:
+            # Slots keep their places: those of equal age and count are taken in order.
+            rarest = min(self.used, key=lambda s: (s.count, s.last))
+            self.used[self.used.index(rarest)] = deepcopy(sample)
+            self.evictions = min(self.evictions + 1, U16_MAX)
 
-def deposit(
-    slots: list[Slot], start: int, sample: Slot, gap: int, likeness: Likeness
-) -> tuple[int, bool]:
-    """Add samples of one colour to the slots from `start` on; return the place and if it evicts."""
-    places = range(start, len(slots))
-    level = to_level(sample.colour)
-    for place in places:
-        slot = slots[place]
-        if not slot.free and likeness.same(to_level(slot.colour), level):
-            slots[place] = joined(slot, sample, gap)
-            return place, False
-    for place in places:
-        if slots[place].free:
-            slots[place] = deepcopy(sample)
-            return place, False
-    place = min(places, key=lambda p: (slots[p].sightings, slots[p].last))
-    slots[place] = deepcopy(sample)
-    return place, True
+    def join(self, slot: Slot, sample: Slot) -> None:
+        """Add further samples of a slot's colour to it."""
+        more_samples = sample.count > slot.count
+        slot.colour = sample.colour if more_samples else followed(slot.colour, sample.colour)
+        continues = sample.first - slot.last <= self.gap
+        slot.episodes = min(slot.episodes + sample.episodes - continues, U16_MAX)
+        slot.count = min(slot.count + sample.count, self.max_count)
+        slot.first = min(slot.first, sample.first)
+        slot.last = max(slot.last, sample.last)
 
+    def take_out(self, colour: Colour) -> int:
+        """Free the slot of a colour, fill its place with the last one; return its episodes."""
+        slot = self.alike(colour)
+        if slot is None:
+            return 0
+        last = self.used.pop()
+        if last is not slot:
+            self.used[self.used.index(slot)] = last
+        return slot.episodes
 
-def joined(slot: Slot, sample: Slot, gap: int) -> Slot:
-    """Return a slot with further samples of its colour."""
-    both = Slot(
-        mean(slot, sample),
-        slot.episodes + sample.episodes,
-        min(slot.surveys + sample.surveys, U16_MAX),
-        min(slot.count + sample.count, U32_MAX),
-        slot.first,
-        slot.last,
-    )
-    if sample.count > 0 and slot.count > 0:
-        if sample.first - slot.last <= gap:
-            both.episodes -= 1
-        both.first = min(slot.first, sample.first)
-        both.last = max(slot.last, sample.last)
-    elif sample.count > 0:
-        both.first, both.last = sample.first, sample.last
-    both.episodes = min(both.episodes, U16_MAX)
-    return both
+    def merge(self, later: Slots, later_by: int) -> None:
+        """Add the slots of a later stretch of frames."""
+        for slot in later.used:
+            first, last = slot.first + later_by, slot.last + later_by
+            self.deposit(replace(slot, first=first, last=last))
+        self.evictions = min(self.evictions + later.evictions, U16_MAX)
 
 
 class RunPixel:
     """Counts every run of every colour of one pixel."""
 
     def __init__(self, n_slots: int, likeness: Likeness) -> None:
-        self.slots = [Slot() for _ in range(n_slots)]
-        self.evictions = 0
+        self.slots = Slots(n_slots, U32_MAX, 1, likeness)
         self.likeness = likeness
         self.run: Colour = (0, 0, 0)
         self.run_start = 0
@@ -148,9 +138,7 @@ class RunPixel:
 
     def end_run(self, frame: int) -> None:
         """Deposit the run that ended before `frame`."""
-        run = Slot(to_fine(self.run), 1, 0, frame - self.run_start, self.run_start, frame - 1)
-        _, evicted = deposit(self.slots, 0, run, 1, self.likeness)
-        self.evictions = min(self.evictions + evicted, U16_MAX)
+        self.slots.deposit(Slot(self.run, 1, frame - self.run_start, self.run_start, frame - 1))
 
     def closed(self, n_frames: int) -> RunPixel:
         """Return a copy that has counted the run that goes on."""
@@ -159,11 +147,10 @@ class RunPixel:
             copy.end_run(n_frames)
         return copy
 
-    def merge(self, later: RunPixel, n_frames: int) -> None:
+    def merge(self, later: RunPixel, n_frames: int, its_frames: int) -> None:
         """Add a later stretch that begins after this one's `n_frames`."""
-        if n_frames:
-            self.end_run(n_frames)
-        merge_slots(self, later, n_frames, 1)
+        self.end_run(n_frames)
+        self.slots.merge(later.slots, n_frames)
         self.run, self.run_start = later.run, later.run_start + n_frames
 
 
@@ -171,121 +158,136 @@ class RunPixel:
 class Sample:
     """One of the newest samples of a pixel."""
 
-    frame: int
     colour: Colour
     is_leader: bool = True
     is_far: bool = False
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A still colour and the surveys that showed it."""
+
+    colour: Colour = (0, 0, 0)
+    votes: int = 0
+
+    @property
+    def rank(self) -> tuple[int, Colour]:
+        """Sorts the most voted first, of equals that with the smallest channels."""
+        return -self.votes, self.colour
+
+
 class TransitionPixel:
-    """Counts the samples of one pixel that are next to a change from or to its leader."""
+    """Counts the samples of one pixel that are around a change from or to its leader."""
 
     def __init__(self, n_slots: int, likeness: Likeness) -> None:
-        self.slots = [Slot() for _ in range(n_slots)]
-        self.evictions = 0
+        # One of the colours remembered is the leader, which has no slot.
+        self.slots = Slots(n_slots - 1, U16_MAX, EPISODE_GAP, likeness)
         self.likeness = likeness
         self.far = min(255, likeness.tolerance + likeness.tolerance // 2)
-        self.leader: Colour = (0, 0, 0)
-        self.leader_surveys = 0
+        self.leader = Candidate()
+        self.returns = 0
+        self.challenger = Candidate()
         # Two before and two after the one to decide on; before the first all is the leader.
-        self.newest = deque([Sample(-1, (0, 0, 0)) for _ in range(5)], maxlen=5)
+        self.newest = [Sample((0, 0, 0)) for _ in range(5)]
 
     def see(self, frame: int, colour: Colour) -> None:
         """Count the sample of a frame."""
         if frame == 0:
-            self.leader = colour
-            self.leader_surveys = 1
-        distance = self.likeness.distance(colour, self.leader)
-        self.newest.append(
-            Sample(frame, colour, distance <= self.likeness.tolerance, distance > self.far)
-        )
-        self.count_next_to_change(frame)
+            self.leader = Candidate(colour, 1)
+        distance = self.likeness.distance(colour, self.leader.colour)
+        sample = Sample(colour, distance <= self.likeness.tolerance, distance > self.far)
+        self.newest = [*self.newest[1:], sample]
+        self.count_around_change(frame)
         if frame % SURVEY_EVERY == WINDOW:
-            self.survey(colour)
+            self.survey(colour, frame)
 
-    def count_next_to_change(self, frame: int) -> None:
+    def count_around_change(self, frame: int) -> None:
         """Decide about the sample of two frames ago, whose future is now known."""
-        before2, before1, sample, after1, after2 = self.newest
-        near = before2.is_leader or before1.is_leader or after1.is_leader or after2.is_leader
-        if not (sample.is_far and near):
+        before2, before1, sample, after1, after2 = (s.is_leader for s in self.newest)
+        second_after_leaving = before2 and not before1
+        second_before_returning = after2 and not after1
+        alone = before1 and after1
+        if not self.newest[2].is_far:
             return
-        seen = frame - WINDOW
-        self.put(Slot(to_fine(sample.colour), 1, 0, 1, seen, seen), EPISODE_GAP)
-        if after1.is_leader:
-            self.slots[0].episodes = min(self.slots[0].episodes + 1, U16_MAX)
+        assert not sample
+        if second_after_leaving or second_before_returning or alone:
+            seen = frame - WINDOW
+            self.slots.deposit(Slot(self.newest[2].colour, 1, 1, seen, seen))
+            if after1 or after2:
+                self.returns = min(self.returns + 1, U16_MAX)
 
-    def survey(self, colour: Colour) -> None:
+    def survey(self, colour: Colour, frame: int) -> None:
         """Vote for the colour of a sample that has not moved for two frames."""
         before = self.newest[-1 - WINDOW].colour
         if max(abs(new - old) for new, old in zip(colour, before, strict=True)) > STILLNESS:
             return
-        if self.likeness.same(colour, self.leader):
-            self.leader_surveys = min(self.leader_surveys + 1, U16_MAX)
-            c0, c1, c2 = (
-                old + (new > old) - (new < old)
-                for old, new in zip(self.leader, colour, strict=True)
-            )
-            self.leader = c0, c1, c2
-            return
-        place = self.put(Slot(to_fine(colour), 0, 1), 0)
-        if self.slots[place].surveys > self.leader_surveys:
-            self.store_leader()
-            self.swap(place)
-            for sample in self.newest:
-                sample.is_leader, sample.is_far = True, False
+        if self.likeness.same(colour, self.leader.colour):
+            self.leader = self.voted(self.leader, colour)
+        elif self.challenger.votes == 0:
+            self.challenger = Candidate(colour, 1)
+        elif self.likeness.same(colour, self.challenger.colour):
+            self.challenger = self.voted(self.challenger, colour)
+        else:
+            self.challenger = replace(self.challenger, votes=self.challenger.votes - 1)
+        if self.challenger.votes > self.leader.votes:
+            new_returns = self.slots.take_out(self.challenger.colour)
+            self.resign(self.leader, self.returns, frame)
+            self.leader, self.challenger = self.challenger, self.leader
+            self.returns = new_returns
+            self.start_afresh()
 
-    def put(self, sample: Slot, gap: int) -> int:
-        """Deposit in any slot but the leader's."""
-        place, evicted = deposit(self.slots, 1, sample, gap, self.likeness)
-        self.evictions = min(self.evictions + evicted, U16_MAX)
-        return place
+    def voted(self, candidate: Candidate, colour: Colour) -> Candidate:
+        """Return a candidate with one more vote by a sample of its colour."""
+        return Candidate(followed(candidate.colour, colour), min(candidate.votes + 1, U16_MAX))
 
-    def store_leader(self) -> None:
-        """Write the leader into its slot."""
-        self.slots[0].colour = to_fine(self.leader)
-        self.slots[0].surveys = self.leader_surveys
+    def resign(self, leader: Candidate, returns: int, frame: int) -> None:
+        """Count a leader's returns as those of any other colour."""
+        episodes = max(1, returns)
+        self.slots.deposit(Slot(leader.colour, episodes, episodes, frame, frame))
 
-    def swap(self, place: int) -> None:
-        """Make the colour of a slot the leader."""
-        self.slots[0], self.slots[place] = self.slots[place], self.slots[0]
-        self.leader = to_level(self.slots[0].colour)
-        self.leader_surveys = self.slots[0].surveys
+    def start_afresh(self) -> None:
+        """Take all samples seen so far for the leader's."""
+        self.newest = [Sample(sample.colour) for sample in self.newest]
 
-    def with_leader(self) -> TransitionPixel:
-        """Return a copy whose slot 0 holds all of the leader."""
-        copy = deepcopy(self)
-        copy.store_leader()
-        return copy
-
-    def merge(self, later: TransitionPixel, n_frames: int) -> None:
-        """Add a later stretch that begins after this one's `n_frames`."""
-        self.store_leader()
-        merge_slots(self, later.with_leader(), n_frames, EPISODE_GAP)
-        self.elect()
-        self.newest = deepcopy(later.newest)
-
-    def elect(self) -> None:
-        """Make the most surveyed colour the leader, of equals the smallest."""
-        place = min(
-            range(len(self.slots)), key=lambda p: (-self.slots[p].surveys, self.slots[p].colour)
+    def merge(self, later: TransitionPixel, n_frames: int, its_frames: int) -> None:
+        """Add a later stretch of frames that begins after this one's `n_frames`."""
+        new, old = self.merged_newest(later, its_frames), self.leader
+        left = sorted(
+            (c for c in (old, later.leader, self.challenger, later.challenger) if c.votes),
+            key=lambda c: c.rank,
         )
-        self.swap(place if self.slots[place].surveys else 0)
+        joined: list[tuple[Candidate, list[Candidate]]] = []
+        while left:
+            members = [c for c in left if self.likeness.same(c.colour, left[0].colour)]
+            total = Candidate(left[0].colour, sum(c.votes for c in members))
+            joined.append((total, members))
+            left = [c for c in left if all(c is not member for member in members)]
+        joined.sort(key=lambda group: group[0].rank)
+        leader, members = joined[0]
+        stays = any(c is old for c in members)
+        takes_over = any(c is later.leader for c in members)
+
+        if not stays:
+            self.resign(old, self.returns, n_frames - 1)
+        self.slots.merge(later.slots, n_frames)
+        if not takes_over:
+            self.resign(later.leader, later.returns, n_frames + its_frames - 1)
+        returns = self.returns * stays + later.returns * takes_over
+        self.returns = min(returns + self.slots.take_out(leader.colour), U16_MAX)
+        self.leader = replace(leader, votes=min(leader.votes, U16_MAX))
+        second = joined[1][0] if len(joined) > 1 else Candidate()
+        self.challenger = replace(second, votes=min(second.votes, U16_MAX))
+        self.newest = new
+        if not takes_over:
+            self.start_afresh()
+
+    def merged_newest(self, later: TransitionPixel, its_frames: int) -> list[Sample]:
+        """Return the newest samples; those before the later stretch as if the leader's."""
+        before = [Sample(sample.colour) for sample in self.newest]
+        return [*before, *later.newest[max(0, 5 - its_frames) :]][-5:]
 
 
 Pixel = RunPixel | TransitionPixel
-
-
-def merge_slots(pixel: Pixel, later: Pixel, later_by: int, gap: int) -> None:
-    """Add the slots of a later stretch of frames."""
-    pixel.evictions = min(pixel.evictions + later.evictions, U16_MAX)
-    for other in later.slots:
-        if other.free:
-            continue
-        moved = deepcopy(other)
-        moved.first += later_by
-        moved.last += later_by
-        _, evicted = deposit(pixel.slots, 0, moved, gap, pixel.likeness)
-        pixel.evictions = min(pixel.evictions + evicted, U16_MAX)
 
 
 def samples_of(planes: Sequence[Array], shift_y: int, shift_x: int, place: Place) -> list[Colour]:
@@ -298,20 +300,24 @@ def samples_of(planes: Sequence[Array], shift_y: int, shift_x: int, place: Place
 
 
 def slots_of(pixels: Iterable[Pixel]) -> list[list[Slot]]:
-    """Give the slots of pixels, free ones as if never used."""
-    return [[Slot() if slot.free else slot for slot in pixel.slots] for pixel in pixels]
+    """Give the slots of pixels, free ones left out."""
+    return [pixel.slots.used for pixel in pixels]
 
 
-def read_slots(slots: Array, *, with_leader: bool = False) -> list[list[Slot]]:
-    """Read an array (h, w, n_slots) of slots in the form of `slots_of`.
-
-    Where slot 0 holds the leader it is no free one, though it may never have been surveyed.
-    """
+def read_slots(slots: Array) -> list[list[Slot]]:
+    """Read an array (h, w, n_slots) of slots in the form of `slots_of`; used ones stand first."""
     read = []
-    for pixel in slots.reshape(-1, slots.shape[-1]).tolist():
-        decoded = [Slot((c0, c1, c2), *rest) for c0, c1, c2, *rest in pixel]
-        used = [Slot() if slot.free else slot for slot in decoded]
-        read.append([decoded[0], *used[1:]] if with_leader else used)
+    for pixel in slots.reshape(-1, slots.shape[-1]):
+        decoded = [
+            Slot(
+                (int(s["c0"]), int(s["c1"]), int(s["c2"])),
+                *(int(s[name]) for name in ("episodes", "count", "first", "last")),
+            )
+            for s in pixel
+        ]
+        used = [slot for slot in decoded if not slot.free]
+        assert decoded[: len(used)] == used
+        read.append(used)
     return read
 
 

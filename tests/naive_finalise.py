@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, TypeVar
 
@@ -167,7 +167,7 @@ def is_beyond(colour: Triple, background: Triple, parameters: Parameters) -> boo
 
 
 def levels_of(slot: naive.Slot) -> Triple:
-    c0, c1, c2 = (c / 256 for c in slot.colour)
+    c0, c1, c2 = (float(c) for c in slot.colour)
     return c0, c1, c2
 
 
@@ -215,8 +215,18 @@ def decide_rarest(
     return Decision(background, total, room, slots, colours, seen)
 
 
+@dataclass
+class Transitions:
+    """What finalising reads of one pixel."""
+
+    slots: list[naive.Slot]
+    leader: naive.Candidate
+    returns: int
+    challenger: naive.Candidate
+
+
 def decide_transitions(
-    slots: list[naive.Slot],
+    pixel: Transitions,
     evictions: int,
     radius: float,
     parameters: Parameters,
@@ -226,12 +236,13 @@ def decide_transitions(
     known: bool,
     needed: float,
 ) -> Decision:
-    """Decide about a pixel whose leader is in slot 0."""
-    leader, *others = slots
+    """Decide about a pixel; the leader, where it is the room, becomes a last slot."""
+    leader = naive.Slot(pixel.leader.colour, pixel.returns, pixel.leader.votes, -1, -1)
+    slots = [*pixel.slots, leader]
     colours = [to_rgb(levels_of(slot), colour) for slot in slots]
-    background, total = background_of(slots, radius, colour)
+    background, total = background_of(pixel, radius, colour)
     beyond = [
-        place > 0
+        slot is not leader
         and slot.count > parameters.noise_frames
         and is_beyond(colours[place], background, parameters)
         for place, slot in enumerate(slots)
@@ -239,23 +250,23 @@ def decide_transitions(
     counts, episodes = [s.count for s in slots], [s.episodes for s in slots]
     room = naive.most_episodes(counts, episodes, beyond, parameters.noise_frames)
     seen = slots[room].episodes if room >= 0 else 0
-    share = slots[room].count / max(1, sum(s.count for s in others))
+    share = slots[room].count / max(1, sum(counts[:-1]))
     if not known and leader.episodes >= seen:
-        room, seen, share = 0, leader.episodes, leader.surveys / max(1, n_surveys)
-        # What was counted of it before it led is left out.
-        slots = [replace(leader, count=0), *others]
+        room, seen, share = len(slots) - 1, leader.episodes, leader.count / n_surveys
     if seen < needed:
         room = -1
-    colours_seen = 1 + sum(not s.free for s in others) + evictions
+    colours_seen = len(slots) + evictions
     return Decision(background, total, room, slots, colours, colours_seen, known, share, needed)
 
 
-def background_of(slots: list[naive.Slot], radius: float, colour: Colour) -> tuple[Triple, int]:
-    """Mean of the leader and the surveyed colours like it, and how often they were surveyed."""
-    surveys = [s.surveys for s in slots]
-    # A leader never surveyed counts as seen once.
-    mean = mean_near(slots, 0, radius, [max(1, surveys[0]), *surveys[1:]])
-    return to_rgb(mean, colour), weight_near(slots, 0, radius, surveys)
+def background_of(pixel: Transitions, radius: float, colour: Colour) -> tuple[Triple, int]:
+    """Mean of the leader and of a challenger like it, and how often they were surveyed."""
+    candidates = [
+        naive.Slot(c.colour, count=c.votes) for c in (pixel.leader, pixel.challenger) if c.votes
+    ]
+    votes = [slot.count for slot in candidates]
+    mean = mean_near(candidates, 0, radius, votes)
+    return to_rgb(mean, colour), weight_near(candidates, 0, radius, votes)
 
 
 def known_background(shares: Array, labs: Array) -> Array:
@@ -283,19 +294,19 @@ def finalise_rarest(
 
 
 def finalise_transitions(
-    slots: list[list[naive.Slot]],
+    pixels: list[Transitions],
     evictions: Array,
     parameters: Parameters,
     colour: Colour,
     n_surveys: int,
 ) -> dict[str, Array]:
     shape = evictions.shape
-    behind = [background_of(pixel, merge_radius(parameters), colour) for pixel in slots]
+    behind = [background_of(pixel, merge_radius(parameters), colour) for pixel in pixels]
     shares = np.array([total / max(1, n_surveys) for _, total in behind]).reshape(shape)
     labs = np.array([to_lab(rgb) for rgb, _ in behind]).reshape(*shape, 3)
     known = known_background(shares, labs)
     needed = float(rules.MIN_EPISODES)
-    unknown = [p[0].episodes for p, k in zip(slots, known.ravel(), strict=True) if not k]
+    unknown = [p.returns for p, k in zip(pixels, known.ravel(), strict=True) if not k]
     where_unknown = max(needed, rules.CALLER_EPISODES * median(unknown)) if unknown else needed
     decisions = [
         decide_transitions(
@@ -308,7 +319,7 @@ def finalise_transitions(
             known=bool(is_known),
             needed=needed if is_known else where_unknown,
         )
-        for pixel, evicted, is_known in zip(slots, evictions.ravel(), known.ravel(), strict=True)
+        for pixel, evicted, is_known in zip(pixels, evictions.ravel(), known.ravel(), strict=True)
     ]
     told = tell(decisions, shape)
     claimed = told["episodes"] > 0
@@ -335,10 +346,10 @@ def tell(decisions: list[Decision], shape: tuple[int, ...]) -> dict[str, Array]:
                 "background_count": d.background_count,
                 "room": rgb,
                 "lab": lab,
-                "room_count": room.count or room.surveys,
+                "room_count": room.count,
                 "episodes": room.episodes,
-                "first_frame": room.first if room.count else -1,
-                "last_frame": room.last if room.count else -1,
+                "first_frame": room.first if d.room >= 0 else -1,
+                "last_frame": room.last if d.room >= 0 else -1,
                 "ciede2000": ciede2000(lab, to_lab(d.background)) if d.room >= 0 else 0.0,
                 "colours_seen": d.colours_seen,
             }

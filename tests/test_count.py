@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import naive
@@ -47,40 +48,36 @@ def see(pixels: dict[Any, Any], planes: Any, layout: Layout, frames: Iterable[in
             pixel.see(number, colour)
 
 
+def colours_of(planes: Any) -> list[tuple[int, ...]]:
+    """Read an array (3, h, w) as a colour a pixel."""
+    return [tuple(colour) for colour in planes.reshape(3, -1).T.tolist()]
+
+
 def assert_runs_equal(table: RunTable, pixels: dict[Any, naive.RunPixel]) -> None:
     assert naive.read_slots(table.slots) == naive.slots_of(pixels.values())
-    assert table.evictions.ravel().tolist() == [p.evictions for p in pixels.values()]
-    runs = np.stack([table.run0, table.run1, table.run2], -1).reshape(-1, 3)
-    assert [tuple(run) for run in runs.tolist()] == [p.run for p in pixels.values()]
+    assert table.evictions.ravel().tolist() == [p.slots.evictions for p in pixels.values()]
+    assert colours_of(table.run) == [p.run for p in pixels.values()]
     assert table.run_start.ravel().tolist() == [p.run_start for p in pixels.values()]
     slots, evictions = table.closed(0, table.layout.height)
     closed = [p.closed(table.n_frames) for p in pixels.values()]
     assert naive.read_slots(slots) == naive.slots_of(closed)
-    assert evictions.ravel().tolist() == [p.evictions for p in closed]
-
-
-def with_leaders(table: TransitionTable) -> Any:
-    """Copy the slots, the leaders stored in them."""
-    slots = table.slots.copy()
-    leaders = table.leader0, table.leader1, table.leader2, table.leader_surveys
-    count.store_leaders(0, len(slots), *leaders, slots)
-    return slots
+    assert evictions.ravel().tolist() == [p.slots.evictions for p in closed]
 
 
 def assert_transitions_equal(
     table: TransitionTable, pixels: dict[Any, naive.TransitionPixel]
 ) -> None:
-    leaders = np.stack([table.leader0, table.leader1, table.leader2], -1).reshape(-1, 3)
-    assert [tuple(leader) for leader in leaders.tolist()] == [p.leader for p in pixels.values()]
-    assert table.leader_surveys.ravel().tolist() == [p.leader_surveys for p in pixels.values()]
-    stored = [p.with_leader() for p in pixels.values()]
-    assert naive.read_slots(with_leaders(table)) == naive.slots_of(stored)
-    assert table.slots["episodes"][..., 0].ravel().tolist() == [p.slots[0].episodes for p in stored]
-    assert table.evictions.ravel().tolist() == [p.evictions for p in pixels.values()]
+    assert colours_of(table.leader) == [p.leader.colour for p in pixels.values()]
+    assert table.leader_surveys.ravel().tolist() == [p.leader.votes for p in pixels.values()]
+    assert table.leader_returns.ravel().tolist() == [p.returns for p in pixels.values()]
+    assert table.challenger_votes.ravel().tolist() == [p.challenger.votes for p in pixels.values()]
+    challengers = zip(colours_of(table.challenger), pixels.values(), strict=True)
+    assert all(c == p.challenger.colour for c, p in challengers if p.challenger.votes)
+    assert naive.read_slots(table.slots) == naive.slots_of(pixels.values())
+    assert table.evictions.ravel().tolist() == [p.slots.evictions for p in pixels.values()]
     for history, pixel in zip(table.history.ravel().tolist(), pixels.values(), strict=True):
-        newest = list(pixel.newest)[::-1]
+        newest = pixel.newest[::-1]
         assert [bool(history & (1 << bit)) for bit in range(5)] == [s.is_leader for s in newest]
-        # Once a sample was made the leader's, what it was told before no longer matters.
         assert [bool(history & (32 << bit)) for bit in range(3)] == [s.is_far for s in newest[:3]]
 
 
@@ -148,7 +145,7 @@ def test_merging_equals_the_reference(
     table.merge(counted(kind, later), bands)
     pixels = reference(kind, clip)
     for pixel, its in zip(pixels.values(), reference(kind, later).values(), strict=True):
-        pixel.merge(its, clip.n_frames)
+        pixel.merge(its, clip.n_frames, later.n_frames)
     assert table.n_frames == clip.n_frames + later.n_frames
     assert_equal(table, pixels)
     for chunk in chunks(clip.planes, clip.layout, seed):
@@ -168,28 +165,15 @@ def test_counts_add_up_to_the_frames(clip: Clip) -> None:
     assert (counted_frames[~whole] < clip.n_frames).all()
 
 
-@PROPERTY
-@given(clip=clips(bits=(8,), tolerance=(1, 6, 20)))
-def test_a_slots_colour_is_the_mean_of_its_runs(clip: Clip) -> None:
-    """Runs are counted with their first colour; rounding may add up to a part of a level."""
-    table = counted(RunTable, clip)
-    y, x = clip.layout.height - 1, clip.layout.width - 1
-    deposits: list[naive.Slot] = []
-    pixel = clip.pixels(RunTable)[y, x]
-    shifts = clip.layout.chroma_shift_y, clip.layout.chroma_shift_x
-    for i, colour in enumerate(naive.samples_of(clip.planes, *shifts, (y, x))):
-        run, start = pixel.run, pixel.run_start
-        pixel.see(i, colour)
-        if i and pixel.run_start == i:
-            deposits.append(naive.Slot(run, 1, 0, i - start, start, i - 1))
-    if table.evictions[y, x]:
-        return
-    slots = [slot for slot in naive.read_slots(table.slots[y : y + 1, x : x + 1])[0] if slot.count]
-    assert sum(slot.count for slot in slots) == sum(d.count for d in deposits)
-    for channel in range(3):
-        total = sum(slot.count * slot.colour[channel] / 256 for slot in slots)
-        exact = sum(d.count * d.colour[channel] for d in deposits)
-        assert total == pytest.approx(exact, abs=clip.n_frames * clip.n_frames / 256)
+def test_a_slots_colour_follows_its_samples() -> None:
+    """By one level each; a run longer than all before it is worth more than they are."""
+    clip = replace(ONE_PIXEL, tolerance=6)
+    for run, slot in (([100, 104], 101), ([100, 98], 99), ([100, 104, 104], 104)):
+        table = clip.table(RunTable)
+        colours = [100, 0, *run[1:], 0]
+        for chunk in chunks(one_pixel(colours), table.layout):
+            table.update(chunk, ShuffledBands(0))  # type: ignore[arg-type]
+        assert naive.read_slots(table.slots)[0][0].colour == (slot,) * 3
 
 
 def one_pixel(colours: list[int], clip: Clip = ONE_PIXEL) -> Any:
@@ -214,103 +198,112 @@ def test_sixteen_bit_counters_stop_at_their_largest_value(
         pixel = pixels[0, 0]
         if number == 4:
             table.slots["episodes"][table.slots["count"] > 0] = nearly
-            table.slots["episodes"][..., 0] = nearly
             table.evictions[...] = nearly
-            for place, slot in enumerate(pixel.slots):
-                slot.episodes = nearly if slot.count or place == 0 else slot.episodes
-            pixel.evictions = nearly
+            for slot in pixel.slots.used:
+                slot.episodes = nearly
+            pixel.slots.evictions = nearly
             if isinstance(table, TransitionTable):
-                table.leader_surveys[...] = nearly
-                pixel.leader_surveys = nearly
+                table.slots["count"][table.slots["count"] > 0] = nearly
+                for slot in pixel.slots.used:
+                    slot.count = nearly
+                table.leader_surveys[...] = table.leader_returns[...] = nearly
+                table.challenger_votes[...] = nearly
+                pixel.leader = replace(pixel.leader, votes=nearly)
+                pixel.challenger = replace(pixel.challenger, votes=nearly)
+                pixel.returns = nearly
     assert_equal(table, pixels)
     assert table.evictions[0, 0] == naive.U16_MAX
 
 
 def test_merged_counters_stop_at_their_largest_value() -> None:
-    slots = np.zeros((1, 1, 2), count.SLOT)
-    slots["c0"], slots["count"] = [256, 512], [2**32 - 10, 7]
-    slots["episodes"], slots["surveys"] = [65000, 5], [65000, 65535]
+    slots = np.zeros((1, 1, 2), count.RUN_SLOT)
+    slots["c0"], slots["count"] = [1, 2], [2**32 - 10, 7]
+    slots["episodes"] = [65000, 5]
     slots["first"], slots["last"] = 0, 9
     evictions = np.full((1, 1), 65000, np.uint16)
-    count.merge_slots(
-        0, 1, 20, 1, np.uint8(255), np.uint8(0), slots, evictions, slots.copy(), evictions.copy()
+    count.merge_runs(
+        0, 1, 20, np.uint8(255), np.uint8(0), slots, evictions, slots.copy(), evictions.copy()
     )
     assert slots["count"].tolist() == [[[2**32 - 1, 14]]]
     assert slots["episodes"].tolist() == [[[65535, 10]]]
-    assert slots["surveys"].tolist() == [[[65535, 65535]]]
     assert slots["last"].tolist() == [[[29, 29]]]
     assert evictions.tolist() == [[65535]]
 
 
-def test_the_background_is_not_counted_and_the_change_to_it_is() -> None:
-    start, end = naive.SURVEY_EVERY + 4, naive.SURVEY_EVERY + 13
-    colours = [10] * start + [99] * (end - start) + [10] * 20
-    table = ONE_PIXEL.table(TransitionTable)
-    for chunk in chunks(one_pixel(colours), table.layout):
+def transitions(colours: list[int], clip: Clip = ONE_PIXEL) -> TransitionTable:
+    """Count one pixel."""
+    table = clip.table(TransitionTable)
+    for chunk in chunks(one_pixel(colours), table.layout, 3):
         table.update(chunk, ShuffledBands(0))  # type: ignore[arg-type]
     assert isinstance(table, TransitionTable)
-    leader, other, *rest = naive.read_slots(with_leaders(table))[0]
-    assert leader.colour == (2560, 2560, 2560)
-    assert leader.episodes == 1
-    # Two samples after the change from the background, two before the change to it.
-    assert (other.colour, other.count) == ((99 * 256,) * 3, 4)
-    assert (other.episodes, other.first, other.last) == (2, start, end - 1)
-    assert all(slot.free for slot in rest)
+    return table
+
+
+def test_the_background_is_not_counted_and_the_changes_to_and_from_it_are() -> None:
+    start, end = naive.SURVEY_EVERY + 4, naive.SURVEY_EVERY + 13
+    table = transitions([10] * start + [99] * (end - start) + [10] * 20)
+    (other,) = naive.read_slots(table.slots)[0]
+    assert table.leader[0, 0, 0] == 10
+    assert table.leader_returns[0, 0] == 1
+    # The second sample after the change from the background, the second before that to it.
+    assert (other.colour, other.count) == ((99, 99, 99), 2)
+    assert (other.episodes, other.first, other.last) == (2, start + 1, end - 2)
+
+
+@pytest.mark.parametrize(
+    ("length", "counted"), [(1, [0]), (2, [0, 1]), (3, [1]), (4, [1, 2]), (7, [1, 5])]
+)
+def test_which_samples_of_an_excursion_are_counted(length: int, counted: list[int]) -> None:
+    """Those farthest from its changes within two frames; a single one counts, too."""
+    start = naive.SURVEY_EVERY + 4
+    shown = [60 + 10 * n for n in range(length)]
+    table = transitions([10] * start + shown + [10] * 9, replace(ONE_PIXEL, slots=9))
+    slots = naive.read_slots(table.slots)[0]
+    assert [slot.colour[0] for slot in slots] == [shown[n] for n in counted]
+    assert [slot.first for slot in slots] == [start + n for n in counted]
+    assert table.leader_returns[0, 0] == sum(length - n <= naive.WINDOW for n in counted)
 
 
 @pytest.mark.parametrize(("gap", "episodes"), [(1, 1), (3, 1), (4, 2), (9, 2)])
 def test_transitions_next_to_each_other_are_one_episode(gap: int, episodes: int) -> None:
     """Samples at most four frames apart, so with three frames of background between them."""
-    colours = [10] * 10 + [99] + [10] * gap + [99] + [10] * 10
-    table = ONE_PIXEL.table(TransitionTable)
-    for chunk in chunks(one_pixel(colours), table.layout):
-        table.update(chunk, ShuffledBands(0))  # type: ignore[arg-type]
-    slot = table.slots[0, 0, 1]
-    assert (slot["episodes"], slot["count"]) == (episodes, 2)
+    table = transitions([10] * 10 + [99] + [10] * gap + [99] + [10] * 10)
+    (slot,) = naive.read_slots(table.slots)[0]
+    assert (slot.episodes, slot.count) == (episodes, 2)
 
 
 def test_the_leader_becomes_the_colour_surveyed_most() -> None:
-    """A caller covers the pixel at first; its colour keeps what was counted of it."""
+    """A caller covers the pixel at first; the returns to it stay counted."""
     every = naive.SURVEY_EVERY
-    colours = [99] * (every + 3) + [10] * (9 * every)
-    table = ONE_PIXEL.table(TransitionTable)
-    for chunk in chunks(one_pixel(colours), table.layout, 3):
-        table.update(chunk, ShuffledBands(0))  # type: ignore[arg-type]
-    assert isinstance(table, TransitionTable)
-    assert table.leader0[0, 0] == 10
-    # Of twelve surveys, frame 0 among them, three showed the caller.
+    flicker = [99] * 6 + [50] + [99] * (every - 7)
+    table = transitions([*flicker, *flicker, *[99] * 3, *[10] * (9 * every)])
+    assert table.leader[0, 0, 0] == 10
+    # Of thirteen surveys, frame 0 among them, four showed the caller.
     assert table.leader_surveys[0, 0] == 9
-    caller = table.slots[0, 0][table.slots[0, 0]["c0"] == 99 * 256]
-    assert caller["surveys"].tolist() == [3]
+    assert (table.challenger[0, 0, 0], table.challenger_votes[0, 0]) == (99, 4)
+    slots = {slot.colour[0]: slot for slot in naive.read_slots(table.slots)[0]}
+    change = 7 * every + naive.WINDOW
+    assert set(slots) == {50, 99}
+    assert (slots[99].count, slots[99].episodes) == (2, 2)
+    assert slots[99].first == slots[99].last == change
+    assert table.leader_returns[0, 0] == 1, "the second sample after it covered the caller"
 
 
-def test_the_leader_follows_a_drift_by_one_level_a_survey() -> None:
+def test_a_third_still_colour_takes_votes_from_the_challenger() -> None:
     every = naive.SURVEY_EVERY
-    clip = Clip(ONE_PIXEL.layout, 1, 4, 8, 6, 1, 0.5, 0)
-    colours = [100] * (every + 1) + [104] * (4 * every)
-    table = clip.table(TransitionTable)
-    for chunk in chunks(one_pixel(colours), table.layout):
-        table.update(chunk, ShuffledBands(0))  # type: ignore[arg-type]
-    assert isinstance(table, TransitionTable)
+    table = transitions([10] * (9 * every) + [50] * (3 * every) + [90] * (2 * every))
+    assert table.leader[0, 0, 0] == 10
+    assert (table.challenger[0, 0, 0], table.challenger_votes[0, 0]) == (50, 1)
+    table = transitions([10] * (9 * every) + [50] * (2 * every) + [90] * (5 * every))
+    assert (table.challenger[0, 0, 0], table.challenger_votes[0, 0]) == (90, 3)
+
+
+def test_leader_and_challenger_follow_a_drift_by_one_level_a_survey() -> None:
+    every = naive.SURVEY_EVERY
+    drift = [100] * (every + 1) + [104] * (4 * every)
+    clip = replace(ONE_PIXEL, tolerance=6)
     # The first survey of the new level compares it with the old one: it moved. Then three.
-    assert table.leader0[0, 0] == 103
-
-
-def test_store_and_elect_leaders() -> None:
-    slots = np.zeros((2, 2, 3), count.SLOT)
-    slots["surveys"][..., 1:] = [4, 6]
-    slots["c0"][..., 1:] = [2560, 5120]
-    slots["c0"][1, 1, 1], slots["surveys"][1, 1, 1] = 7680, 6
-    leader0 = np.array([[1, 2], [3, 4]], np.uint8)
-    leader1, leader2 = np.zeros_like(leader0), np.zeros_like(leader0)
-    surveys = np.array([[9, 6], [5, 1]], np.uint16)
-    leaders = leader0, leader1, leader2, surveys
-    count.store_leaders(0, 2, *leaders, slots)
-    assert slots["c0"][..., 0].tolist() == [[256, 512], [768, 1024]]
-    assert slots["surveys"][..., 0].tolist() == surveys.tolist()
-    count.elect_leaders(0, 1, *leaders, slots)
-    assert leader0.tolist() == [[1, 2], [3, 4]], "row 1 is not of the band"
-    count.elect_leaders(1, 2, *leaders, slots)
-    assert leader0.tolist() == [[1, 2], [20, 20]]
-    assert surveys.tolist() == [[9, 6], [6, 6]]
-    assert slots["c0"][1, 0].tolist() == [5120, 2560, 768]
+    assert transitions(drift, clip).leader[0, 0, 0] == 103
+    table = transitions([10] * (9 * every) + drift, clip)
+    assert table.leader[0, 0, 0] == 10
+    assert table.challenger[0, 0, 0] == 103

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import naive
 import naive_finalise
 import numpy as np
@@ -106,46 +108,48 @@ def test_nothing_agrees_with_a_single_pixel() -> None:
     assert agreement.tolist() == [[0]]
 
 
-def few_slots(rng: np.random.Generator) -> np.ndarray:
-    """Make slots (n, n_slots) whose colours are often alike."""
-    slots = np.zeros((20, 5), count.SLOT)
-    for channel in ("c0", "c1", "c2"):
-        slots[channel] = rng.integers(0, 12 * 256, slots.shape)
-    slots["count"] = rng.integers(0, 4, slots.shape) ** 9
-    slots["surveys"] = rng.integers(0, 4, slots.shape) ** 5
-    return slots
-
-
 @PROPERTY
-@given(seed=SEEDS, radius=st.integers(0, 12))
-def test_the_mean_of_alike_colours(seed: int, radius: int) -> None:
-    slots = few_slots(np.random.default_rng(seed))
-    place = np.random.default_rng(seed).integers(0, 5, len(slots))
+@given(
+    seed=SEEDS,
+    radius=st.integers(0, 12),
+    slot=st.sampled_from([count.RUN_SLOT, count.TRANSITION_SLOT]),
+)
+def test_the_mean_of_alike_colours(seed: int, radius: int, slot: Any) -> None:
+    """Few levels, so that colours are often alike; free slots do not matter."""
+    rng = np.random.default_rng(seed)
+    slots = np.zeros((20, 5), slot)
+    for channel in ("c0", "c1", "c2"):
+        slots[channel] = rng.integers(0, 12, slots.shape)
+    slots["count"] = rng.integers(0, 4, slots.shape) ** 9
+    place = rng.integers(0, 5, len(slots))
     slots["count"][np.arange(len(slots)), place] += 1
     levels, total = np.empty((len(slots), 3)), np.empty(len(slots), np.int64)
     select.mean_of_alike(slots, place, radius, levels, total)
-    for i, pixel in enumerate(naive.read_slots(slots)):
-        counts = [slot.count for slot in pixel]
-        mean = naive_finalise.mean_near(pixel, int(place[i]), radius, counts)
+    for i, pixel in enumerate(slots):
+        used = [
+            naive.Slot((int(s["c0"]), int(s["c1"]), int(s["c2"])), count=int(s["count"]))
+            for s in pixel
+        ]
+        counts = [s.count for s in used]
+        mean = naive_finalise.mean_near(used, int(place[i]), radius, counts)
         np.testing.assert_allclose(levels[i], mean, atol=1e-9)
-        assert total[i] == naive_finalise.weight_near(pixel, int(place[i]), radius, counts)
+        assert total[i] == naive_finalise.weight_near(used, int(place[i]), radius, counts)
 
 
 @PROPERTY
 @given(seed=SEEDS, radius=st.integers(0, 12))
 def test_the_mean_of_the_leader(seed: int, radius: int) -> None:
     rng = np.random.default_rng(seed)
-    slots = few_slots(rng)
-    leaders = rng.integers(0, 12, (len(slots), 3)).astype(np.uint8)
-    surveys = rng.integers(0, 3, len(slots)).astype(np.uint16)
-    levels, total = np.empty((len(slots), 3)), np.empty(len(slots), np.int64)
-    select.mean_of_leader(slots, leaders, surveys, radius, levels, total)
-    for i, (_, *others) in enumerate(naive.read_slots(slots)):
-        c0, c1, c2 = leaders[i].tolist()
-        leader = naive.Slot(naive.to_fine((c0, c1, c2)), surveys=int(surveys[i]))
-        pixel = [leader, *others]
-        weights = [max(1, leader.surveys), *(slot.surveys for slot in others)]
-        mean = naive_finalise.mean_near(pixel, 0, radius, weights)
+    leader, challenger = rng.integers(0, 12, (2, 3, 20)).astype(np.uint8)
+    surveys, votes = rng.integers(0, 3, (2, 20)).astype(np.uint16) + np.uint16([[1], [0]])
+    levels, total = np.empty((20, 3)), np.empty(20, np.int64)
+    select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
+    for i in range(20):
+        pair = [
+            naive.Slot(tuple(colours[:, i].tolist()), count=int(n[i]))
+            for colours, n in ((leader, surveys), (challenger, votes))
+        ]
+        counts = [slot.count for slot in pair]
+        mean = naive_finalise.mean_near(pair, 0, radius, counts)
         np.testing.assert_allclose(levels[i], mean, atol=1e-9)
-        weights[0] = leader.surveys
-        assert total[i] == naive_finalise.weight_near(pixel, 0, radius, weights)
+        assert total[i] == naive_finalise.weight_near(pair, 0, radius, counts)

@@ -476,9 +476,9 @@ def _upright(recovery: Recovery, properties: VideoProperties) -> Recovery:
 
 def _refuse_too_large(layout: Layout, slots: int) -> None:
     """Raise where the state would be larger than the machine's memory."""
-    from unveil_kernels.count import SLOT
+    from unveil_kernels.count import RUN_SLOT
 
-    needed = layout.height * layout.width * (slots * SLOT.itemsize + 64)
+    needed = layout.height * layout.width * (slots * RUN_SLOT.itemsize + 64)
     try:
         physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # not every system tells

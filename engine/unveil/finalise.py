@@ -72,6 +72,21 @@ def finalise(table: ColourTable, parameters: Parameters, bands: Bands) -> Recove
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted of a colour at some pixels, arrays of shape (m,)."""
+
+    count: Array
+    episodes: Array
+    first: Array
+    last: Array
+
+    @classmethod
+    def of(cls, slots: Array) -> Counted:
+        """Read it from slots (m,)."""
+        return cls(slots["count"], slots["episodes"], slots["first"], slots["last"])
+
+
+@dataclass(frozen=True, slots=True)
 class _Decided:
     """The recovery's arrays while they are filled band by band."""
 
@@ -113,7 +128,7 @@ class _Decided:
         return Recovery(self.room, self.background, self.confidence, counts, table.times, report)
 
     def set_room(
-        self, band: slice, pixels: Array, slots: Array, rgb: Array, background_lab: Array
+        self, band: slice, pixels: Array, rgb: Array, background_lab: Array, counted: Counted
     ) -> Array:
         """Fill in the room of some of a band's pixels.
 
@@ -123,24 +138,25 @@ class _Decided:
             Its rows.
         pixels
             (m,) numbers of the pixels within the band.
-        slots, rgb
-            (m,) SLOT and (m, 3) float64, what was counted of the room and its colour.
+        rgb
+            (m, 3) float64, the room's colour.
         background_lab
-            (n, 3) float64 L*a*b* of the background of all pixels of the band.
+            (n, 3) L*a*b* of the background of all pixels of the band.
+        counted
+            What was counted of the room.
 
         Returns
         -------
         (rows, w, 3) float64 L*a*b* of the room, 0 where there is none.
         """
-        counted = slots["count"] > 0
         lab = np.zeros((len(background_lab), 3))
         lab[pixels] = to_lab(rgb)
         self.room[band].reshape(-1, 4)[pixels, :3] = np.rint(rgb)
         for target, values in (
-            (self.room_count, np.where(counted, slots["count"], slots["surveys"])),
-            (self.episodes, slots["episodes"]),
-            (self.first_frame, np.where(counted, slots["first"].astype(np.int64), -1)),
-            (self.last_frame, np.where(counted, slots["last"].astype(np.int64), -1)),
+            (self.room_count, counted.count),
+            (self.episodes, counted.episodes),
+            (self.first_frame, counted.first),
+            (self.last_frame, counted.last),
             (self.ciede2000, ciede2000(lab[pixels], background_lab[pixels])),
         ):
             target[band].reshape(-1)[pixels] = values
@@ -164,13 +180,12 @@ def _decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: _
         slots = slots.reshape(-1, slots.shape[2])
         counts, firsts = _field(slots, "count"), _field(slots, "first")
         rows = np.arange(len(slots))
-        most, rarest = np.empty(len(slots), np.int64), np.empty(len(slots), np.int64)
+        most = np.empty(len(slots), np.int64)
         select.most_counted(counts, firsts, parameters.noise_frames, most)
         considered = counts > parameters.noise_frames
         considered[rows, most] = False
         reference = _rgb(slots[rows, most], colour)
-        beyond = _beyond(slots, considered, reference, to_lab(reference), colour, parameters)
-        select.rarest_beyond(counts, firsts, beyond, parameters.noise_frames, rarest)
+        rarest = _rarest_beyond(slots, counts, firsts, considered, reference, colour, parameters)
         levels = np.empty((len(slots), 3))
         total = np.empty(len(slots), np.int64)
         select.mean_of_alike(slots, most, _noise_radius(table), levels, total)
@@ -179,8 +194,10 @@ def _decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: _
         out.background_count[band] = total.reshape(-1, width)
         (pixels,) = np.nonzero(rarest >= 0)
         chosen = slots[pixels, rarest[pixels]]
-        room = _rgb(chosen, colour)
-        room_lab[band] = out.set_room(band, pixels, chosen, room, to_lab(background))
+        behind_lab = to_lab(background)
+        room_lab[band] = out.set_room(
+            band, pixels, _rgb(chosen, colour), behind_lab, Counted.of(chosen)
+        )
         out.evictions[band] = evictions
         out.colours_seen[band] = (counts > 0).sum(1).reshape(-1, width) + evictions
 
@@ -200,17 +217,19 @@ def _decide_transitions(
     """
     height, width = out.confidence.shape
     colour = table.layout.colour
-    leaders = np.stack([table.leader0, table.leader1, table.leader2], -1)
     background = np.empty((height, width, 3), np.float32)
     background_lab = np.empty((height, width, 3), np.float32)
 
     def average(first: int, last: int) -> None:
         band = slice(first, last)
-        slots = table.slots[band].reshape(-1, table.slots.shape[2])
-        levels, total = np.empty((len(slots), 3)), np.empty(len(slots), np.int64)
-        surveys = table.leader_surveys[band].ravel()
+        surveys, votes = table.leader_surveys[band].ravel(), table.challenger_votes[band].ravel()
+        leader, challenger = (
+            np.ascontiguousarray(colours[:, band]).reshape(3, -1)
+            for colours in (table.leader, table.challenger)
+        )
+        levels, total = np.empty((len(surveys), 3)), np.empty(len(surveys), np.int64)
         radius = _noise_radius(table)
-        select.mean_of_leader(slots, leaders[band].reshape(-1, 3), surveys, radius, levels, total)
+        select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
         rgb = to_rgb(levels, colour)
         background[band] = rgb.reshape(-1, width, 3)
         background_lab[band] = to_lab(rgb).reshape(-1, width, 3)
@@ -222,7 +241,7 @@ def _decide_transitions(
     out.background[..., 3] = 255 * known
     needed = np.full((height, width), float(MIN_EPISODES))
     if not known.all():
-        usual = float(np.median(table.slots["episodes"][..., 0][~known]))
+        usual = float(np.median(table.leader_returns[~known]))
         needed[~known] = max(MIN_EPISODES, CALLER_EPISODES * usual)
     consistency = np.zeros((height, width), np.float32)
     room_lab = np.zeros((height, width, 3), np.float32)
@@ -230,36 +249,38 @@ def _decide_transitions(
     def decide(first: int, last: int) -> None:
         band = slice(first, last)
         slots = table.slots[band].reshape(-1, table.slots.shape[2])
-        leader_rgb = to_rgb(leaders[band].reshape(-1, 3).astype(np.float64), colour)
-        behind = background[band].reshape(-1, 3)
-        behind_lab = background_lab[band].reshape(-1, 3)
-        surveys = table.leader_surveys[band].ravel()
+        least = needed[band].ravel()
+        returns, surveys = table.leader_returns[band].ravel(), table.leader_surveys[band].ravel()
         counts, episodes = _field(slots, "count"), _field(slots, "episodes")
         rows = np.arange(len(slots))
-        counts[:, 0] = 0  # what was counted of the leader before it led
-        considered = counts > parameters.noise_frames
+        considered = (counts > parameters.noise_frames) & (episodes >= least[:, None])
+        behind_lab = background_lab[band].reshape(-1, 3)
+        behind = background[band].reshape(-1, 3)
         beyond = _beyond(slots, considered, behind, behind_lab, colour, parameters)
         place = np.empty(len(slots), np.int64)
         select.most_episodes(counts, episodes, beyond, parameters.noise_frames, place)
         seen = np.where(place >= 0, episodes[rows, place], 0)
         share = counts[rows, place] / np.maximum(1, counts.sum(1))
         # Where the background is not known the leader is a colour like any other.
-        leads = ~known[band].ravel() & (episodes[:, 0] >= seen)
-        place[leads] = 0
-        seen[leads] = episodes[leads, 0]
+        leads = ~known[band].ravel() & (returns >= np.maximum(seen, least))
         share[leads] = surveys[leads] / table.n_surveys
-        place[seen < needed[band].ravel()] = -1
         consistency[band] = share.reshape(-1, width)
 
-        (pixels,) = np.nonzero(place >= 0)
+        (pixels,) = np.nonzero(leads | (place >= 0))
+        led = leads[pixels]
         chosen = slots[pixels, place[pixels]]
-        led = place[pixels] == 0
-        chosen["surveys"][led] = surveys[pixels[led]]
-        chosen["count"][led] = 0
-        room = np.where(led[:, None], leader_rgb[pixels], _rgb(chosen, colour))
-        room_lab[band] = out.set_room(band, pixels, chosen, room, behind_lab)
+        levels = np.stack([chosen["c0"], chosen["c1"], chosen["c2"]], -1).astype(np.float64)
+        leader = table.leader[:, band].reshape(3, -1).T
+        levels[led] = leader[pixels[led]]
+        counted = Counted(
+            np.where(led, surveys[pixels], chosen["count"]),
+            np.where(led, returns[pixels], chosen["episodes"]),
+            np.where(led, -1, chosen["first"].astype(np.int64)),
+            np.where(led, -1, chosen["last"].astype(np.int64)),
+        )
+        room_lab[band] = out.set_room(band, pixels, to_rgb(levels, colour), behind_lab, counted)
         out.evictions[band] = table.evictions[band]
-        others = (_field(slots, "surveys") + counts > 0)[:, 1:].sum(1).reshape(-1, width)
+        others = (counts > 0).sum(1).reshape(-1, width)
         out.colours_seen[band] = 1 + others + table.evictions[band]
 
     bands.run(decide, height, max(1, BAND_PIXELS // width))
@@ -281,8 +302,43 @@ def _field(slots: Array, name: str) -> Array:
 
 
 def _rgb(slots: Array, colour: Colour) -> Array:
-    """RGB of the slots' mean colours, (..., 3) float64."""
-    return to_rgb(np.stack([slots["c0"], slots["c1"], slots["c2"]], -1) / 256.0, colour)
+    """RGB of the slots' colours, (..., 3) float64."""
+    levels = np.stack([slots["c0"], slots["c1"], slots["c2"]], -1)
+    return to_rgb(levels.astype(np.float64), colour)
+
+
+def _rarest_beyond(
+    slots: Array,
+    counts: Array,
+    firsts: Array,
+    considered: Array,
+    background: Array,
+    colour: Colour,
+    parameters: Parameters,
+) -> Array:
+    """Place of each pixel's least counted slot that is not the background, -1 for none.
+
+    The rarest of the considered slots (n, n_slots) is mostly far enough: the next one is
+    only compared where it is not, for comparing is dear.
+    """
+    background_lab = to_lab(background)
+    untried = considered.copy()
+    chosen = np.full(len(slots), -1)
+    pixels = np.flatnonzero(untried.any(1))
+    while len(pixels):
+        place = np.empty(len(pixels), np.int64)
+        select.rarest_beyond(
+            counts[pixels], firsts[pixels], untried[pixels], parameters.noise_frames, place
+        )
+        pixels, place = pixels[place >= 0], place[place >= 0]
+        tried = np.zeros((len(pixels), considered.shape[1]), np.bool_)
+        tried[np.arange(len(pixels)), place] = True
+        behind, behind_lab = background[pixels], background_lab[pixels]
+        far = _beyond(slots[pixels], tried, behind, behind_lab, colour, parameters).any(1)
+        chosen[pixels[far]] = place[far]
+        untried[pixels, place] = False
+        pixels = pixels[~far]
+    return chosen
 
 
 def _beyond(

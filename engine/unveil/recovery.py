@@ -43,7 +43,11 @@ COLUMNS: Final[dict[str, tuple[str, str, str]]] = {
     "room_r": ("uint8", "sRGB level", "red of the room, null where not recovered"),
     "room_g": ("uint8", "sRGB level", "green of the room, null where not recovered"),
     "room_b": ("uint8", "sRGB level", "blue of the room, null where not recovered"),
-    "room_count": ("uint32", "sample", "frames counted that showed the room's colour"),
+    "room_count": (
+        "uint32",
+        "sample",
+        "frames counted that showed the room's colour (transitions: at most 65535)",
+    ),
     "episodes": ("uint32", "episode", "separate times at which the room's colour came up"),
     "first_frame": ("int64", "frame", "first counted frame with the room's colour, from 0"),
     "last_frame": ("int64", "frame", "last counted frame with the room's colour, from 0"),

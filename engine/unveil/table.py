@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -30,26 +31,42 @@ class ColourTable(ABC):
     """Quantised colour counts of every pixel, bounded whatever the recording's length.
 
     A table is a handful of named arrays (`arrays`). `update` is the hot verb. `merge` adds
-    a later stretch of frames; it is associative as long as no slot is evicted, exactly so
-    with a tolerance of 0, else up to which of two like colours names their slot. Nothing
-    here changes with the number of threads or the size of chunks.
+    a later stretch of frames; what it is associative in the subclasses say. Nothing here
+    changes with the number of threads or the size of chunks.
 
     Not thread-safe: one thread updates, the bands share the work.
+
+    Parameters
+    ----------
+    layout
+        Of the frames that will be counted.
+    slots
+        Colours remembered per pixel.
+    bits, tolerance
+        As in `Parameters`.
     """
 
     method: ClassVar[str]
-    episode_gap: ClassVar[int]
+    slot: ClassVar[np.dtype[np.void]]
+    """One remembered colour, as `unveil_kernels.count` defines it."""
+    names: ClassVar[tuple[str, ...]]
+    """The arrays of the state, those of every table first."""
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         self.layout = layout
+        self.n_slots = slots
         self.bits = bits
         self.tolerance = tolerance
         self.n_frames = 0
         self.times = TimeIndex()
-        # Zeros are free slots; the system hands them out page by page as they are touched.
         shape = (layout.height, layout.width)
-        self.slots = np.zeros((*shape, slots), count.SLOT)
+        self.slots = _aligned_zeros((*shape, self._counted_slots), self.slot)
         self.evictions = np.zeros(shape, np.uint16)
+
+    @property
+    def _counted_slots(self) -> int:
+        """How many of the remembered colours have a slot."""
+        return self.n_slots
 
     @property
     def mask(self) -> np.uint8:
@@ -57,9 +74,9 @@ class ColourTable(ABC):
         return np.uint8(256 - (1 << (8 - self.bits)))
 
     @property
-    @abstractmethod
     def arrays(self) -> dict[str, Array]:
         """All arrays by name, as they are saved."""
+        return {name: getattr(self, name) for name in self.names}
 
     @property
     def bytes_per_pixel(self) -> float:
@@ -138,7 +155,7 @@ class ColourTable(ABC):
             colour = Colour(**header["layout"].pop("colour"))
             table = kind(
                 Layout(**header["layout"], colour=colour),
-                slots=arrays["slots"].shape[2],
+                slots=parameters["slots"],
                 bits=parameters["bits"],
                 tolerance=parameters["tolerance"],
             )
@@ -157,21 +174,7 @@ class ColourTable(ABC):
         return table, parameters
 
     def _identity(self) -> tuple[object, ...]:
-        return self.method, self.layout, self.slots.shape[2], self.bits, self.tolerance
-
-    def _merge_slots(self, others: ColourTable, first: int, last: int) -> None:
-        count.merge_slots(
-            first,
-            last,
-            self.n_frames,
-            self.episode_gap,
-            self.mask,
-            np.uint8(self.tolerance),
-            self.slots,
-            self.evictions,
-            others.slots,
-            others.evictions,
-        )
+        return self.method, self.layout, self.n_slots, self.bits, self.tolerance
 
     @abstractmethod
     def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
@@ -191,22 +194,21 @@ class ColourTable(ABC):
 
 
 class RunTable(ColourTable):
-    """Counts every run of every colour: zoomg's method, with bounded slots."""
+    """Counts every run of every colour: zoomg's method, with bounded slots.
+
+    Merging is associative as long as no colour is evicted: exactly so with a tolerance of 0,
+    else up to which of two like colours names their slot.
+    """
 
     method = "rarest"
-    episode_gap = 1
+    slot = count.RUN_SLOT
+    names = ("slots", "evictions", "run", "run_start")
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
         shape = (layout.height, layout.width)
-        self.run0, self.run1, self.run2 = (np.zeros(shape, np.uint8) for _ in range(3))
+        self.run = np.zeros((3, *shape), np.uint8)
         self.run_start = np.zeros(shape, np.uint32)
-
-    @property
-    def arrays(self) -> dict[str, Array]:
-        """All arrays by name, as they are saved."""
-        names = ("slots", "evictions", "run0", "run1", "run2", "run_start")
-        return {name: getattr(self, name) for name in names}
 
     def closed(self, first_row: int, last_row: int) -> tuple[Array, Array]:
         """Copy a band's slots and evictions, the runs that still go on counted."""
@@ -224,9 +226,7 @@ class RunTable(ColourTable):
             len(slots),
             self.mask,
             np.uint8(self.tolerance),
-            self.run0[band],
-            self.run1[band],
-            self.run2[band],
+            self.run[:, band],
             self.run_start[band],
             slots,
             evictions,
@@ -242,9 +242,7 @@ class RunTable(ColourTable):
             self.layout.chroma_shift_x,
             self.mask,
             np.uint8(self.tolerance),
-            self.run0,
-            self.run1,
-            self.run2,
+            self.run,
             self.run_start,
             self.slots,
             self.evictions,
@@ -253,33 +251,55 @@ class RunTable(ColourTable):
     def _remember(self, chunk: Chunk) -> None:
         """Nothing: the runs that go on are in the state."""
 
-    def _remember_merged(self, later: Self) -> None:
-        """Nothing, likewise."""
-
     def _merge(self, later: Self, first_row: int, last_row: int) -> None:
         band = slice(first_row, last_row)
         self._close(self.slots[band], self.evictions[band], band)
-        self._merge_slots(later, first_row, last_row)
-        for mine, its in (
-            (self.run0, later.run0),
-            (self.run1, later.run1),
-            (self.run2, later.run2),
-        ):
-            mine[band] = its[band]
+        count.merge_runs(
+            first_row,
+            last_row,
+            self.n_frames,
+            self.mask,
+            np.uint8(self.tolerance),
+            self.slots,
+            self.evictions,
+            later.slots,
+            later.evictions,
+        )
+        self.run[:, band] = later.run[:, band]
         self.run_start[band] = later.run_start[band] + np.uint32(self.n_frames)
+
+    def _remember_merged(self, later: Self) -> None:
+        """Nothing, likewise."""
 
 
 class TransitionTable(ColourTable):
-    """Counts only samples next to a change from or to the background."""
+    """Counts only samples around a change from or to the background.
+
+    One of the remembered colours is the leader, which has arrays of its own.
+
+    Merging is associative where colours are compared exactly (8 bits, a tolerance of 0), no
+    colour is evicted and no counter is full: in the leader, its surveys and the challenger
+    where at most two colours of a pixel ever stood still; in all the rest where, besides,
+    the parts have one leader. Where it changes hands, what was counted of a colour while
+    it led has no times of its own.
+    """
 
     method = "transitions"
-    episode_gap = count.EPISODE_GAP
+    slot = count.TRANSITION_SLOT
+    by_pixel: ClassVar[tuple[str, ...]] = (
+        *("leader", "leader_surveys", "leader_returns", "challenger", "challenger_votes"),
+        *("history", "slots", "evictions"),
+    )
+    """Arrays with a value, or several, a pixel, in the order of the kernels' arguments."""
+    names = (*by_pixel, "tail0", "tail1", "tail2", "surveyed")
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
         shape = (layout.height, layout.width)
-        self.leader0, self.leader1, self.leader2 = (np.zeros(shape, np.uint8) for _ in range(3))
-        self.leader_surveys = np.zeros(shape, np.uint16)
+        self.leader, self.challenger = (np.zeros((3, *shape), np.uint8) for _ in range(2))
+        self.leader_surveys, self.leader_returns, self.challenger_votes = (
+            np.zeros(shape, np.uint16) for _ in range(3)
+        )
         self.history = np.full(shape, count.UNCHANGED, np.uint8)
         self.tail0, self.tail1, self.tail2 = layout.empty(count.WINDOW)
         for tail in (self.tail0, self.tail1, self.tail2):
@@ -288,13 +308,8 @@ class TransitionTable(ColourTable):
         self.surveyed = np.zeros(1, np.int64)
 
     @property
-    def arrays(self) -> dict[str, Array]:
-        """All arrays by name, as they are saved."""
-        names = (
-            *("slots", "evictions", "leader0", "leader1", "leader2", "leader_surveys"),
-            *("history", "tail0", "tail1", "tail2", "surveyed"),
-        )
-        return {name: getattr(self, name) for name in names}
+    def _counted_slots(self) -> int:
+        return self.n_slots - 1
 
     @property
     def n_surveys(self) -> int:
@@ -317,10 +332,11 @@ class TransitionTable(ColourTable):
             self.mask,
             np.uint8(self.tolerance),
             self.far,
-            self.leader0,
-            self.leader1,
-            self.leader2,
+            self.leader,
             self.leader_surveys,
+            self.leader_returns,
+            self.challenger,
+            self.challenger_votes,
             self.history,
             self.tail0,
             self.tail1,
@@ -338,25 +354,40 @@ class TransitionTable(ColourTable):
             tail[: count.WINDOW - len(newest)] = tail[len(newest) :]
             tail[count.WINDOW - len(newest) :] = newest
 
-    def _leaders(self) -> tuple[Array, ...]:
-        return self.leader0, self.leader1, self.leader2, self.leader_surveys, self.slots
-
     def _merge(self, later: Self, first_row: int, last_row: int) -> None:
-        band = slice(first_row, last_row)
-        count.store_leaders(first_row, last_row, *self._leaders())
-        count.store_leaders(first_row, last_row, *later._leaders())
-        self._merge_slots(later, first_row, last_row)
-        count.elect_leaders(first_row, last_row, *self._leaders())
-        self.history[band] = later.history[band]
-        # Two frames for each chroma row of the band; bands begin at whole chroma rows.
-        shift = self.layout.chroma_shift_y
-        chroma = slice(first_row >> shift, -(-last_row >> shift))
-        self.tail0[:, band] = later.tail0[:, band]
-        self.tail1[:, chroma] = later.tail1[:, chroma]
-        self.tail2[:, chroma] = later.tail2[:, chroma]
+        count.merge_transitions(
+            first_row,
+            last_row,
+            self.n_frames,
+            later.n_frames,
+            self.mask,
+            np.uint8(self.tolerance),
+            *(getattr(self, name) for name in self.by_pixel),
+            *(getattr(later, name) for name in self.by_pixel),
+        )
 
     def _remember_merged(self, later: Self) -> None:
         self.surveyed += later.surveyed
+        for mine, its in (
+            (self.tail0, later.tail0),
+            (self.tail1, later.tail1),
+            (self.tail2, later.tail2),
+        ):
+            # A stretch of one frame has a tail of one.
+            n_new = min(later.n_frames, count.WINDOW)
+            mine[: count.WINDOW - n_new] = mine[n_new:]
+            mine[count.WINDOW - n_new :] = its[count.WINDOW - n_new :]
+
+
+def _aligned_zeros(shape: tuple[int, ...], slot: np.dtype[np.void]) -> Array:
+    """Make free slots that begin on a cache line, so that a pixel's do not lie on two.
+
+    The system hands their memory out page by page as it is touched.
+    """
+    n_bytes = math.prod(shape) * slot.itemsize
+    memory = np.zeros(n_bytes + count.CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % count.CACHE_LINE
+    return memory[start : start + n_bytes].view(slot).reshape(shape)
 
 
 TABLES: Final[dict[str, type[ColourTable]]] = {

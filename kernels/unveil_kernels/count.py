@@ -1,18 +1,24 @@
 """Quantised colour counts per pixel, updated in place from chunks of frames.
 
-A pixel has a few slots; a slot is one colour with its counts (`SLOT`). Two accumulators
-fill them: `count_runs` deposits every run of a colour, `count_transitions` only samples
-next to a change from or to the pixel's leader, the still colour that a survey of every
+A pixel has a few slots; a slot is one colour with its counts (`RUN_SLOT`,
+`TRANSITION_SLOT`). Two accumulators fill them: `count_runs` deposits every run of a
+colour, `count_transitions` only the samples nearest to a pixel's leader but one or two
+frames away from it. The leader is the still colour that a survey of every
 `SURVEY_EVERY`-th frame finds most often.
 
 Kernels work on the rows `first_row <= row < last_row`, so that threads can share one
 state. Colours are three 8-bit channels; the second and third may be subsampled by
-`2**shift_y` and `2**shift_x`. Two colours are the same where no channel, of which only
-the bits in `mask` count, differs by more than `tolerance` levels.
+`2**shift_y` and `2**shift_x`. Two colours are alike where no channel, of which only the
+bits in `mask` count, differs by more than `tolerance` levels.
 
-Whole rows are compared first, in loops that vectorise; only where a sample must be
-counted is a slot touched. Arithmetic on 8-bit values is cast back to 8 bits at every
-step: otherwise it widens to 64 bits and those loops become nine times slower.
+Whole rows are compared in loops that vectorise. What must be counted is listed over the
+frames of a chunk and deposited afterwards: first all slots of the list are touched, which
+waits for memory once and not once a sample, then they are changed in the list's order.
+When that happens changes nothing but the time it takes.
+
+Arithmetic on 8-bit values is cast back to 8 bits at every step: otherwise it widens to
+64 bits and those loops become nine times slower. A loop reads and writes few arrays: with
+more than eight pairs of them that might overlap it would not be vectorised at all.
 """
 
 from __future__ import annotations
@@ -21,22 +27,42 @@ import numpy as np
 
 from unveil_kernels._jit import inlined, kernel
 
-SLOT = np.dtype(
+RUN_SLOT = np.dtype(
     [
-        ("c0", np.uint16),  # mean of each channel, in 1/256 of a level
-        ("c1", np.uint16),
-        ("c2", np.uint16),
-        ("episodes", np.uint16),  # separate times at which the colour came up, saturating
-        ("surveys", np.uint16),  # surveyed frames in which it was seen, saturating
-        ("count", np.uint32),  # samples counted
+        ("c0", np.uint8),  # the colour
+        ("c1", np.uint8),
+        ("c2", np.uint8),
+        ("episodes", np.uint16),  # separate times at which it came up, saturating
+        ("count", np.uint32),  # samples counted, saturating
         ("first", np.uint32),  # frame of the first and of the last of them
         ("last", np.uint32),
     ]
 )
-"""One colour of a pixel. A slot is free where `count` and `surveys` are both 0."""
+"""One colour of a pixel. A slot is free where `count` is 0; free ones are the last.
+
+The colour is that of the most samples deposited at once, and from then on follows each
+deposit by one level: a running median (sigma-delta estimation, Manzanera and Richefeu 2004).
+"""
+
+TRANSITION_SLOT = np.dtype(
+    [
+        ("c0", np.uint8),
+        ("c1", np.uint8),
+        ("c2", np.uint8),
+        ("spare", np.uint8),
+        ("episodes", np.uint16),
+        ("count", np.uint16),
+        ("first", np.uint32),
+        ("last", np.uint32),
+    ]
+)
+"""The same in 16 bytes: four make a cache line. Its `count` stops at 65535."""
 
 WINDOW = 2
-"""A sample is next to a change where the leader shows at most so many frames away."""
+"""Frames after a change to or from the leader at which the first sample is counted.
+
+The sample farthest from a change is the least blended with what was before it.
+"""
 
 EPISODE_GAP = 2 * WINDOW
 """Transitions nearer than this, in frames, are one: a single flicker of the edge."""
@@ -58,6 +84,12 @@ Bits 0 to 4 tell of the newest five samples, the newest lowest, whether they wer
 leader; bits 5 to 7 of the newest three whether they were far from it.
 """
 
+LISTED_ROWS = 4
+"""Samples of a row that are listed before they are deposited: so many rows full."""
+
+CACHE_LINE = 64
+"""Bytes that memory hands over at once."""
+
 ALL_BITS = np.uint8(255)
 U16_MAX = 65535
 U32_MAX = 4294967295
@@ -65,106 +97,171 @@ U32_MAX = 4294967295
 
 @inlined
 def same_colour(a0, a1, a2, b0, b1, b2, mask, tolerance):
-    """Whether two colours of 8-bit channels, given as integers, count as one."""
+    """Whether two colours of 8-bit channels are alike."""
     return (
-        (abs((a0 & mask) - (b0 & mask)) <= tolerance)
-        & (abs((a1 & mask) - (b1 & mask)) <= tolerance)
-        & (abs((a2 & mask) - (b2 & mask)) <= tolerance)
+        (abs(np.int32(a0 & mask) - np.int32(b0 & mask)) <= tolerance)
+        & (abs(np.int32(a1 & mask) - np.int32(b1 & mask)) <= tolerance)
+        & (abs(np.int32(a2 & mask) - np.int32(b2 & mask)) <= tolerance)
     )
 
 
 @inlined
-def _mean(mean, value, share):
-    """Move a mean, in 1/256 of a level, by its new samples' share of all of them."""
-    difference = np.float32(np.int32(value) - np.int32(mean))
-    return np.uint16(np.float32(mean) + difference * share + np.float32(0.5))
+def _followed(level, sample):
+    """Return a level moved by one towards a sample's."""
+    return np.uint8(np.int32(level) + np.int32(sample > level) - np.int32(sample < level))
 
 
 @inlined
-def _find_slot(slots, x, start, c0, c1, c2, mask, tolerance):
-    """Return the slot for a colour in 1/256 of a level, and whether it is new to it.
-
-    That is, from slot `start` on, the first of the same colour, else a free one, else the
-    one with the fewest sightings (of these the one not seen for longest), whose colour is
-    evicted.
-    """
-    n_slots = slots.shape[1]
-    level0 = (np.int32(c0) + 128) >> 8
-    level1 = (np.int32(c1) + 128) >> 8
-    level2 = (np.int32(c2) + 128) >> 8
-    s = start
-    new = False
-    while s < n_slots:
-        new = (slots[x, s]["count"] | slots[x, s]["surveys"]) == 0
-        if new or same_colour(
-            level0,
-            level1,
-            level2,
-            (np.int32(slots[x, s]["c0"]) + 128) >> 8,
-            (np.int32(slots[x, s]["c1"]) + 128) >> 8,
-            (np.int32(slots[x, s]["c2"]) + 128) >> 8,
-            mask,
-            tolerance,
+def _find_slot(slots, x, c0, c1, c2, mask, tolerance):
+    """Return the first slot of a pixel that is alike, else a free one, else their number."""
+    s = 0
+    while s < slots.shape[1]:
+        if slots[x, s]["count"] == 0:
+            break
+        if same_colour(
+            slots[x, s]["c0"], slots[x, s]["c1"], slots[x, s]["c2"], c0, c1, c2, mask, tolerance
         ):
             break
         s += 1
-    if s == n_slots:
-        new = True
-        s = start
-        fewest = np.int64(slots[x, s]["count"]) + np.int64(slots[x, s]["surveys"])
-        for other in range(start + 1, n_slots):
-            sightings = np.int64(slots[x, other]["count"]) + np.int64(slots[x, other]["surveys"])
-            if (sightings < fewest) | (
-                (sightings == fewest) & (slots[x, other]["last"] < slots[x, s]["last"])
-            ):
-                s = other
-                fewest = sightings
-    return s, new
+    return s
+
+
+@inlined
+def _rarest_slot(slots, x):
+    """Return the slot with the fewest samples, of these the one not seen for longest."""
+    s = 0
+    for other in range(1, slots.shape[1]):
+        if (slots[x, other]["count"] < slots[x, s]["count"]) | (
+            (slots[x, other]["count"] == slots[x, s]["count"])
+            & (slots[x, other]["last"] < slots[x, s]["last"])
+        ):
+            s = other
+    return s
+
+
+@inlined
+def _fill(slot, c0, c1, c2, episodes, count, first, last):
+    """Write all of a slot."""
+    slot["c0"] = c0
+    slot["c1"] = c1
+    slot["c2"] = c2
+    slot["episodes"] = episodes
+    slot["count"] = count
+    slot["first"] = first
+    slot["last"] = last
+
+
+@inlined
+def _follow(slot, c0, c1, c2):
+    """Move a slot's colour by one level towards another one."""
+    slot["c0"] = _followed(slot["c0"], c0)
+    slot["c1"] = _followed(slot["c1"], c1)
+    slot["c2"] = _followed(slot["c2"], c2)
 
 
 @inlined
 def _deposit(
-    slots, x, start, c0, c1, c2, episodes, surveys, count, first, last, gap, mask, tolerance
+    slots, x, c0, c1, c2, episodes, count, first, last, gap, most_counted, mask, tolerance
 ):
-    """Add samples of one colour to the slots from `start` on of pixel `x` of a row.
+    """Add samples of one colour to pixel `x` of a row of slots; return 1 if one was evicted.
 
-    The colour is in 1/256 of a level; `episodes` to `last` are what the slot's fields of
-    these names gain. Samples at most `gap` frames after the slot's last ones
-    continue its episode. Returns the slot, and 1 where it was taken from another colour.
+    `episodes` to `last` are what the slot's fields of these names gain. Samples at most `gap`
+    frames after the slot's last ones continue its episode. `most_counted` is the largest
+    value of the slots' `count`.
     """
-    s, new = _find_slot(slots, x, start, c0, c1, c2, mask, tolerance)
-    evicted = np.uint16(0)
-    if new:
-        evicted = np.uint16((slots[x, s]["count"] | slots[x, s]["surveys"]) != 0)
+    evicted = 0
+    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
+    if s == slots.shape[1]:
+        evicted = 1
+        s = _rarest_slot(slots, x)
+        slots[x, s]["count"] = 0
+    slot = slots[x, s]
+    had = np.int64(slot["count"])
+    if had == 0:
+        _fill(slot, c0, c1, c2, episodes, count, first, last)
+    else:
+        if had < count:
+            slot["c0"] = c0
+            slot["c1"] = c1
+            slot["c2"] = c2
+        else:
+            _follow(slot, c0, c1, c2)
+        new_episodes = episodes - np.int64(first <= np.int64(slot["last"]) + gap)
+        slot["episodes"] = min(np.int64(slot["episodes"]) + new_episodes, U16_MAX)
+        slot["count"] = min(had + count, most_counted)
+        slot["first"] = min(np.int64(slot["first"]), first)
+        slot["last"] = max(np.int64(slot["last"]), last)
+    return evicted
+
+
+@inlined
+def _deposit_newest(slots, x, c0, c1, c2, frame, gap, most_counted, mask, tolerance):
+    """Do what `_deposit` does with one sample that is later than all before: this is hot."""
+    evicted = 0
+    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
+    if s == slots.shape[1]:
+        evicted = 1
+        s = _rarest_slot(slots, x)
+        slots[x, s]["count"] = 0
+    if slots[x, s]["count"] == 0:
         slots[x, s]["c0"] = c0
         slots[x, s]["c1"] = c1
         slots[x, s]["c2"] = c2
-        slots[x, s]["episodes"] = episodes
-        slots[x, s]["surveys"] = surveys
-        slots[x, s]["count"] = count
-        slots[x, s]["first"] = first
-        slots[x, s]["last"] = last
+        slots[x, s]["episodes"] = 1
+        slots[x, s]["count"] = 1
+        slots[x, s]["first"] = frame
+        slots[x, s]["last"] = frame
     else:
-        had = np.float32(slots[x, s]["count"]) + np.float32(slots[x, s]["surveys"])
-        gained = np.float32(count) + np.float32(surveys)
-        share = gained / (had + gained)
-        slots[x, s]["c0"] = _mean(slots[x, s]["c0"], c0, share)
-        slots[x, s]["c1"] = _mean(slots[x, s]["c1"], c1, share)
-        slots[x, s]["c2"] = _mean(slots[x, s]["c2"], c2, share)
-        slots[x, s]["surveys"] = min(np.int64(slots[x, s]["surveys"]) + surveys, U16_MAX)
-        more_episodes = np.int64(episodes)
-        if count > 0:
-            if slots[x, s]["count"] == 0:
-                slots[x, s]["first"] = first
-                slots[x, s]["last"] = last
-            else:
-                if first <= np.int64(slots[x, s]["last"]) + gap:
-                    more_episodes -= 1
-                slots[x, s]["first"] = min(np.int64(slots[x, s]["first"]), first)
-                slots[x, s]["last"] = max(np.int64(slots[x, s]["last"]), last)
-            slots[x, s]["count"] = min(np.int64(slots[x, s]["count"]) + count, U32_MAX)
-        slots[x, s]["episodes"] = min(np.int64(slots[x, s]["episodes"]) + more_episodes, U16_MAX)
-    return s, evicted
+        slots[x, s]["c0"] = _followed(slots[x, s]["c0"], c0)
+        slots[x, s]["c1"] = _followed(slots[x, s]["c1"], c1)
+        slots[x, s]["c2"] = _followed(slots[x, s]["c2"], c2)
+        more = np.int64(frame - np.int64(slots[x, s]["last"]) > gap)
+        slots[x, s]["episodes"] = min(np.int64(slots[x, s]["episodes"]) + more, U16_MAX)
+        slots[x, s]["count"] = min(np.int64(slots[x, s]["count"]) + 1, most_counted)
+        slots[x, s]["last"] = frame
+    return evicted
+
+
+@inlined
+def _deposit_all(slots, x, others, later_by, gap, most_counted, mask, tolerance):
+    """Deposit a pixel's slots of a later stretch of frames; return how many were evicted."""
+    evicted = 0
+    for s in range(others.shape[1]):
+        if others[x, s]["count"] != 0:
+            evicted += _deposit(
+                slots,
+                x,
+                others[x, s]["c0"],
+                others[x, s]["c1"],
+                others[x, s]["c2"],
+                np.int64(others[x, s]["episodes"]),
+                np.int64(others[x, s]["count"]),
+                np.int64(others[x, s]["first"]) + later_by,
+                np.int64(others[x, s]["last"]) + later_by,
+                gap,
+                most_counted,
+                mask,
+                tolerance,
+            )
+    return evicted
+
+
+@inlined
+def _take_out(slots, x, c0, c1, c2, mask, tolerance):
+    """Free the slot of a colour, if there is one; return its episodes.
+
+    The last used slot moves into its place.
+    """
+    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
+    episodes = np.int64(0)
+    if s < slots.shape[1] and slots[x, s]["count"] != 0:
+        episodes = np.int64(slots[x, s]["episodes"])
+        end = s + 1
+        while end < slots.shape[1] and slots[x, end]["count"] != 0:
+            end += 1
+        slots[x, s] = slots[x, end - 1]
+        slots[x, end - 1]["count"] = 0
+    return episodes
 
 
 @inlined
@@ -174,49 +271,84 @@ def _add(row, x, amount):
 
 
 @kernel
-def _widen_row(chroma, shift_x, row_out):
-    """Repeat each sample of a chroma row so that it lies below its luma samples."""
-    if shift_x == 0:
-        for x in range(len(chroma)):
-            row_out[x] = chroma[x]
-    elif shift_x == 1:
-        for x in range(len(chroma)):
-            row_out[2 * x] = chroma[x]
-            row_out[2 * x + 1] = chroma[x]
-    else:
-        for x in range(len(row_out)):
-            row_out[x] = chroma[x >> shift_x]
+def _touch(slots, listed_x, n_listed):
+    """Read something of every listed pixel's slots, all at once; return its sum.
+
+    The sum is of no use, but only what is used is not left out by the compiler.
+    """
+    total = np.int64(0)
+    for k in range(n_listed):
+        total += np.int64(slots[listed_x[k], 0]["count"])
+        total += np.int64(slots[listed_x[k], slots.shape[1] - 1]["count"])
+    return total
 
 
 @kernel
-def _distance_row(sample, reference, mask, distance_out):
-    """Absolute difference of one channel."""
-    for x in range(len(reference)):
-        a = np.uint8(sample[x] & mask)
-        b = np.uint8(reference[x] & mask)
-        distance_out[x] = np.uint8(np.uint8(max(a, b)) - np.uint8(min(a, b)))
+def _widen_rows(chroma, row, shift_x, rows_out):
+    """Repeat each sample of a chroma row, in every frame, so that it lies below its luma."""
+    for i in range(len(chroma)):
+        samples, wide = chroma[i, row], rows_out[i]
+        if shift_x == 0:
+            for x in range(len(samples)):
+                wide[x] = samples[x]
+        elif shift_x == 1:
+            for x in range(len(samples)):
+                wide[2 * x] = samples[x]
+                wide[2 * x + 1] = samples[x]
+        else:
+            for x in range(len(wide)):
+                wide[x] = samples[x >> shift_x]
+
+
+@inlined
+def _difference(a, b, mask):
+    """Absolute difference of two levels, in 8 bits."""
+    a = np.uint8(a & mask)
+    b = np.uint8(b & mask)
+    return np.uint8(np.uint8(max(a, b)) - np.uint8(min(a, b)))
+
+
+@inlined
+def _distance(a0, a1, a2, b0, b1, b2, mask):
+    """Greatest difference of a channel, in 8 bits."""
+    distance = np.uint8(max(_difference(a0, b0, mask), _difference(a1, b1, mask)))
+    return np.uint8(max(distance, _difference(a2, b2, mask)))
 
 
 @kernel
-def _greater_distance_row(sample, reference, mask, distance_inout):
-    """Raise a distance to the absolute difference of a further channel."""
-    for x in range(len(reference)):
-        a = np.uint8(sample[x] & mask)
-        b = np.uint8(reference[x] & mask)
-        difference = np.uint8(np.uint8(max(a, b)) - np.uint8(min(a, b)))
-        distance_inout[x] = np.uint8(max(distance_inout[x], difference))
+def _differing_row(a0, a1, a2, b0, b1, b2, mask, tolerance, differs_out):
+    """Tell, as 1 or 0, where two rows of colours are not alike; the row `b0` is the length."""
+    for x in range(len(b0)):
+        distance = _distance(a0[x], a1[x], a2[x], b0[x], b1[x], b2[x], mask)
+        differs_out[x] = np.uint8(distance > tolerance)
 
 
 @kernel
-def _find_set(flags, words, found_out):
-    """Write the places of the flags that are 1, read eight at a time as `words`; count them."""
-    n_found = 0
-    for word in range(len(words)):
-        if words[word] != 0:
-            for x in range(8 * word, 8 * word + 8):
-                found_out[n_found] = x
-                n_found += np.int64(flags[x])
-    return n_found
+def _list_set(flags, words, i, listed_x, listed_tag, n_listed):
+    """Append the places of flags that are 1 or 3, and for each `2 * i`, plus 1 for a 3.
+
+    There are flags for whole blocks of 64; they are read eight at a time as `words`. Returns
+    the new length of the list, which must have room for one more than all flags.
+    """
+    for block in range(0, len(words), 8):
+        if (
+            words[block]
+            | words[block + 1]
+            | words[block + 2]
+            | words[block + 3]
+            | words[block + 4]
+            | words[block + 5]
+            | words[block + 6]
+            | words[block + 7]
+        ) == 0:
+            continue
+        for word in range(block, block + 8):
+            if words[word] != 0:
+                for x in range(8 * word, 8 * word + 8):
+                    listed_x[n_listed] = x
+                    listed_tag[n_listed] = 2 * i + np.int64(flags[x] >> 1)
+                    n_listed += np.int64(flags[x] & 1)
+    return n_listed
 
 
 @kernel
@@ -231,17 +363,15 @@ def count_runs(
     shift_x,
     mask,
     tolerance,
-    run0,
-    run1,
-    run2,
+    run,
     run_start,
     slots,
     evictions,
 ):
     """Count every run of every colour.
 
-    A run is a stretch of samples that stay the same colour as its first. It is deposited
-    when it ends; the run that goes on is in `run*` and `run_start`.
+    A run is a stretch of samples that stay alike its first. It is deposited, with the
+    colour of its first sample, when it ends; the run that goes on is in `run` and `run_start`.
 
     Parameters
     ----------
@@ -250,91 +380,126 @@ def count_runs(
     first_row, last_row : int
         The band.
     mask, tolerance : uint8
-    run0, run1, run2 : (h, w) uint8
+    run : (3, h, w) uint8
         First colour of the run that goes on.
     run_start : (h, w) uint32
         Frame in which it began.
-    slots : (h, w, n_slots) SLOT
+    slots : (h, w, n_slots) RUN_SLOT
     evictions : (h, w) uint16
         Colours that lost their slot to another, saturating.
     """
-    width = run0.shape[1]
-    wide1 = np.empty(plane1.shape[2] << shift_x, np.uint8)
-    wide2 = np.empty(plane2.shape[2] << shift_x, np.uint8)
-    distance = np.empty(width, np.uint8)
-    broken = np.zeros(-(-width // 8) * 8, np.uint8)
+    n_frames, width = len(plane0), run.shape[2]
+    wide1 = np.empty((n_frames, plane1.shape[2] << shift_x), np.uint8)
+    wide2 = np.empty(wide1.shape, np.uint8)
+    broken = np.zeros(-(-width // 64) * 64, np.uint8)
     broken_words = broken.view(np.uint64)
-    found = np.empty(len(broken) + 1, np.int64)
-    mask_ = np.int32(mask)
+    room_listed = LISTED_ROWS * len(broken)
+    listed_x = np.empty(room_listed + 1, np.int32)
+    listed_tag = np.empty(room_listed + 1, np.int32)
+    listed_colour = np.empty((room_listed, 3), np.uint8)
+    listed_start = np.empty(room_listed, np.uint32)
+    touched = np.zeros(1, np.int64)
     tolerance_ = np.int32(tolerance)
     for row in range(first_row, last_row):
         chroma_row = row >> shift_y
-        row0, row1, row2, start = run0[row], run1[row], run2[row], run_start[row]
+        if row == first_row or chroma_row != (row - 1) >> shift_y:
+            _widen_rows(plane1, chroma_row, shift_x, wide1)
+            _widen_rows(plane2, chroma_row, shift_x, wide2)
+        row0, row1, row2, start = run[0, row], run[1, row], run[2, row], run_start[row]
         row_slots, row_evictions = slots[row], evictions[row]
-        for i in range(len(plane0)):
+        n_listed = 0
+        for i in range(n_frames):
             frame = first_frame + i
-            luma = plane0[i, row]
-            _widen_row(plane1[i, chroma_row], shift_x, wide1)
-            _widen_row(plane2[i, chroma_row], shift_x, wide2)
+            luma, chroma1, chroma2 = plane0[i, row], wide1[i], wide2[i]
             if frame == 0:
                 row0[:] = luma
-                row1[:] = wide1[:width]
-                row2[:] = wide2[:width]
+                row1[:] = chroma1[:width]
+                row2[:] = chroma2[:width]
                 start[:] = 0
-            _distance_row(luma, row0, mask, distance)
-            _greater_distance_row(wide1, row1, mask, distance)
-            _greater_distance_row(wide2, row2, mask, distance)
-            for x in range(width):
-                broken[x] = np.uint8(distance[x] > tolerance)
-            for k in range(_find_set(broken, broken_words, found)):
-                x = found[k]
-                _, evicted = _deposit(
-                    row_slots,
-                    x,
-                    0,
-                    np.uint16(row0[x]) << 8,
-                    np.uint16(row1[x]) << 8,
-                    np.uint16(row2[x]) << 8,
-                    1,
-                    0,
-                    frame - np.int64(start[x]),
-                    np.int64(start[x]),
-                    frame - 1,
-                    1,
-                    mask_,
-                    tolerance_,
-                )
-                _add(row_evictions, x, evicted)
+            _differing_row(luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, broken)
+            n_before = n_listed
+            n_listed = _list_set(broken, broken_words, i, listed_x, listed_tag, n_listed)
+            for k in range(n_before, n_listed):
+                x = listed_x[k]
+                listed_colour[k, 0] = row0[x]
+                listed_colour[k, 1] = row1[x]
+                listed_colour[k, 2] = row2[x]
+                listed_start[k] = start[x]
                 row0[x] = luma[x]
-                row1[x] = wide1[x]
-                row2[x] = wide2[x]
+                row1[x] = chroma1[x]
+                row2[x] = chroma2[x]
                 start[x] = frame
+            if (i == n_frames - 1) | (n_listed + len(broken) > room_listed):
+                touched[0] = _touch(row_slots, listed_x, n_listed)
+                for k in range(n_listed):
+                    x = listed_x[k]
+                    end = first_frame + np.int64(listed_tag[k] >> 1)
+                    evicted = _deposit(
+                        row_slots,
+                        x,
+                        listed_colour[k, 0],
+                        listed_colour[k, 1],
+                        listed_colour[k, 2],
+                        1,
+                        end - np.int64(listed_start[k]),
+                        np.int64(listed_start[k]),
+                        end - 1,
+                        1,
+                        U32_MAX,
+                        mask,
+                        tolerance_,
+                    )
+                    _add(row_evictions, x, evicted)
+                n_listed = 0
 
 
 @kernel
-def close_runs(
-    n_frames, first_row, last_row, mask, tolerance, run0, run1, run2, run_start, slots, evictions
-):
+def close_runs(n_frames, first_row, last_row, mask, tolerance, run, run_start, slots, evictions):
     """Deposit the runs that still go on after `n_frames` frames; arguments as `count_runs`."""
     for row in range(first_row, last_row):
-        for x in range(run0.shape[1]):
-            _, evicted = _deposit(
+        for x in range(run.shape[2]):
+            evicted = _deposit(
                 slots[row],
                 x,
-                0,
-                np.uint16(run0[row, x]) << 8,
-                np.uint16(run1[row, x]) << 8,
-                np.uint16(run2[row, x]) << 8,
+                run[0, row, x],
+                run[1, row, x],
+                run[2, row, x],
                 1,
-                0,
                 n_frames - np.int64(run_start[row, x]),
                 np.int64(run_start[row, x]),
                 n_frames - 1,
                 1,
-                np.int32(mask),
+                U32_MAX,
+                mask,
                 np.int32(tolerance),
             )
             _add(evictions[row], x, evicted)
+
+
+@kernel
+def merge_runs(
+    first_row, last_row, later_by, mask, tolerance, slots, evictions, its_slots, its_evictions
+):
+    """Add the slots of a later stretch of frames to those of an earlier one.
+
+    Parameters
+    ----------
+    first_row, last_row : int
+        The band.
+    later_by : int
+        Frame of the earlier stretch at which the later one's frame 0 lies.
+    mask, tolerance : uint8
+    slots, evictions : (h, w, n_slots) RUN_SLOT, (h, w) uint16
+        Of the earlier stretch, all its runs closed; changed in place.
+    its_slots, its_evictions : (h, w, m_slots) RUN_SLOT, (h, w) uint16
+        Of the later one.
+    """
+    for row in range(first_row, last_row):
+        for x in range(slots.shape[1]):
+            evicted = _deposit_all(
+                slots[row], x, its_slots[row], later_by, 1, U32_MAX, mask, np.int32(tolerance)
+            )
+            _add(evictions[row], x, np.int64(its_evictions[row, x]) + evicted)
 
 
 @kernel
@@ -350,10 +515,11 @@ def count_transitions(
     mask,
     tolerance,
     far,
-    leader0,
-    leader1,
-    leader2,
+    leader,
     leader_surveys,
+    leader_returns,
+    challenger,
+    challenger_votes,
     history,
     tail0,
     tail1,
@@ -361,12 +527,14 @@ def count_transitions(
     slots,
     evictions,
 ):
-    """Count the samples next to a change from or to each pixel's leader.
+    """Count the samples around a change from or to each pixel's leader.
 
     Counted is a sample that differs from the leader by more than `far` levels in some
-    channel while a sample at most `WINDOW` frames before or after it is the leader's.
-    `far` is over `tolerance`, so that a colour at the border of the two does not flicker
-    in and out. As the future must be known, a sample is counted `WINDOW` frames late.
+    channel and is the second after the leader went, the second before it comes back, or
+    alone between two of the leader's. With a sample that the leader follows within
+    `WINDOW` frames a return to it is counted. `far` is over `tolerance`, so that a
+    colour at the border of the two does not flicker in and out. As the future must be
+    known, a sample is counted `WINDOW` frames late.
 
     Parameters
     ----------
@@ -375,251 +543,311 @@ def count_transitions(
     first_row, last_row : int
         The band.
     mask, tolerance, far : uint8
-    leader0, leader1, leader2 : (h, w) uint8
-        The leader's colour. It follows the surveyed samples by one level at a time, which
-        makes it their running median (sigma-delta estimation, Manzanera and Richefeu 2004).
+    leader : (3, h, w) uint8
+        The leader's colour. It follows the surveyed samples by one level at a time.
     leader_surveys : (h, w) uint16
         Surveyed frames that showed it unmoving, saturating.
+    leader_returns : (h, w) uint16
+        Returns to it, saturating.
+    challenger : (3, h, w) uint8
+        Where the votes are not 0, the most frequent of the other still colours, found with
+        a single counter (Misra and Gries 1982). When it has more votes than the leader
+        surveys, the two change places.
+    challenger_votes : (h, w) uint16
+        Surveyed frames that showed it unmoving, less those that showed a third colour.
     history : (h, w) uint8
         The newest samples, as `UNCHANGED` says.
     tail0, tail1, tail2 : (2, h, w), (2, ch, cw), (2, ch, cw) uint8
         The two frames before `first_frame`; the caller replaces them after each chunk.
-    slots : (h, w, n_slots) SLOT
-        Slot 0 is the leader's: its `episodes` are the returns to it; its colour and its
-        `surveys` stand in the arrays above until `store_leaders`.
+    slots : (h, w, n_slots) TRANSITION_SLOT
+        Colours that are not the leader.
     evictions : (h, w) uint16
         Colours that lost their slot to another, saturating.
     """
-    width = leader0.shape[1]
-    wide1 = np.empty(plane1.shape[2] << shift_x, np.uint8)
-    wide2 = np.empty(plane2.shape[2] << shift_x, np.uint8)
-    before1 = np.empty(len(wide1), np.uint8)
-    before2 = np.empty(len(wide2), np.uint8)
-    distance = np.empty(width, np.uint8)
-    movement = np.empty(width, np.uint8)
-    flags = np.zeros(-(-width // 8) * 8, np.uint8)
+    n_frames, width = len(plane0), leader.shape[2]
+    # Row i is of the frame that is decided on when frame i is seen.
+    wide1 = np.empty((WINDOW + n_frames, plane1.shape[2] << shift_x), np.uint8)
+    wide2 = np.empty(wide1.shape, np.uint8)
+    moved = np.empty(width, np.uint8)
+    other = np.empty(width, np.uint8)
+    differs = np.empty(width, np.uint8)
+    taken = np.empty(width, np.uint8)
+    flags = np.zeros(-(-width // 64) * 64, np.uint8)
     flag_words = flags.view(np.uint64)
-    found = np.empty(len(flags) + 1, np.int64)
-    mask_ = np.int32(mask)
+    room_listed = LISTED_ROWS * len(flags)
+    listed_x = np.empty(room_listed + 1, np.int32)
+    listed_tag = np.empty(room_listed + 1, np.int32)
+    touched = np.zeros(1, np.int64)
     tolerance_ = np.int32(tolerance)
     for row in range(first_row, last_row):
         chroma_row = row >> shift_y
-        row0, row1, row2, row_history = leader0[row], leader1[row], leader2[row], history[row]
-        row_surveys, row_slots, row_evictions = leader_surveys[row], slots[row], evictions[row]
-        for i in range(len(plane0)):
+        if row == first_row or chroma_row != (row - 1) >> shift_y:
+            _widen_rows(tail1, chroma_row, shift_x, wide1)
+            _widen_rows(tail2, chroma_row, shift_x, wide2)
+            _widen_rows(plane1, chroma_row, shift_x, wide1[WINDOW:])
+            _widen_rows(plane2, chroma_row, shift_x, wide2[WINDOW:])
+        row0, row1, row2 = leader[0, row], leader[1, row], leader[2, row]
+        row_surveys, row_returns, row_history = (
+            leader_surveys[row],
+            leader_returns[row],
+            history[row],
+        )
+        rival0, rival1, rival2 = challenger[0, row], challenger[1, row], challenger[2, row]
+        row_votes, row_slots, row_evictions = challenger_votes[row], slots[row], evictions[row]
+        n_listed = 0
+        for i in range(n_frames):
             frame = first_frame + i
-            luma = plane0[i, row]
-            _widen_row(plane1[i, chroma_row], shift_x, wide1)
-            _widen_row(plane2[i, chroma_row], shift_x, wide2)
-            if i >= WINDOW:
-                luma_before = plane0[i - WINDOW, row]
-                chroma1_before = plane1[i - WINDOW, chroma_row]
-                chroma2_before = plane2[i - WINDOW, chroma_row]
-            else:
-                luma_before = tail0[i, row]
-                chroma1_before = tail1[i, chroma_row]
-                chroma2_before = tail2[i, chroma_row]
+            luma, chroma1, chroma2 = plane0[i, row], wide1[i + WINDOW], wide2[i + WINDOW]
             if frame == 0:
                 row0[:] = luma
-                row1[:] = wide1[:width]
-                row2[:] = wide2[:width]
+                row1[:] = chroma1[:width]
+                row2[:] = chroma2[:width]
                 row_surveys[:] = 1
-            _distance_row(luma, row0, mask, distance)
-            _greater_distance_row(wide1, row1, mask, distance)
-            _greater_distance_row(wide2, row2, mask, distance)
-            _advance_row(row_history, distance, tolerance, far, flags)
-            for k in range(_find_set(flags, flag_words, found)):
-                x = found[k]
-                _, evicted = _deposit(
-                    row_slots,
-                    x,
-                    1,
-                    np.uint16(luma_before[x]) << 8,
-                    np.uint16(chroma1_before[x >> shift_x]) << 8,
-                    np.uint16(chroma2_before[x >> shift_x]) << 8,
-                    1,
-                    0,
-                    1,
-                    frame - WINDOW,
-                    frame - WINDOW,
-                    EPISODE_GAP,
-                    mask_,
-                    tolerance_,
-                )
-                _add(row_evictions, x, evicted)
-                # The last sample before the leader's next one stands for a return to it.
-                returned = (row_history[x] >> 1) & 1
-                row_slots[x, 0]["episodes"] = min(
-                    np.int64(row_slots[x, 0]["episodes"]) + returned, U16_MAX
-                )
-            if frame % SURVEY_EVERY == WINDOW:
-                _widen_row(chroma1_before, shift_x, before1)
-                _widen_row(chroma2_before, shift_x, before2)
-                _distance_row(luma, luma_before, ALL_BITS, movement)
-                _greater_distance_row(wide1, before1[:width], ALL_BITS, movement)
-                _greater_distance_row(wide2, before2[:width], ALL_BITS, movement)
-                _survey_row(distance, movement, tolerance, row_surveys, flags)
-                _follow_row(luma, distance, movement, tolerance, row0)
-                _follow_row(wide1, distance, movement, tolerance, row1)
-                _follow_row(wide2, distance, movement, tolerance, row2)
-                for k in range(_find_set(flags, flag_words, found)):
-                    x = found[k]
-                    s, evicted = _deposit(
+            _advance_row(
+                luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, far, row_history
+            )
+            _flag_row(row_history, flags)
+            n_listed = _list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
+            survey = frame % SURVEY_EVERY == WINDOW
+            if survey | (i == n_frames - 1) | (n_listed + len(flags) > room_listed):
+                touched[0] = _touch(row_slots, listed_x, n_listed)
+                for k in range(n_listed):
+                    x, j = listed_x[k], listed_tag[k] >> 1
+                    counted = first_frame + np.int64(j) - WINDOW
+                    evicted = _deposit_newest(
                         row_slots,
                         x,
-                        1,
-                        np.uint16(luma[x]) << 8,
-                        np.uint16(wide1[x]) << 8,
-                        np.uint16(wide2[x]) << 8,
-                        0,
-                        1,
-                        0,
-                        0,
-                        0,
-                        0,
-                        mask_,
+                        plane0[j - WINDOW, row, x] if j >= WINDOW else tail0[j, row, x],
+                        wide1[j, x],
+                        wide2[j, x],
+                        counted,
+                        EPISODE_GAP,
+                        U16_MAX,
+                        mask,
                         tolerance_,
                     )
                     _add(row_evictions, x, evicted)
-                    if row_slots[x, s]["surveys"] > row_surveys[x]:
-                        _promote(row_slots, x, s, row0, row1, row2, row_surveys)
-                        row_history[x] = UNCHANGED  # against the new leader
+                    _add(row_returns, x, np.int64(listed_tag[k] & 1))
+                n_listed = 0
+            if survey:
+                before = plane0[i - WINDOW, row] if i >= WINDOW else tail0[i, row]
+                _differing_row(
+                    luma,
+                    chroma1,
+                    chroma2,
+                    before,
+                    wide1[i],
+                    wide2[i],
+                    ALL_BITS,
+                    np.uint8(STILLNESS),
+                    moved,
+                )
+                _differing_row(luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, other)
+                _survey_row(moved, other, row_surveys, flags)
+                _follow_row(luma, flags, row0)
+                _follow_row(chroma1, flags, row1)
+                _follow_row(chroma2, flags, row2)
+                if not other.any():
+                    continue
+                _differing_row(
+                    luma, chroma1, chroma2, rival0, rival1, rival2, mask, tolerance, differs
+                )
+                _vote_row(other, differs, row_votes, taken)
+                _take_row(luma, taken, rival0)
+                _take_row(chroma1, taken, rival1)
+                _take_row(chroma2, taken, rival2)
+                _follow_row(luma, differs, rival0)
+                _follow_row(chroma1, differs, rival1)
+                _follow_row(chroma2, differs, rival2)
+                _overtaken_row(row_surveys, row_votes, flags)
+                for k in range(_list_set(flags, flag_words, i, listed_x, listed_tag, 0)):
+                    x = listed_x[k]
+                    evicted = _change_places(
+                        row_slots,
+                        x,
+                        frame,
+                        row0,
+                        row1,
+                        row2,
+                        row_surveys,
+                        row_returns,
+                        rival0,
+                        rival1,
+                        rival2,
+                        row_votes,
+                        mask,
+                        tolerance_,
+                    )
+                    _add(row_evictions, x, evicted)
+                    row_history[x] = UNCHANGED  # against the new leader
 
 
 @kernel
-def _advance_row(history, distance, tolerance, far, counted_out):
-    """Shift the newest sample of a row into its history; flag the samples to count."""
+def _advance_row(s0, s1, s2, leader0, leader1, leader2, mask, tolerance, far, history):
+    """Shift the newest sample of a row into its history."""
     for x in range(len(history)):
-        leader = np.uint8(np.uint8(history[x] & np.uint8(15)) << np.uint8(1))
-        away = np.uint8(np.uint8(history[x] & np.uint8(96)) << np.uint8(1))
-        leader = np.uint8(leader | np.uint8(distance[x] <= tolerance))
-        away = np.uint8(away | np.uint8(np.uint8(distance[x] > far) << np.uint8(5)))
-        history[x] = np.uint8(leader | away)
-        counted_out[x] = np.uint8(
-            np.uint8(np.uint8(away & np.uint8(128)) != np.uint8(0))
-            & np.uint8(np.uint8(leader & np.uint8(27)) != np.uint8(0))
-        )
+        distance = _distance(s0[x], s1[x], s2[x], leader0[x], leader1[x], leader2[x], mask)
+        # Bits 4 and 7 are too old to be kept.
+        kept = np.uint8(np.uint8(history[x] & np.uint8(111)) << np.uint8(1))
+        is_leader = np.uint8(distance <= tolerance)
+        is_far = np.uint8(np.uint8(distance > far) << np.uint8(5))
+        history[x] = np.uint8(kept | np.uint8(is_leader | is_far))
 
 
 @kernel
-def _survey_row(distance, movement, tolerance, leader_surveys, challenged_out):
-    """Count the leader where it shows unmoving; flag the other unmoving colours."""
-    for x in range(len(leader_surveys)):
-        still = np.uint8(movement[x] <= np.uint8(STILLNESS))
-        challenged_out[x] = np.uint8(still & np.uint8(distance[x] > tolerance))
-    for x in range(len(leader_surveys)):
-        shown = np.uint8(
-            np.uint8(movement[x] <= np.uint8(STILLNESS)) & np.uint8(distance[x] <= tolerance)
-        )
-        leader_surveys[x] = np.uint16(
-            leader_surveys[x] + np.uint16(shown & np.uint8(leader_surveys[x] < np.uint16(U16_MAX)))
-        )
+def _flag_row(history, flags_out):
+    """Flag the samples of `WINDOW` frames ago: 1 if they are counted, 3 if with a return."""
+    for x in range(len(history)):
+        h = history[x]
+        left = np.uint8(np.uint8(h & np.uint8(24)) == np.uint8(16))
+        comes_back = np.uint8(np.uint8(h & np.uint8(3)) == np.uint8(1))
+        alone = np.uint8(np.uint8(h & np.uint8(10)) == np.uint8(10))
+        is_far = np.uint8(h >= np.uint8(128))
+        counted = np.uint8(is_far & np.uint8(left | np.uint8(comes_back | alone)))
+        returned = np.uint8(np.uint8(h & np.uint8(3)) != np.uint8(0))
+        flags_out[x] = np.uint8(counted | np.uint8(np.uint8(counted & returned) << np.uint8(1)))
 
 
 @kernel
-def _follow_row(sample, distance, movement, tolerance, leader_inout):
-    """Move a channel of the leader one level towards the sample where it shows unmoving."""
-    for x in range(len(leader_inout)):
-        a = sample[x]
-        b = leader_inout[x]
-        shown = np.uint8(
-            np.uint8(movement[x] <= np.uint8(STILLNESS)) & np.uint8(distance[x] <= tolerance)
-        )
-        raised = np.uint8(b + np.uint8(np.uint8(a > b) & shown))
-        leader_inout[x] = np.uint8(raised - np.uint8(np.uint8(a < b) & shown))
-
-
-@inlined
-def _swap_slots(slots, x, a, b):
-    """Exchange two slots of a pixel."""
-    c0, c1, c2 = slots[x, a]["c0"], slots[x, a]["c1"], slots[x, a]["c2"]
-    episodes, surveys = slots[x, a]["episodes"], slots[x, a]["surveys"]
-    count, first, last = slots[x, a]["count"], slots[x, a]["first"], slots[x, a]["last"]
-    slots[x, a] = slots[x, b]
-    slots[x, b]["c0"] = c0
-    slots[x, b]["c1"] = c1
-    slots[x, b]["c2"] = c2
-    slots[x, b]["episodes"] = episodes
-    slots[x, b]["surveys"] = surveys
-    slots[x, b]["count"] = count
-    slots[x, b]["first"] = first
-    slots[x, b]["last"] = last
-
-
-@inlined
-def _store_leader(slots, x, leader0, leader1, leader2, leader_surveys):
-    slots[x, 0]["c0"] = np.uint16(leader0[x]) << 8
-    slots[x, 0]["c1"] = np.uint16(leader1[x]) << 8
-    slots[x, 0]["c2"] = np.uint16(leader2[x]) << 8
-    slots[x, 0]["surveys"] = leader_surveys[x]
-
-
-@inlined
-def _load_leader(slots, x, leader0, leader1, leader2, leader_surveys):
-    leader0[x] = (np.int32(slots[x, 0]["c0"]) + 128) >> 8
-    leader1[x] = (np.int32(slots[x, 0]["c1"]) + 128) >> 8
-    leader2[x] = (np.int32(slots[x, 0]["c2"]) + 128) >> 8
-    leader_surveys[x] = slots[x, 0]["surveys"]
+def _survey_row(moved, other_inout, leader_surveys, shown_out):
+    """Count the leader where it shows unmoving; leave the other unmoving colours in `other`."""
+    for x in range(len(moved)):
+        still = np.uint8(np.uint8(1) - moved[x])
+        shown_out[x] = np.uint8(still & np.uint8(np.uint8(1) - other_inout[x]))
+        other_inout[x] = np.uint8(still & other_inout[x])
+    for x in range(len(moved)):
+        more = np.uint8(shown_out[x] & np.uint8(leader_surveys[x] < np.uint16(U16_MAX)))
+        leader_surveys[x] = np.uint16(leader_surveys[x] + np.uint16(more))
 
 
 @kernel
-def _promote(slots, x, s, leader0, leader1, leader2, leader_surveys):
-    """Make the colour of slot `s` the leader, in slot 0, and the leader's slot its."""
-    _store_leader(slots, x, leader0, leader1, leader2, leader_surveys)
-    _swap_slots(slots, x, 0, s)
-    _load_leader(slots, x, leader0, leader1, leader2, leader_surveys)
+def _vote_row(other, differs_inout, votes, taken_out):
+    """Vote for the challenger, or against it, where another unmoving colour shows.
 
-
-@kernel
-def store_leaders(first_row, last_row, leader0, leader1, leader2, leader_surveys, slots):
-    """Write each pixel's leader into its slot 0; arguments as `count_transitions`."""
-    for row in range(first_row, last_row):
-        for x in range(leader0.shape[1]):
-            _store_leader(
-                slots[row], x, leader0[row], leader1[row], leader2[row], leader_surveys[row]
-            )
-
-
-@kernel
-def elect_leaders(first_row, last_row, leader0, leader1, leader2, leader_surveys, slots):
-    """Make the most surveyed colour of each pixel its leader.
-
-    Of equals the one with the smallest channels wins, so that the order in which slots
-    were filled does not matter. Arguments as `count_transitions`.
+    Where it had no vote left the colour is to take its place, with one vote (`taken_out`);
+    `differs_inout` becomes where the colour is alike the challenger, which is to follow it.
     """
-    for row in range(first_row, last_row):
-        row_slots = slots[row]
-        for x in range(leader0.shape[1]):
-            best = 0
-            for s in range(1, row_slots.shape[1]):
-                a, b = row_slots[x, s], row_slots[x, best]
-                if a["surveys"] > b["surveys"] or (
-                    a["surveys"] == b["surveys"]
-                    and a["surveys"] > 0
-                    and (a["c0"], a["c1"], a["c2"]) < (b["c0"], b["c1"], b["c2"])
-                ):
-                    best = s
-            if best != 0:
-                _swap_slots(row_slots, x, 0, best)
-            _load_leader(
-                row_slots, x, leader0[row], leader1[row], leader2[row], leader_surveys[row]
-            )
+    for x in range(len(other)):
+        has = np.uint8(votes[x] != np.uint16(0))
+        against = np.uint8(other[x] & np.uint8(has & differs_inout[x]))
+        taken_out[x] = np.uint8(other[x] & np.uint8(np.uint8(1) - has))
+        differs_inout[x] = np.uint8(other[x] & np.uint8(has & np.uint8(~against & np.uint8(1))))
+    for x in range(len(other)):
+        more = np.uint8(taken_out[x] | differs_inout[x])
+        less = np.uint8(other[x] & np.uint8(np.uint8(1) - more))
+        more = np.uint8(more & np.uint8(votes[x] < np.uint16(U16_MAX)))
+        votes[x] = np.uint16(np.uint16(votes[x] + np.uint16(more)) - np.uint16(less))
 
 
 @kernel
-def merge_slots(
+def _take_row(sample, taken, colour_inout):
+    """Copy a channel where a flag is 1."""
+    for x in range(len(colour_inout)):
+        a = sample[x]
+        b = colour_inout[x]
+        colour_inout[x] = a if taken[x] != 0 else b
+
+
+@kernel
+def _follow_row(sample, shown, colour_inout):
+    """Move a channel one level towards the sample where a flag is 1."""
+    for x in range(len(colour_inout)):
+        a = sample[x]
+        b = colour_inout[x]
+        flag = shown[x]
+        up = np.uint8(np.uint8(a > b) & flag)
+        down = np.uint8(np.uint8(a < b) & flag)
+        colour_inout[x] = np.uint8(np.uint8(b + up) - down)
+
+
+@kernel
+def _overtaken_row(leader_surveys, votes, overtaken_out):
+    """Flag where the challenger was seen oftener than the leader."""
+    for x in range(len(votes)):
+        overtaken_out[x] = np.uint8(votes[x] > leader_surveys[x])
+
+
+@kernel
+def _change_places(
+    slots,
+    x,
+    frame,
+    leader0,
+    leader1,
+    leader2,
+    surveys,
+    returns,
+    challenger0,
+    challenger1,
+    challenger2,
+    votes,
+    mask,
+    tolerance,
+):
+    """Make the challenger of pixel `x` its leader, and the leader the challenger.
+
+    What was counted of the new leader becomes returns to it, and the old one's returns are
+    counted as any other colour's, as if they all were of this frame. Returns 1 if a colour
+    lost its slot.
+    """
+    found = _take_out(slots, x, challenger0[x], challenger1[x], challenger2[x], mask, tolerance)
+    returned = max(np.int64(1), np.int64(returns[x]))
+    evicted = _deposit(
+        slots,
+        x,
+        leader0[x],
+        leader1[x],
+        leader2[x],
+        returned,
+        returned,
+        frame,
+        frame,
+        EPISODE_GAP,
+        U16_MAX,
+        mask,
+        tolerance,
+    )
+    returns[x] = found
+    surveys[x], votes[x] = votes[x], surveys[x]
+    leader0[x], challenger0[x] = challenger0[x], leader0[x]
+    leader1[x], challenger1[x] = challenger1[x], leader1[x]
+    leader2[x], challenger2[x] = challenger2[x], leader2[x]
+    return evicted
+
+
+@kernel
+def merge_transitions(
     first_row,
     last_row,
     later_by,
-    episode_gap,
+    its_frames,
     mask,
     tolerance,
+    leader,
+    leader_surveys,
+    leader_returns,
+    challenger,
+    challenger_votes,
+    history,
     slots,
     evictions,
-    others,
-    others_evictions,
+    its_leader,
+    its_surveys,
+    its_returns,
+    its_challenger,
+    its_votes,
+    its_history,
+    its_slots,
+    its_evictions,
 ):
-    """Add the slots of a later stretch of frames to those of an earlier one.
+    """Add what was counted of a later stretch of frames to that of an earlier one.
+
+    The four still colours, each stretch's leader and challenger, are joined where they are
+    alike: the one with the most votes, of equals that with the smallest channels, takes in
+    those alike to it, then the next one that is left. Of the colours joined the one with
+    the most votes leads, and the next one is its challenger. A leader that does not lead
+    any more is deposited as in `count_transitions`, at its stretch's last frame; the
+    slot alike the one that leads becomes returns to it.
 
     Parameters
     ----------
@@ -627,34 +855,136 @@ def merge_slots(
         The band.
     later_by : int
         Frame of the earlier stretch at which the later one's frame 0 lies.
-    episode_gap : int
-        Frames over which an episode continues.
+    its_frames : int
+        Frames of the later stretch.
     mask, tolerance : uint8
-    slots, evictions : (h, w, n_slots) SLOT, (h, w) uint16
-        Of the earlier stretch; changed in place.
-    others, others_evictions : (h, w, m_slots) SLOT, (h, w) uint16
-        Of the later one.
+    leader, ..., evictions
+        State of the earlier stretch as in `count_transitions`; changed in place.
+    its_leader, ..., its_evictions
+        State of the later one.
     """
+    tolerance_ = np.int32(tolerance)
+    colour = np.empty((4, 3), np.uint8)
+    votes = np.empty(4, np.int64)
+    joined = np.empty(4, np.int64)  # the place of the colour that took it in
+    total = np.empty(4, np.int64)
     for row in range(first_row, last_row):
-        for x in range(slots.shape[1]):
-            _add(evictions[row], x, np.int64(others_evictions[row, x]))
-            for s in range(others.shape[2]):
-                other = others[row, x, s]
-                if (other["count"] | other["surveys"]) != 0:
-                    _, evicted = _deposit(
-                        slots[row],
-                        x,
-                        0,
-                        other["c0"],
-                        other["c1"],
-                        other["c2"],
-                        other["episodes"],
-                        other["surveys"],
-                        other["count"],
-                        other["first"] + later_by,
-                        other["last"] + later_by,
-                        episode_gap,
-                        np.int32(mask),
-                        np.int32(tolerance),
-                    )
-                    _add(evictions[row], x, evicted)
+        row_slots = slots[row]
+        for x in range(leader.shape[2]):
+            for channel in range(3):
+                colour[0, channel] = leader[channel, row, x]
+                colour[1, channel] = its_leader[channel, row, x]
+                colour[2, channel] = challenger[channel, row, x]
+                colour[3, channel] = its_challenger[channel, row, x]
+            votes[0], votes[1] = leader_surveys[row, x], its_surveys[row, x]
+            votes[2], votes[3] = challenger_votes[row, x], its_votes[row, x]
+            _join(colour, votes, mask, tolerance_, joined, total)
+            first = _most_voted(colour, total)
+            total_first = total[first]
+            total[first] = 0
+            second = _most_voted(colour, total)
+
+            evicted = np.int64(its_evictions[row, x])
+            returns = np.int64(0)
+            if joined[0] == first:
+                returns += np.int64(leader_returns[row, x])
+            else:
+                returned = max(np.int64(1), np.int64(leader_returns[row, x]))
+                evicted += _deposit(
+                    row_slots,
+                    x,
+                    colour[0, 0],
+                    colour[0, 1],
+                    colour[0, 2],
+                    returned,
+                    returned,
+                    later_by - 1,
+                    later_by - 1,
+                    EPISODE_GAP,
+                    U16_MAX,
+                    mask,
+                    tolerance_,
+                )
+            evicted += _deposit_all(
+                row_slots, x, its_slots[row], later_by, EPISODE_GAP, U16_MAX, mask, tolerance_
+            )
+            if joined[1] == first:
+                returns += np.int64(its_returns[row, x])
+                history[row, x] = its_history[row, x]
+            else:
+                returned = max(np.int64(1), np.int64(its_returns[row, x]))
+                evicted += _deposit(
+                    row_slots,
+                    x,
+                    colour[1, 0],
+                    colour[1, 1],
+                    colour[1, 2],
+                    returned,
+                    returned,
+                    later_by + its_frames - 1,
+                    later_by + its_frames - 1,
+                    EPISODE_GAP,
+                    U16_MAX,
+                    mask,
+                    tolerance_,
+                )
+                history[row, x] = UNCHANGED
+            returns += _take_out(
+                row_slots,
+                x,
+                colour[first, 0],
+                colour[first, 1],
+                colour[first, 2],
+                mask,
+                tolerance_,
+            )
+            _add(evictions[row], x, evicted)
+            leader_returns[row, x] = min(returns, U16_MAX)
+            leader_surveys[row, x] = min(total_first, U16_MAX)
+            challenger_votes[row, x] = min(total[second], U16_MAX)
+            for channel in range(3):
+                leader[channel, row, x] = colour[first, channel]
+                challenger[channel, row, x] = colour[second, channel]
+
+
+@inlined
+def _most_voted(colour, votes):
+    """Place of the colour with the most votes, of equals that with the smallest channels."""
+    best = 0
+    for k in range(1, len(votes)):
+        smaller = (
+            np.int64(colour[k, 0]) * 65536 + np.int64(colour[k, 1]) * 256 + np.int64(colour[k, 2])
+        ) < (
+            np.int64(colour[best, 0]) * 65536
+            + np.int64(colour[best, 1]) * 256
+            + np.int64(colour[best, 2])
+        )
+        if (votes[k] > votes[best]) | ((votes[k] == votes[best]) & smaller):
+            best = k
+    return best
+
+
+@kernel
+def _join(colour, votes_inout, mask, tolerance, joined_out, total_out):
+    """Sum the votes of alike colours, the most voted first; `votes_inout` become 0."""
+    for k in range(len(votes_inout)):
+        joined_out[k] = -1
+        total_out[k] = 0
+    for _ in range(len(votes_inout)):
+        best = _most_voted(colour, votes_inout)
+        if votes_inout[best] == 0:
+            break
+        for k in range(len(votes_inout)):
+            if votes_inout[k] > 0 and same_colour(
+                colour[k, 0],
+                colour[k, 1],
+                colour[k, 2],
+                colour[best, 0],
+                colour[best, 1],
+                colour[best, 2],
+                mask,
+                tolerance,
+            ):
+                joined_out[k] = best
+                total_out[best] += votes_inout[k]
+                votes_inout[k] = 0

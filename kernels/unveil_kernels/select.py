@@ -83,16 +83,6 @@ def most_episodes(counts, episodes, beyond, noise_frames, best_out):
         best_out[i] = best
 
 
-@inlined
-def _alike(slot, c0, c1, c2, radius):
-    """Whether no channel of a slot's colour, in 1/256 of a level, is farther off than `radius`."""
-    return (
-        abs(np.int64(slot["c0"]) - c0) <= radius
-        and abs(np.int64(slot["c1"]) - c1) <= radius
-        and abs(np.int64(slot["c2"]) - c2) <= radius
-    )
-
-
 @kernel
 def mean_of_alike(slots, place, radius, levels_out, total_out):
     """Average the colours of each pixel that are like the one in slot `place`.
@@ -101,7 +91,7 @@ def mean_of_alike(slots, place, radius, levels_out, total_out):
 
     Parameters
     ----------
-    slots : (n, n_slots) SLOT
+    slots : (n, n_slots) RUN_SLOT or TRANSITION_SLOT
     place : (n,) int64
     radius : int
         Levels by which each channel may differ.
@@ -115,53 +105,51 @@ def mean_of_alike(slots, place, radius, levels_out, total_out):
         c0, c1, c2 = np.int64(centre["c0"]), np.int64(centre["c1"]), np.int64(centre["c2"])
         sum0 = sum1 = sum2 = total = np.int64(0)
         for s in range(slots.shape[1]):
-            if slots[i, s]["count"] > 0 and _alike(slots[i, s], c0, c1, c2, 256 * radius):
-                weight = np.int64(slots[i, s]["count"])
-                sum0 += weight * np.int64(slots[i, s]["c0"])
-                sum1 += weight * np.int64(slots[i, s]["c1"])
-                sum2 += weight * np.int64(slots[i, s]["c2"])
+            weight = np.int64(slots[i, s]["count"])
+            s0, s1, s2 = (
+                np.int64(slots[i, s]["c0"]),
+                np.int64(slots[i, s]["c1"]),
+                np.int64(slots[i, s]["c2"]),
+            )
+            if weight > 0 and max(abs(s0 - c0), abs(s1 - c1), abs(s2 - c2)) <= radius:
+                sum0 += weight * s0
+                sum1 += weight * s1
+                sum2 += weight * s2
                 total += weight
-        levels_out[i, 0] = sum0 / (256.0 * total)
-        levels_out[i, 1] = sum1 / (256.0 * total)
-        levels_out[i, 2] = sum2 / (256.0 * total)
+        levels_out[i, 0] = sum0 / total
+        levels_out[i, 1] = sum1 / total
+        levels_out[i, 2] = sum2 / total
         total_out[i] = total
 
 
 @kernel
-def mean_of_leader(slots, leaders, leader_surveys, radius, levels_out, total_out):
-    """Average each pixel's leader and the surveyed colours that are like it.
+def mean_of_leader(leader, surveys, challenger, votes, radius, levels_out, total_out):
+    """Average each pixel's leader and its challenger, if that is like it.
 
     Parameters
     ----------
-    slots : (n, n_slots) SLOT
-        Slot 0 is passed over: it is the leader's own, not kept up to date.
-    leaders : (n, 3) uint8
-    leader_surveys : (n,) uint16
+    leader, challenger : (3, n) uint8
+    surveys, votes : (n,) uint16
+        Surveyed frames that showed them; at least 1 for a leader.
     radius : int
         Levels by which each channel may differ.
     levels_out : (n, 3) float64
-        The mean, weighted by surveys; a leader never surveyed counts as seen once.
+        The mean, weighted by surveys and votes.
     total_out : (n,) int64
-        The sum of the surveys.
+        The sum of the weights.
     """
-    for i in range(len(slots)):
-        c0 = 256 * np.int64(leaders[i, 0])
-        c1 = 256 * np.int64(leaders[i, 1])
-        c2 = 256 * np.int64(leaders[i, 2])
-        weights = max(np.int64(1), np.int64(leader_surveys[i]))
-        total = np.int64(leader_surveys[i])
-        sum0, sum1, sum2 = weights * c0, weights * c1, weights * c2
-        for s in range(1, slots.shape[1]):
-            if slots[i, s]["surveys"] > 0 and _alike(slots[i, s], c0, c1, c2, 256 * radius):
-                weight = np.int64(slots[i, s]["surveys"])
-                sum0 += weight * np.int64(slots[i, s]["c0"])
-                sum1 += weight * np.int64(slots[i, s]["c1"])
-                sum2 += weight * np.int64(slots[i, s]["c2"])
-                weights += weight
-                total += weight
-        levels_out[i, 0] = sum0 / (256.0 * weights)
-        levels_out[i, 1] = sum1 / (256.0 * weights)
-        levels_out[i, 2] = sum2 / (256.0 * weights)
+    for i in range(len(surveys)):
+        distance = np.int64(0)
+        for channel in range(3):
+            difference = abs(np.int64(leader[channel, i]) - np.int64(challenger[channel, i]))
+            distance = max(distance, difference)
+        weight = np.int64(votes[i]) if distance <= radius else np.int64(0)
+        total = np.int64(surveys[i]) + weight
+        for channel in range(3):
+            levels_out[i, channel] = (
+                np.int64(surveys[i]) * np.int64(leader[channel, i])
+                + weight * np.int64(challenger[channel, i])
+            ) / total
         total_out[i] = total
 
 
