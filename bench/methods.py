@@ -52,5 +52,6 @@ METHODS: Mapping[str, Run] = {
     "zoomg's rule (`rarest`)": partial(_unveil, method="rarest"),
     "Sabra et al., given the background": _sabra,
     "VADER, given the background": _vader,
+    "`farend`": partial(_unveil, method="farend"),
     "`transitions`": partial(_unveil, method="transitions"),
 }

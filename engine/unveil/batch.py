@@ -20,7 +20,7 @@ from unveil.errors import (
 )
 from unveil.inputs import Source, printable, resolve_inputs
 from unveil.outputs import make_folder, write_png
-from unveil.parameters import Method, Metric, Parameters
+from unveil.parameters import Method, Metric, Parameters, Person
 from unveil.recovery import BACKGROUND, ROOM, refuse_earlier_result
 from unveil.selection import Selection
 
@@ -42,9 +42,11 @@ class RecoverOptions(TypedDict, total=False):
     metric: Metric
     threshold: float | None
     noise_frames: int
-    slots: int
+    slots: int | None
     bits: int
     tolerance: int
+    person: Person
+    person_every: int
     threads: int | None
     chunk_frames: int
     start_seconds: float | None

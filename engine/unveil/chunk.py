@@ -83,8 +83,8 @@ class Chunk:
     belong to whoever made the chunk and are valid until the next one is asked for.
 
     `person`, where it is known, tells where the caller is: uint8 of shape
-    (n, ceil(h / cell), ceil(w / cell)), 1 for squares of `layout.cell` pixels that show the
-    person.
+    (n, *layout.squares), 1 for squares of `layout.cell` by `layout.cell` pixels that show the
+    person, else 0.
     """
 
     planes: Planes
@@ -99,10 +99,13 @@ class Chunk:
         wanted = (n_frames, self.layout.chroma_height, self.layout.chroma_width)
         if luma.shape != (n_frames, self.layout.height, self.layout.width):
             raise ValueError(f"luma plane of shape {luma.shape} does not fit {self.layout}")
-        if self.person is not None and self.person.shape != (n_frames, *self.layout.squares):
-            raise ValueError(f"person of shape {self.person.shape} does not fit {self.layout}")
         if cb.shape != wanted or cr.shape != wanted:
             raise ValueError(f"chroma planes {cb.shape}, {cr.shape} do not fit {self.layout}")
+        person = self.person
+        if person is not None and person.shape != (n_frames, *self.layout.squares):
+            raise ValueError(f"person of shape {person.shape} does not fit {self.layout}")
+        if person is not None and person.dtype != np.uint8:
+            raise ValueError(f"person of type {person.dtype}: expected uint8")
 
     def __len__(self) -> int:
         """Count the frames."""

@@ -15,7 +15,7 @@ import typer
 
 from unveil._version import __version__
 from unveil.errors import InvalidParameter, UnveilError, explain
-from unveil.parameters import CHUNK_FRAMES, Method, Metric, Parameters
+from unveil.parameters import CHUNK_FRAMES, DEFAULT_SLOTS, Method, Metric, Parameters, Person
 from unveil.terminal import Display, print_outcomes, print_score, print_truth_score
 
 if TYPE_CHECKING:
@@ -111,8 +111,9 @@ def recover(
     method: Annotated[
         Method,
         typer.Option(
-            help="What counts as the room: colours that come up where the background goes or "
-            "comes back (transitions), or the rarest colour (rarest: zoomg's method)."
+            help="What counts as the room: of the colours seen outside the person the one "
+            "farthest from the background (farend), colours that come up where the background "
+            "goes or comes back (transitions), or the rarest colour (rarest: zoomg's method)."
         ),
     ] = DEFAULTS.method,
     metric: Annotated[Metric, typer.Option(help="How colours are told apart.")] = DEFAULTS.metric,
@@ -129,8 +130,12 @@ def recover(
         int, typer.Option(metavar="N", help="Drop colours seen in at most N frames.")
     ] = DEFAULTS.noise_frames,
     slots: Annotated[
-        int,
-        typer.Option(metavar="N", help="Colours remembered per pixel, 2 to 4096; costs memory."),
+        int | None,
+        typer.Option(
+            metavar="N",
+            show_default=", ".join(f"{n} for {method}" for method, n in DEFAULT_SLOTS.items()),
+            help="Colours remembered per pixel, 2 to 4096; costs memory.",
+        ),
     ] = DEFAULTS.slots,
     bits: Annotated[
         int, typer.Option(metavar="N", help="Bits kept of each channel, 1 to 8.")
@@ -139,6 +144,17 @@ def recover(
         int,
         typer.Option(metavar="N", help="Levels by which a channel may vary in one colour, 0-255."),
     ] = DEFAULTS.tolerance,
+    person: Annotated[
+        Person,
+        typer.Option(
+            help="The network that finds the person for farend; with none it is counted as "
+            "by transitions, as suits calls that show no person."
+        ),
+    ] = DEFAULTS.person,
+    person_every: Annotated[
+        int,
+        typer.Option(metavar="K", help="Look for the person in every K-th frame."),
+    ] = DEFAULTS.person_every,
     threads: Threads = DEFAULTS.threads,
     chunk_frames: Annotated[
         int, typer.Option("--chunk", metavar="N", help="Frames counted at once.")
@@ -205,6 +221,8 @@ def recover(
                         slots=slots,
                         bits=bits,
                         tolerance=tolerance,
+                        person=person,
+                        person_every=person_every,
                         threads=threads,
                         chunk_frames=chunk_frames,
                         start_seconds=_seconds("start_seconds", start_seconds),
@@ -375,6 +393,9 @@ def timeline(
     output: Annotated[
         Path, typer.Option("-o", "--out", metavar="STRIP.png", help="The picture to write.")
     ],
+    method: Annotated[
+        Method, typer.Option(help="By which room and background are recovered, as for recover.")
+    ] = DEFAULTS.method,
     threads: Threads = None,
     start_seconds: Start = None,
     end_seconds: End = None,
@@ -399,6 +420,7 @@ def timeline(
             source,
             [_place(text) for text in at],
             output,
+            method=method,
             threads=threads,
             start_seconds=_seconds("start_seconds", start_seconds),
             end_seconds=_seconds("end_seconds", end_seconds),

@@ -24,7 +24,7 @@ from unveil.finalise import finalise
 from unveil.parameters import CHUNK_FRAMES, Method, Metric, Parameters, Person
 from unveil.progress import Progress, ProgressCallback
 from unveil.recovery import Recovery
-from unveil.table import TABLES, ColourTable
+from unveil.table import TABLES, ColourTable, OutsideTable
 
 if TYPE_CHECKING:
     from unveil.container import VideoProperties
@@ -199,21 +199,40 @@ class Engine:
         self.update(Chunk((luma, cb, cr), staged.pts_seconds[:n_frames], staged.layout))
 
     def update(self, chunk: Chunk) -> None:
-        """Count a chunk of decoded planes, without a copy."""
+        """Count a chunk of decoded planes, without a copy.
+
+        Method "farend" searches for the person where the chunk does not tell it.
+
+        Raises
+        ------
+        IncompatibleTable
+            The chunk is of another layout than those before.
+        DamagedModel, MissingRuntime
+            The network that finds the person cannot be loaded.
+        """
         self._flush()
-        chosen = self.parameters
         if self._table is None:
             self._table = self._create(chunk.layout)
-        if chosen.accumulator == "farend" and chunk.person is None:
-            if self._silhouette is None:
-                from unveil.silhouette import Silhouette
-
-                assert chosen.person != "none"
-                self._silhouette = Silhouette(
-                    chosen.person, every=chosen.person_every, threads=chosen.n_threads
-                )
-            chunk = replace(chunk, person=self._silhouette.of(chunk, self._table.n_frames))
+        if isinstance(self._table, OutsideTable) and chunk.person is None:
+            chunk = replace(chunk, person=self._find_person(chunk, self._table))
         self._table.update(chunk, self._bands)
+
+    def _find_person(self, chunk: Chunk, table: OutsideTable) -> npt.NDArray[np.uint8]:
+        """Mark the person in a chunk, as `Chunk.person`."""
+        if chunk.layout != table.layout:
+            raise IncompatibleTable(f"a chunk of {chunk.layout} does not fit {table.layout}")
+        if self._silhouette is None:
+            from unveil.silhouette import Silhouette
+
+            chosen = self.parameters
+            assert chosen.person != "none"  # it would count by another table
+            self._silhouette = Silhouette(
+                chosen.person,
+                every=chosen.person_every,
+                threads=chosen.n_threads,
+                searches=table.searches,
+            )
+        return self._silhouette.of(chunk, table.n_frames)
 
     def _create(self, layout: Layout) -> ColourTable:
         chosen = self.parameters
@@ -264,6 +283,8 @@ class Engine:
     @classmethod
     def load(cls, path: str | Path, *, threads: int | None = None) -> Self:
         """Load a state that `save` wrote, with its parameters.
+
+        What is counted goes on exactly; a network that follows the person begins anew.
 
         Raises
         ------
@@ -322,8 +343,10 @@ def recover(
 
     Raises
     ------
-    MissingInput, UnreadableVideo, NoFrames, FrameTooLarge, InvalidParameter
+    MissingInput, UnreadableVideo, NoFrames, FrameTooLarge, InvalidParameter, DamagedModel
         What their docstrings say.
+    MissingRuntime
+        The networks that find the person cannot run here; `person` "none" does without.
 
     Notes
     -----
@@ -368,7 +391,9 @@ def recover(
         seconds["open"] = time.perf_counter() - started
         report_progress(Progress("prepare", expected_frames=video.expected_frames))
         compiling = Progress("compile", expected_frames=video.expected_frames)
-        seconds["prepare"] = prepare(method, on_compile=lambda: report_progress(compiling))
+        seconds["prepare"] = prepare(
+            method, person=person, on_compile=lambda: report_progress(compiling)
+        )
         live = video.live
         try:
             for chunk in video.chunks():
@@ -415,7 +440,7 @@ def recover(
     before = time.perf_counter()
     recovery = _upright(engine.finalise(), video.properties)
     seconds["finalise"] = time.perf_counter() - before
-    warnings = list(tally.warnings)
+    warnings = [*tally.warnings, *recovery.report["warnings"]]
     if n_sizes > 1:
         warnings.append(
             f"frames change {n_sizes - 1} times in size or colour; the longest run of one kind, "
@@ -442,30 +467,34 @@ def recover(
     return replace(recovery, report=report)
 
 
-def prepare(method: Method, *, on_compile: Callable[[], object] | None = None) -> float:
+def prepare(
+    method: Method,
+    *,
+    person: Person = "lite",
+    on_compile: Callable[[], object] | None = None,
+) -> float:
     """Load a method's kernels, compiling those that are not in the cache; return the seconds.
 
     Compiling takes several seconds on the first run on a machine; this is where it happens.
+    The network that finds the person is loaded, too: if it cannot be, that is told now.
 
     Parameters
     ----------
-    method
+    method, person
         As in `Parameters`.
     on_compile
         Called once, before the first kernel is compiled; not if the cache held them all.
     """
     started = time.perf_counter()
     with telling_of_compilation(on_compile or _nothing):
-        engine = Engine(2, 2, method=method, threads=1, chunk_frames=4)
         for colour, shift in ((Colour(), 1), (RGB, 0)):
+            engine = Engine(2, 2, method=method, person=person, threads=1)
             layout = Layout(2, 2, shift, shift, colour)
             planes = layout.empty(4)
             for plane in planes:
                 plane[...] = 128
-            table = engine._create(layout)
-            person = np.zeros((4, *layout.squares), np.uint8)
-            table.update(Chunk(planes, np.zeros(4), layout, person), engine._bands)
-            finalise(table, engine.parameters, engine._bands)
+            engine.update(Chunk(planes, np.zeros(4), layout))
+            engine.finalise()
     seconds = time.perf_counter() - started
     logger.debug("kernels of %s ready after %.2f s", method, seconds)
     return seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -140,6 +140,8 @@ class _Decided:
             "background_coverage": float(np.count_nonzero(self.background[..., 3]) / pixels),
             "evicted_colours": int(self.evictions.sum(dtype=np.int64)),
             "state_bytes_per_pixel": table.bytes_per_pixel,
+            "person": _person(table, parameters),
+            "warnings": list(_warnings(table, parameters)),
         }
         return Recovery(self.room, self.background, self.confidence, counts, table.times, report)
 
@@ -361,11 +363,16 @@ def _decide_farend(
         ).astype(np.float64)
         counts = np.column_stack([counts, leads])
         rows, places = np.nonzero(counts > parameters.noise_frames)
-        lab = to_lab(to_rgb(levels[rows, places], colour))
-        distance = np.zeros(counts.shape)
-        distance[rows, places] = ciede2000(lab, behind_lab[rows])
+        rgb = to_rgb(levels[rows, places], colour)
+        apart = ciede2000(to_lab(rgb), behind_lab[rows])
+        if parameters.metric == "cosine":
+            beyond = cosine_similarity(rgb, behind[rows]) < parameters.distance_threshold
+        else:
+            beyond = apart > parameters.distance_threshold
+        distance = np.full(counts.shape, -1.0)
+        distance[rows, places] = np.where(beyond, apart, -1.0)
         place = distance.argmax(1)
-        (pixels,) = np.nonzero(distance.max(1) > parameters.distance_threshold)
+        (pixels,) = np.nonzero(distance.max(1) >= 0)
         place = place[pixels]
         led = place == slots.shape[1]
         chosen = slots[pixels, np.minimum(place, slots.shape[1] - 1)]
@@ -407,6 +414,29 @@ def _likely_room(agreement: Array, distance: Array, outside: Array) -> Array:
     )
     likely: Array = 1.0 / (1.0 + np.exp(-evidence))
     return likely
+
+
+def _person(table: ColourTable, parameters: Parameters) -> dict[str, str | int] | None:
+    """Tell how the person was searched for; None where no method asked for it."""
+    if parameters.method != "farend":
+        return None
+    searched, nobody = table.searches if isinstance(table, OutsideTable) else (0, 0)
+    return {
+        "model": parameters.person,
+        "every": parameters.person_every,
+        "frames_searched": int(searched),
+        "frames_without_person": int(nobody),
+    }
+
+
+def _warnings(table: ColourTable, parameters: Parameters) -> Iterator[str]:
+    """Say what may surprise about how it was counted."""
+    if parameters.method != parameters.accumulator:
+        yield "no person model: counted as transitions"
+    if isinstance(table, OutsideTable):
+        searched, nobody = table.searches
+        if searched and nobody == searched:
+            yield "the person was found in no frame"
 
 
 def _opaque(rgb: Array) -> Array:

@@ -24,16 +24,14 @@ def continued(picture: F32, known: npt.NDArray[np.bool_]) -> F32:
 
     Returns
     -------
-    (h, w, 3) float32; known pixels as they were.
+    (h, w, 3) float32; known pixels as they were, the others within their range.
     """
     if known.all() or not known.any():
         return picture
     weight = known.astype(np.float32)
     smaller, smaller_weight = _halved(np.where(known[..., None], picture, np.float32(0)), weight)
-    filled = continued(
-        (smaller / np.maximum(smaller_weight, 1e-6)[..., None]).astype(np.float32),
-        smaller_weight > 0,
-    )
+    mean: F32 = np.divide(smaller, np.maximum(smaller_weight, 1)[..., None], dtype=np.float32)
+    filled = continued(mean, smaller_weight > 0)
     return np.where(known[..., None], picture, _doubled(filled, known.shape))
 
 
@@ -50,10 +48,12 @@ def _halved(weighted: F32, weight: F32) -> tuple[F32, F32]:
 def _doubled(picture: F32, shape: tuple[int, ...]) -> F32:
     """Interpolate linearly between the centres of pixels that become two by two."""
     for axis, length in enumerate(shape):
-        before = np.concatenate([picture.take([0], axis), picture.take(range(picture.shape[axis] - 1), axis)], axis)
-        after = np.concatenate([picture.take(range(1, picture.shape[axis]), axis), picture.take([-1], axis)], axis)
+        n = picture.shape[axis]
+        places = np.arange(n)
+        before = picture.take(np.maximum(places - 1, 0), axis)
+        after = picture.take(np.minimum(places + 1, n - 1), axis)
         pair = np.stack([0.25 * before + 0.75 * picture, 0.75 * picture + 0.25 * after], axis + 1)
         merged = list(picture.shape)
         merged[axis] *= 2
-        picture = pair.reshape(merged).take(range(length), axis).astype(np.float32)
+        picture = pair.reshape(merged).take(np.arange(length), axis)
     return picture

@@ -15,7 +15,7 @@ Metric: TypeAlias = Literal["ciede2000", "cosine"]
 DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
 """zoomg's defaults, the distance (or similarity) at which a colour is not the background."""
 
-DEFAULT_SLOTS: dict[Method, int] = {"farend": 8, "transitions": 5, "rarest": 5}
+DEFAULT_SLOTS: Final[dict[Method, int]] = {"farend": 8, "transitions": 5, "rarest": 5}
 """Colours remembered per pixel: as many as are worth their memory."""
 
 MAX_SLOTS = 4096

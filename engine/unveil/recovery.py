@@ -38,7 +38,7 @@ COLUMNS: Final[dict[str, tuple[str, str, str]]] = {
     "background_count": (
         "uint32",
         "sample",
-        "frames (transitions: surveyed frames) that showed it",
+        "frames (rarest: all, else those surveyed) that showed it",
     ),
     "room_r": ("uint8", "sRGB level", "red of the room, null where not recovered"),
     "room_g": ("uint8", "sRGB level", "green of the room, null where not recovered"),
@@ -46,7 +46,7 @@ COLUMNS: Final[dict[str, tuple[str, str, str]]] = {
     "room_count": (
         "uint32",
         "sample",
-        "frames counted that showed the room's colour (transitions: at most 65535)",
+        "frames counted that showed the room's colour (but for rarest at most 65535)",
     ),
     "episodes": ("uint32", "episode", "separate times at which the room's colour came up"),
     "first_frame": ("int64", "frame", "first counted frame with the room's colour, from 0"),

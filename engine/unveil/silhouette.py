@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from unveil.chunk import U8, Chunk, Layout, Planes
 from unveil.person import ModelName, Segmenter
+from unveil.person.segmenter import MAX_THREADS
 
 PERSON_FROM: Final = 0.5
 """Probability from which a square shows the person."""
@@ -21,6 +22,9 @@ class Silhouette:
     pixel. A frame in which nobody is found belongs to the person as a whole: a caller who was not
     recognised must not be taken for the room.
 
+    Not thread-safe: use one per thread. It follows the person from frame to frame, so another
+    one that takes over in the middle of a video may see the edge a little differently.
+
     Parameters
     ----------
     model
@@ -28,7 +32,9 @@ class Silhouette:
     every
         Frames from one search to the next.
     threads
-        Of the network.
+        Of the network, which takes four at most; more changes nothing.
+    searches
+        (2,) int64: the frames searched and those of them that show nobody are added to it.
 
     Raises
     ------
@@ -36,15 +42,24 @@ class Silhouette:
         As `Segmenter`.
     """
 
-    def __init__(self, model: ModelName, *, every: int, threads: int) -> None:
-        self._segmenter = Segmenter(model, threads=threads)
+    def __init__(
+        self,
+        model: ModelName,
+        *,
+        every: int,
+        threads: int,
+        searches: npt.NDArray[np.int64],
+    ) -> None:
+        self._segmenter = Segmenter(model, threads=min(threads, MAX_THREADS))
         self._every = every
+        self._searches = searches
         self._last: U8 | None = None
-        self.frames_searched = 0
-        self.frames_without_person = 0
 
     def of(self, chunk: Chunk, first_frame: int) -> U8:
         """Mark the person in a chunk that begins with frame number `first_frame`.
+
+        Chunks are given in their order and are of one layout. Searched are the frames whose
+        numbers are multiples of `every`, and the very first one given.
 
         Returns
         -------
@@ -60,12 +75,10 @@ class Silhouette:
 
     def _search(self, planes: Planes, layout: Layout) -> U8:
         mask = self._segmenter.mask_planes(planes, layout)
-        self.frames_searched += 1
-        if mask.presence == 0:
-            self.frames_without_person += 1
-            return np.ones(layout.squares, np.uint8)
         # The last squares may reach beyond the frame, by less than the margin that is kept.
-        return _with_neighbours(mask.at(*layout.squares) >= PERSON_FROM)
+        person = mask.at(*layout.squares) >= PERSON_FROM
+        self._searches += (1, not person.any())
+        return _with_neighbours(person) if person.any() else np.ones(layout.squares, np.uint8)
 
 
 def _with_neighbours(person: npt.NDArray[np.bool_]) -> U8:

@@ -374,8 +374,9 @@ class TransitionTable(ColourTable):
 class OutsideTable(ColourTable):
     """Counts the samples outside the person that are not the background.
 
-    One of the remembered colours is the leader, which has arrays of its own. Merging is
-    associative as in `TransitionTable`.
+    One of the remembered colours is the leader, which has arrays of its own. `searches` are
+    the frames in which the person was searched for, and those of them that showed nobody:
+    whoever searches counts them. Merging is associative as in `TransitionTable`.
     """
 
     method = "farend"
@@ -385,7 +386,7 @@ class OutsideTable(ColourTable):
         *("slots", "evictions"),
     )
     """Arrays with a value, or several, a pixel, in the order of the kernels' arguments."""
-    names = (*by_pixel, "surveyed")
+    names = (*by_pixel, "surveyed", "searches")
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
@@ -396,6 +397,7 @@ class OutsideTable(ColourTable):
         )
         # Frames surveyed for the most frequent colour.
         self.surveyed = np.zeros(1, np.int64)
+        self.searches = np.zeros(2, np.int64)
 
     @property
     def _counted_slots(self) -> int:
@@ -403,8 +405,16 @@ class OutsideTable(ColourTable):
 
     @property
     def n_surveys(self) -> int:
-        """Frames surveyed for the most frequent colour outside the person."""
-        return int(self.surveyed[0])
+        """Frames surveyed for the most frequent colour outside the person.
+
+        At most as many as a pixel's counters hold: shares of them stay comparable.
+        """
+        return min(int(self.surveyed[0]), count.U16_MAX)
+
+    @property
+    def far(self) -> np.uint8:
+        """Levels by which a counted sample differs from the leader."""
+        return np.uint8(min(255, self.tolerance + self.tolerance // 2))
 
     def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
         if chunk.person is None:
@@ -420,7 +430,7 @@ class OutsideTable(ColourTable):
             self.layout.chroma_shift_x,
             self.mask,
             np.uint8(self.tolerance),
-            np.uint8(min(255, self.tolerance + self.tolerance // 2)),
+            self.far,
             *(getattr(self, name) for name in self.by_pixel),
         )
 
@@ -442,6 +452,7 @@ class OutsideTable(ColourTable):
 
     def _remember_merged(self, later: Self) -> None:
         self.surveyed += later.surveyed
+        self.searches += later.searches
 
 
 def _aligned_zeros(shape: tuple[int, ...], slot: np.dtype[np.void]) -> Array:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from unveil.container import VideoProperties
+    from unveil.parameters import Method
     from unveil.recovery import Recovery
 
 U8: TypeAlias = npt.NDArray[np.uint8]
@@ -72,6 +73,7 @@ def draw_timeline(
     output: str | PathLike[str],
     *,
     recovery: Recovery | None = None,
+    method: Method = "farend",
     threads: int | None = None,
     start_seconds: float | None = None,
     end_seconds: float | None = None,
@@ -96,7 +98,9 @@ def draw_timeline(
     output
         The PNG to write.
     recovery
-        What was recovered from this call; None recovers it first, by the defaults.
+        What was recovered from this call; None recovers it first.
+    method
+        By which it is recovered first, as in `Parameters`.
     threads
         Threads for decoding and recovering; None takes one per core.
     start_seconds, end_seconds, stride
@@ -132,7 +136,9 @@ def draw_timeline(
         )
     found = source if isinstance(source, Source) else source_of(source)
     if recovery is None:
-        recovery = _recover(source, at, threads, start_seconds, end_seconds, stride, progress)
+        recovery = _recover(
+            source, at, method, threads, start_seconds, end_seconds, stride, progress
+        )
     size = recovery.room.shape[:2]
     _check_places(at, size)
     history = History(len(at), max_width)
@@ -269,6 +275,7 @@ def to_rgb(samples: U8, colour: Colour) -> U8:
 def _recover(
     source: Source | str | PathLike[str],
     at: Sequence[Place],
+    method: Method,
     threads: int | None,
     start_seconds: float | None,
     end_seconds: float | None,
@@ -287,6 +294,7 @@ def _recover(
         _check_places(at, _displayed_size(properties, (properties.height, properties.width)))
     return recover(
         source,
+        method=method,
         threads=threads,
         start_seconds=start_seconds,
         end_seconds=end_seconds,

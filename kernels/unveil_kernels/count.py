@@ -1,9 +1,10 @@
 """Quantised colour counts per pixel, updated in place from chunks of frames.
 
 A pixel has a few slots; a slot is one colour with its counts (`RUN_SLOT`,
-`TRANSITION_SLOT`). Two accumulators fill them: `count_runs` deposits every run of a
-colour, `count_transitions` only samples right before or after a pixel's leader. The leader
-is the still colour that a survey of every `SURVEY_EVERY`-th frame finds most often.
+`TRANSITION_SLOT`). Three accumulators fill them: `count_runs` deposits every run of a
+colour, `count_transitions` only samples right before or after a pixel's leader, the still
+colour that a survey of every `SURVEY_EVERY`-th frame finds most often; `count_outside` all
+samples outside the person that are far from a leader that was found outside the person, too.
 
 Kernels work on the rows `first_row <= row < last_row`, so that threads can share one
 state. Colours are three 8-bit channels; the second and third may be subsampled by
@@ -1012,14 +1013,22 @@ def count_outside(
 
     The leader is the colour that a survey of every `OUTSIDE_SURVEY_EVERY`-th frame finds most
     often outside the person. Counted is a sample outside the person that differs from the
-    leader by more than `far` levels in some channel.
+    leader by more than `far` levels in some channel. A pixel that no survey has yet seen
+    outside the person has no leader: its leader's channels are 0, and samples are compared
+    with them. `far` is not below `tolerance`.
+
+    When the challenger takes over, the slot alike it is freed, and the old leader is
+    deposited with as many samples and episodes as it has surveys, all of this frame. For a
+    colour without a slot, where all are taken, the one that tells least makes room: of those
+    with a single sample the one that was seen longest ago; where all have more, the one
+    nearest to the leader, for what is far from it is what is looked for.
 
     Parameters
     ----------
     plane0, plane1, plane2 : (n, h, w), (n, ch, cw), (n, ch, cw) uint8
         The frames `first_frame`, `first_frame + 1`, ...
     person : (n, ceil(h / cell), ceil(w / cell)) uint8
-        1 where a square of `cell` by `cell` pixels belongs to the person, else 0.
+        Not 0 where a square of `cell` by `cell` pixels belongs to the person.
     cell : int
     first_row, last_row : int
         The band.
@@ -1040,7 +1049,6 @@ def count_outside(
     other = np.empty(width, np.uint8)
     differs = np.empty(width, np.uint8)
     taken = np.empty(width, np.uint8)
-    as_returns = np.empty(width, np.uint16)
     flags = np.zeros(-(-width // 64) * 64, np.uint8)
     flag_words = flags.view(np.uint64)
     room_listed = LISTED_ROWS * len(flags)
@@ -1064,6 +1072,27 @@ def count_outside(
             frame = first_frame + i
             luma, chroma1, chroma2 = plane0[i, row], wide1[i], wide2[i]
             if frame % OUTSIDE_SURVEY_EVERY == 0:
+                # Before the leader moves: what makes room depends on it, and must not depend
+                # on when the list happens to be full.
+                _deposit_listed(
+                    plane0,
+                    wide1,
+                    wide2,
+                    row,
+                    first_frame,
+                    row_slots,
+                    row_evictions,
+                    listed_x,
+                    listed_tag,
+                    n_listed,
+                    touched,
+                    row0,
+                    row1,
+                    row2,
+                    mask,
+                    tolerance_,
+                )
+                n_listed = 0
                 _differing_row(luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, other)
                 _count_outside_row(inside[i], row_outside)
                 _survey_row(inside[i], other, row_surveys, flags)
@@ -1082,30 +1111,9 @@ def count_outside(
                     _follow_row(chroma1, differs, rival1)
                     _follow_row(chroma2, differs, rival2)
                     _overtaken_row(row_surveys, row_votes, flags)
-                    # What is listed was counted against the old leader, and before it goes.
-                    n_overtaken = _list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
-                    _deposit_listed(
-                        plane0,
-                        wide1,
-                        wide2,
-                        row,
-                        first_frame,
-                        row_slots,
-                        row_evictions,
-                        listed_x,
-                        listed_tag,
-                        n_listed,
-                        touched,
-                        row0,
-                        row1,
-                        row2,
-                        mask,
-                        tolerance_,
-                    )
-                    for k in range(n_listed, n_overtaken):
+                    for k in range(_list_set(flags, flag_words, i, listed_x, listed_tag, 0)):
                         x = listed_x[k]
-                        as_returns[x] = row_surveys[x]
-                        evicted = _change_places(
+                        evicted = _take_over(
                             row_slots,
                             x,
                             frame,
@@ -1113,7 +1121,6 @@ def count_outside(
                             row1,
                             row2,
                             row_surveys,
-                            as_returns,
                             rival0,
                             rival1,
                             rival2,
@@ -1122,12 +1129,9 @@ def count_outside(
                             tolerance_,
                         )
                         _add(row_evictions, x, evicted)
-                    n_listed = 0
-            _flag_outside_row(
-                luma, chroma1, chroma2, row0, row1, row2, mask, far, inside[i], flags
-            )
+            _flag_outside_row(luma, chroma1, chroma2, row0, row1, row2, mask, far, inside[i], flags)
             n_listed = _list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
-            if (i == n_frames - 1) | (n_listed + 2 * len(flags) > room_listed):
+            if (i == n_frames - 1) | (n_listed + len(flags) > room_listed):
                 _deposit_listed(
                     plane0,
                     wide1,
@@ -1156,7 +1160,7 @@ def _widen_cells(person, row, cell, inside_out):
         squares, wide = person[i, row], inside_out[i]
         for square in range(len(squares)):
             for x in range(square * cell, min(len(wide), (square + 1) * cell)):
-                wide[x] = squares[square]
+                wide[x] = np.uint8(squares[square] != 0)
 
 
 @kernel
@@ -1179,10 +1183,11 @@ def _flag_outside_row(s0, s1, s2, leader0, leader1, leader2, mask, far, inside, 
 
 @inlined
 def _least_telling_slot(slots, x, leader0, leader1, leader2):
-    """Return a slot seen once, of these the one not seen for longest, else that nearest to it."""
+    """Return the slot to give up, as `count_outside` says; distances are summed over channels."""
     best, best_rank = 0, np.int64(1) << 62
     for s in range(slots.shape[1]):
         if slots[x, s]["count"] == 1:
+            # Below all distances.
             rank = np.int64(slots[x, s]["last"]) - (np.int64(1) << 33)
         else:
             rank = (
@@ -1196,11 +1201,15 @@ def _least_telling_slot(slots, x, leader0, leader1, leader2):
 
 
 @inlined
-def _move_to_end(slots, x, s):
-    """Exchange a free slot with the last one, so that free slots are the last."""
+def _make_room(slots, x, c0, c1, c2, leader0, leader1, leader2, mask, tolerance):
+    """Free the last slot if a colour has none and none is free; return 1 if one was given up."""
+    if _find_slot(slots, x, c0, c1, c2, mask, tolerance) != slots.shape[1]:
+        return 0
+    s = _least_telling_slot(slots, x, leader0, leader1, leader2)
     end = slots.shape[1] - 1
     slots[x, s] = slots[x, end]
     slots[x, end]["count"] = 0
+    return 1
 
 
 @kernel
@@ -1222,21 +1231,15 @@ def _deposit_listed(
     mask,
     tolerance,
 ):
-    """Deposit the listed samples of a row in their order.
-
-    A new colour takes the place of one that was seen once, else of the one nearest to the
-    leader: what is far from it is what is looked for.
-    """
+    """Deposit the listed samples of a row in their order."""
     touched[0] = _touch(row_slots, listed_x, n_listed)
     for k in range(n_listed):
         x, i = listed_x[k], listed_tag[k] >> 1
         c0, c1, c2 = plane0[i, row, x], wide1[i, x], wide2[i, x]
-        if _find_slot(row_slots, x, c0, c1, c2, mask, tolerance) == row_slots.shape[1]:
-            s = _least_telling_slot(row_slots, x, leader0[x], leader1[x], leader2[x])
-            row_slots[x, s]["count"] = 0
-            _move_to_end(row_slots, x, s)
-            _add(row_evictions, x, 1)
-        evicted = _deposit_newest(
+        evicted = _make_room(
+            row_slots, x, c0, c1, c2, leader0[x], leader1[x], leader2[x], mask, tolerance
+        )
+        _deposit_newest(
             row_slots,
             x,
             c0,
@@ -1249,6 +1252,76 @@ def _deposit_listed(
             tolerance,
         )
         _add(row_evictions, x, evicted)
+
+
+@kernel
+def _take_over(
+    slots,
+    x,
+    frame,
+    leader0,
+    leader1,
+    leader2,
+    surveys,
+    challenger0,
+    challenger1,
+    challenger2,
+    votes,
+    mask,
+    tolerance,
+):
+    """Make the challenger of pixel `x` its leader, and a leader that was one the challenger.
+
+    Returns 1 if a colour lost its slot.
+    """
+    surveys[x], votes[x] = votes[x], surveys[x]
+    leader0[x], challenger0[x] = challenger0[x], leader0[x]
+    leader1[x], challenger1[x] = challenger1[x], leader1[x]
+    leader2[x], challenger2[x] = challenger2[x], leader2[x]
+    _take_out(slots, x, leader0[x], leader1[x], leader2[x], mask, tolerance)
+    if votes[x] == 0:
+        return 0
+    return _deposit_far(
+        slots,
+        x,
+        challenger0[x],
+        challenger1[x],
+        challenger2[x],
+        np.int64(votes[x]),
+        np.int64(votes[x]),
+        frame,
+        frame,
+        leader0[x],
+        leader1[x],
+        leader2[x],
+        mask,
+        tolerance,
+    )
+
+
+@inlined
+def _deposit_far(
+    slots,
+    x,
+    c0,
+    c1,
+    c2,
+    episodes,
+    count,
+    first,
+    last,
+    leader0,
+    leader1,
+    leader2,
+    mask,
+    tolerance,
+):
+    """Do what `_deposit` does, but let what tells least make room; return 1 if one did."""
+    evicted = _make_room(slots, x, c0, c1, c2, leader0, leader1, leader2, mask, tolerance)
+    _deposit(
+        slots, x, c0, c1, c2, episodes, count, first, last, EPISODE_GAP, U16_MAX, mask, tolerance
+    )
+    return evicted
 
 
 @kernel
@@ -1276,8 +1349,24 @@ def merge_outside(
 ):
     """Add what `count_outside` counted of a later stretch of frames to that of an earlier one.
 
-    Leaders and challengers are joined as in `merge_transitions`; a leader that does not lead
-    any more is deposited with its surveys, at its stretch's last frame.
+    Leaders and challengers are joined as in `merge_transitions`. Then the later stretch's
+    slots are deposited, and a leader that does not lead any more is, as in `count_outside`,
+    at its stretch's last frame, the earlier stretch's first; at last the slot alike the one
+    that leads is freed. What makes room is told by the distance to the one that leads.
+
+    Parameters
+    ----------
+    first_row, last_row : int
+        The band.
+    later_by : int
+        Frame of the earlier stretch at which the later one's frame 0 lies.
+    its_frames : int
+        Frames of the later stretch.
+    mask, tolerance : uint8
+    leader, ..., evictions
+        State of the earlier stretch as in `count_outside`; changed in place.
+    its_leader, ..., its_evictions
+        State of the later one.
     """
     tolerance_ = np.int32(tolerance)
     colour = np.empty((4, 3), np.uint8)
@@ -1299,14 +1388,31 @@ def merge_outside(
             total_first = total[first]
             total[first] = 0
             second = _most_voted(colour, total)
-            evicted = np.int64(its_evictions[row, x]) + _deposit_all(
-                row_slots, x, its_slots[row], later_by, EPISODE_GAP, U16_MAX, mask, tolerance_
-            )
+            lead0, lead1, lead2 = colour[first, 0], colour[first, 1], colour[first, 2]
+            evicted = np.int64(its_evictions[row, x])
+            for s in range(its_slots.shape[2]):
+                if its_slots[row, x, s]["count"] != 0:
+                    evicted += _deposit_far(
+                        row_slots,
+                        x,
+                        its_slots[row, x, s]["c0"],
+                        its_slots[row, x, s]["c1"],
+                        its_slots[row, x, s]["c2"],
+                        np.int64(its_slots[row, x, s]["episodes"]),
+                        np.int64(its_slots[row, x, s]["count"]),
+                        np.int64(its_slots[row, x, s]["first"]) + later_by,
+                        np.int64(its_slots[row, x, s]["last"]) + later_by,
+                        lead0,
+                        lead1,
+                        lead2,
+                        mask,
+                        tolerance_,
+                    )
             for k in range(2):
                 surveyed = np.int64(leader_surveys[row, x] if k == 0 else its_surveys[row, x])
                 if joined[k] != first and surveyed > 0:
                     seen = later_by - 1 if k == 0 else later_by + its_frames - 1
-                    evicted += _deposit(
+                    evicted += _deposit_far(
                         row_slots,
                         x,
                         colour[k, 0],
@@ -1316,20 +1422,13 @@ def merge_outside(
                         surveyed,
                         seen,
                         seen,
-                        EPISODE_GAP,
-                        U16_MAX,
+                        lead0,
+                        lead1,
+                        lead2,
                         mask,
                         tolerance_,
                     )
-            _take_out(
-                row_slots,
-                x,
-                colour[first, 0],
-                colour[first, 1],
-                colour[first, 2],
-                mask,
-                tolerance_,
-            )
+            _take_out(row_slots, x, lead0, lead1, lead2, mask, tolerance_)
             _add(evictions[row], x, evicted)
             _add(outside_surveys[row], x, np.int64(its_outside[row, x]))
             leader_surveys[row, x] = min(total_first, U16_MAX)
