@@ -200,8 +200,18 @@ def _deposit(
 def _deposit_newest(slots, x, c0, c1, c2, frame, gap, most_counted, mask, tolerance):
     """Do what `_deposit` does with one sample that is later than all before: this is hot."""
     evicted = 0
-    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
-    if s == slots.shape[1]:
+    # Written out: with the loop of `_find_slot` inlined from there a deposit took a third longer.
+    n_slots = slots.shape[1]
+    s = 0
+    while s < n_slots:
+        if slots[x, s]["count"] == 0:
+            break
+        if same_colour(
+            slots[x, s]["c0"], slots[x, s]["c1"], slots[x, s]["c2"], c0, c1, c2, mask, tolerance
+        ):
+            break
+        s += 1
+    if s == n_slots:
         evicted = 1
         s = _rarest_slot(slots, x)
         slots[x, s]["count"] = 0
@@ -569,6 +579,7 @@ def count_transitions(
     # Row i is of the frame that is decided on when frame i is seen.
     wide1 = np.empty((1 + n_frames, plane1.shape[2] << shift_x), np.uint8)
     wide2 = np.empty(wide1.shape, np.uint8)
+    distance = np.empty(width, np.uint8)
     moved = np.empty(width, np.uint8)
     other = np.empty(width, np.uint8)
     differs = np.empty(width, np.uint8)
@@ -604,10 +615,10 @@ def count_transitions(
                 row1[:] = chroma1[:width]
                 row2[:] = chroma2[:width]
                 row_surveys[:] = 1
-            _advance_row(
-                luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, far, row_history
-            )
-            _flag_row(row_history, flags)
+            _difference_row(luma, row0, mask, distance)
+            _greater_difference_row(chroma1, row1, mask, distance)
+            _greater_difference_row(chroma2, row2, mask, distance)
+            _advance_row(distance, tolerance, far, row_history, flags)
             n_listed = _list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
             n_overtaken = 0
             if frame % SURVEY_EVERY == 1:
@@ -682,25 +693,35 @@ def count_transitions(
 
 
 @kernel
-def _advance_row(s0, s1, s2, leader0, leader1, leader2, mask, tolerance, far, history):
-    """Shift the newest sample of a row into its history."""
-    for x in range(len(history)):
-        distance = _distance(s0[x], s1[x], s2[x], leader0[x], leader1[x], leader2[x], mask)
-        kept = np.uint8(history[x] & np.uint8(LEADER_NEWEST | LEADER_COUNTED | FAR_NEWEST))
-        is_leader = np.uint8(np.uint8(distance <= tolerance) * np.uint8(LEADER_NEWEST))
-        is_far = np.uint8(np.uint8(distance > far) * np.uint8(FAR_NEWEST))
-        history[x] = np.uint8(np.uint8(kept << np.uint8(1)) | np.uint8(is_leader | is_far))
+def _difference_row(a, b, mask, distance_out):
+    """Take the differences of two rows of a channel; the row `b` is the length."""
+    for x in range(len(b)):
+        distance_out[x] = _difference(a[x], b[x], mask)
 
 
 @kernel
-def _flag_row(history, flags_out):
-    """Flag the samples of the frame before: 1 if they are counted, 3 if with a return."""
+def _greater_difference_row(a, b, mask, distance_inout):
+    """Keep the greater of a row of differences and those of one more channel."""
+    for x in range(len(b)):
+        distance_inout[x] = np.uint8(max(distance_inout[x], _difference(a[x], b[x], mask)))
+
+
+@kernel
+def _advance_row(distance, tolerance, far, history, flags_out):
+    """Shift the newest samples' distances from the leader into the history of a row.
+
+    Flagged are the samples of the frame before: 1 if they are counted, 3 if with a return.
+    """
     for x in range(len(history)):
-        h = history[x]
-        is_far = np.uint8(np.uint8(h & np.uint8(FAR_COUNTED)) != np.uint8(0))
+        kept = np.uint8(history[x] & np.uint8(LEADER_NEWEST | LEADER_COUNTED | FAR_NEWEST))
+        is_leader = np.uint8(np.uint8(distance[x] <= tolerance) * np.uint8(LEADER_NEWEST))
+        is_far = np.uint8(np.uint8(distance[x] > far) * np.uint8(FAR_NEWEST))
+        h = np.uint8(np.uint8(kept << np.uint8(1)) | np.uint8(is_leader | is_far))
+        history[x] = h
+        was_far = np.uint8(np.uint8(h & np.uint8(FAR_COUNTED)) != np.uint8(0))
         left = np.uint8(np.uint8(h & np.uint8(LEADER_BEFORE)) != np.uint8(0))
         returns = np.uint8(np.uint8(h & np.uint8(LEADER_NEWEST)) != np.uint8(0))
-        counted = np.uint8(is_far & np.uint8(left | returns))
+        counted = np.uint8(was_far & np.uint8(left | returns))
         flags_out[x] = np.uint8(counted | np.uint8(np.uint8(counted & returns) << np.uint8(1)))
 
 
