@@ -331,6 +331,7 @@ def _decide_farend(
         levels, total = np.empty((len(surveys), 3)), np.empty(len(surveys), np.int64)
         radius = _noise_radius(table)
         select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
+        levels[total == 0] = 0  # never seen outside the person
         background[band] = to_rgb(levels, colour).reshape(-1, width, 3)
         out.background_count[band] = total.reshape(-1, width)
 

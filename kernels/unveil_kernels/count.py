@@ -1067,6 +1067,7 @@ def count_outside(
     wide1 = np.empty((n_frames, plane1.shape[2] << shift_x), np.uint8)
     wide2 = np.empty(wide1.shape, np.uint8)
     inside = np.empty((n_frames, width), np.uint8)
+    distance = np.empty(width, np.uint8)
     other = np.empty(width, np.uint8)
     differs = np.empty(width, np.uint8)
     taken = np.empty(width, np.uint8)
@@ -1150,7 +1151,10 @@ def count_outside(
                             tolerance_,
                         )
                         _add(row_evictions, x, evicted)
-            _flag_outside_row(luma, chroma1, chroma2, row0, row1, row2, mask, far, inside[i], flags)
+            _difference_row(luma, row0, mask, distance)
+            _greater_difference_row(chroma1, row1, mask, distance)
+            _greater_difference_row(chroma2, row2, mask, distance)
+            _flag_outside_row(distance, far, inside[i], flags)
             n_listed = _list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
             if (i == n_frames - 1) | (n_listed + len(flags) > room_listed):
                 _deposit_listed(
@@ -1195,42 +1199,11 @@ def _count_outside_row(inside, outside_surveys):
 
 
 @kernel
-def _flag_outside_row(s0, s1, s2, leader0, leader1, leader2, mask, far, inside, flags_out):
+def _flag_outside_row(distance, far, inside, flags_out):
     """Flag samples outside the person that are farther from the leader than `far`."""
-    for x in range(len(leader0)):
-        distance = _distance(s0[x], s1[x], s2[x], leader0[x], leader1[x], leader2[x], mask)
-        flags_out[x] = np.uint8(np.uint8(distance > far) & np.uint8(np.uint8(1) - inside[x]))
-
-
-@inlined
-def _least_telling_slot(slots, x, leader0, leader1, leader2):
-    """Return the slot to give up, as `count_outside` says; distances are summed over channels."""
-    best, best_rank = 0, np.int64(1) << 62
-    for s in range(slots.shape[1]):
-        if slots[x, s]["count"] == 1:
-            # Below all distances.
-            rank = np.int64(slots[x, s]["last"]) - (np.int64(1) << 33)
-        else:
-            rank = (
-                abs(np.int64(slots[x, s]["c0"]) - np.int64(leader0))
-                + abs(np.int64(slots[x, s]["c1"]) - np.int64(leader1))
-                + abs(np.int64(slots[x, s]["c2"]) - np.int64(leader2))
-            )
-        if rank < best_rank:
-            best, best_rank = s, rank
-    return best
-
-
-@inlined
-def _make_room(slots, x, c0, c1, c2, leader0, leader1, leader2, mask, tolerance):
-    """Free the last slot if a colour has none and none is free; return 1 if one was given up."""
-    if _find_slot(slots, x, c0, c1, c2, mask, tolerance) != slots.shape[1]:
-        return 0
-    s = _least_telling_slot(slots, x, leader0, leader1, leader2)
-    end = slots.shape[1] - 1
-    slots[x, s] = slots[x, end]
-    slots[x, end]["count"] = 0
-    return 1
+    for x in range(len(distance)):
+        is_far = np.uint8(distance[x] > far)
+        flags_out[x] = np.uint8(is_far & np.uint8(np.uint8(1) - inside[x]))
 
 
 @kernel
