@@ -1206,6 +1206,37 @@ def _flag_outside_row(distance, far, inside, flags_out):
         flags_out[x] = np.uint8(is_far & np.uint8(np.uint8(1) - inside[x]))
 
 
+@inlined
+def _least_telling_slot(slots, x, leader0, leader1, leader2):
+    """Return the slot to give up, as `count_outside` says; distances are summed over channels."""
+    best, best_rank = 0, np.int64(1) << 62
+    for s in range(slots.shape[1]):
+        if slots[x, s]["count"] == 1:
+            # Below all distances.
+            rank = np.int64(slots[x, s]["last"]) - (np.int64(1) << 33)
+        else:
+            rank = (
+                abs(np.int64(slots[x, s]["c0"]) - np.int64(leader0))
+                + abs(np.int64(slots[x, s]["c1"]) - np.int64(leader1))
+                + abs(np.int64(slots[x, s]["c2"]) - np.int64(leader2))
+            )
+        if rank < best_rank:
+            best, best_rank = s, rank
+    return best
+
+
+@inlined
+def _make_room(slots, x, c0, c1, c2, leader0, leader1, leader2, mask, tolerance):
+    """Free the last slot if a colour has none and none is free; return 1 if one was given up."""
+    if _find_slot(slots, x, c0, c1, c2, mask, tolerance) != slots.shape[1]:
+        return 0
+    s = _least_telling_slot(slots, x, leader0, leader1, leader2)
+    end = slots.shape[1] - 1
+    slots[x, s] = slots[x, end]
+    slots[x, end]["count"] = 0
+    return 1
+
+
 @kernel
 def _deposit_listed(
     plane0,
