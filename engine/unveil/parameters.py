@@ -20,7 +20,7 @@ DEFAULT_SLOTS: Final[dict[Method, int]] = {"farend": 8, "transitions": 5, "rares
 
 MAX_SLOTS = 4096
 
-CHUNK_FRAMES: Final = 32
+CHUNK_FRAMES: Final = 16
 """Frames counted at once: many enough to use a row's state often, few enough for the memory."""
 
 
