@@ -20,6 +20,9 @@ Argument: TypeAlias = str | Path
 
 CALL_FRAMES = 40
 
+RECOVER = ("recover", "--method", "transitions")
+"""The command by a method that needs no person: the calls below show none."""
+
 _PROGRAM = """
 import resource, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells have it ignored

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
-from command import CALL_FRAMES, Argument, finished, start_unveil, unveil, write_call
+from command import CALL_FRAMES, RECOVER, Argument, finished, start_unveil, unveil, write_call
 from footage import cut, flip_bytes, noise_frames, textured_frames, write_sound, write_video
 from typer.testing import Result
 
@@ -53,7 +53,7 @@ def assert_told(done: Result, said: str, exit_code: int = 1) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    assert_told(unveil("recover", tmp_path / "no.mp4", "-o", tmp_path / "out"), "no such file")
+    assert_told(unveil(*RECOVER, tmp_path / "no.mp4", "-o", tmp_path / "out"), "no such file")
     assert_told(
         unveil("timeline", tmp_path / "no.mp4", "--at", "1,1", "-o", tmp_path / "strip.png"),
         "no such file",
@@ -64,11 +64,11 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def test_a_folder_without_video(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "notes.txt").write_text("no video")
-    assert_told(unveil("recover", tmp_path / "folder", "-o", tmp_path / "out"), "no video in this")
+    assert_told(unveil(*RECOVER, tmp_path / "folder", "-o", tmp_path / "out"), "no video in this")
 
 
 def test_a_glob_that_matches_nothing(tmp_path: Path) -> None:
-    assert_told(unveil("recover", tmp_path / "*.mp4", "-o", tmp_path / "out"), "no video matches")
+    assert_told(unveil(*RECOVER, tmp_path / "*.mp4", "-o", tmp_path / "out"), "no video matches")
 
 
 def write_empty(path: Path) -> None:
@@ -96,12 +96,12 @@ def write_headless(path: Path) -> None:
 )
 def test_a_file_without_a_frame(tmp_path: Path, write: Any, said: str) -> None:
     write(tmp_path / "bad.mp4")
-    assert_told(unveil("recover", tmp_path / "bad.mp4", "-o", tmp_path / "out"), said)
+    assert_told(unveil(*RECOVER, tmp_path / "bad.mp4", "-o", tmp_path / "out"), said)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.mp4"]
 
 
 def test_a_time_without_frames(tmp_path: Path, call: Path) -> None:
-    done = unveil("recover", call, "-o", tmp_path / "out", "--start", "1:00")
+    done = unveil(*RECOVER, call, "-o", tmp_path / "out", "--start", "1:00")
     assert_told(done, r"call.mp4: no frame between 60 s and its end; the video lasts 1.33 s")
     assert not (tmp_path / "out").exists()
 
@@ -116,7 +116,7 @@ def test_a_file_that_lost_its_second_half(tmp_path: Path) -> None:
         container_options={"movflags": "faststart"},
     )
     half = cut(whole, tmp_path / "half.mp4", 0.5)
-    done = unveil("recover", half, "-o", tmp_path / "out")
+    done = unveil(*RECOVER, half, "-o", tmp_path / "out")
     assert done.exit_code == 0
     assert re.match(r"unveil: half.mp4: .*; recovered from what could be read\n", done.stderr)
     report = report_of(tmp_path / "out" / "half")
@@ -127,7 +127,7 @@ def test_a_file_that_lost_its_second_half(tmp_path: Path) -> None:
 def test_flipped_bytes(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mp4", textured_frames(40))
     damaged = flip_bytes(whole, tmp_path / "damaged.mp4", 0.3, 0.6, 300)
-    done = unveil("recover", damaged, "-o", tmp_path / "out")
+    done = unveil(*RECOVER, damaged, "-o", tmp_path / "out")
     assert done.exit_code == 0
     assert "damaged" in done.stderr
     report = report_of(tmp_path / "out" / "damaged")
@@ -137,7 +137,7 @@ def test_flipped_bytes(tmp_path: Path) -> None:
 
 def test_one_frame(tmp_path: Path) -> None:
     single = write_video(tmp_path / "single.mkv", textured_frames(1))
-    assert unveil("recover", single, "-o", tmp_path / "out").exit_code == 0
+    assert unveil(*RECOVER, single, "-o", tmp_path / "out").exit_code == 0
     assert report_of(tmp_path / "out" / "single")["frames_read"] == 1
     assert (read_image(tmp_path / "out" / "single" / "room.png")[..., 3] == 0).all()
 
@@ -158,7 +158,7 @@ def test_odd_sizes(tmp_path: Path, height: int, width: int, pixel_format: str, m
     n_frames = 2 if height > 100 else 12
     frames = noise_frames(n_frames, height, width, pixel_format)
     odd = write_video(tmp_path / "odd.nut", frames, codec="rawvideo")
-    done = unveil("recover", odd, "-o", tmp_path / "out", "--method", method)
+    done = unveil(*RECOVER, odd, "-o", tmp_path / "out", "--method", method)
     assert done.exit_code == 0, done.stderr
     folder = tmp_path / "out" / "odd"
     assert report_of(folder)["frames_used"] == n_frames
@@ -170,7 +170,7 @@ def test_frames_whose_state_exceeds_the_memory(
     tmp_path: Path, call: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 100, "SC_PAGE_SIZE": 4096}.get)
-    done = unveil("recover", call, "-o", tmp_path / "out")
+    done = unveil(*RECOVER, call, "-o", tmp_path / "out")
     assert_told(done, r"call.mp4: .*64x48.* GiB.*fewer slots")
     assert not (tmp_path / "out").exists()
 
@@ -182,7 +182,7 @@ def test_frames_whose_state_exceeds_the_memory(
 def test_an_out_that_cannot_be_made(tmp_path: Path, call: Path, out: str) -> None:
     (tmp_path / "file").write_text("mine")
     for done in (
-        unveil("recover", call, "-o", tmp_path / out),
+        unveil(*RECOVER, call, "-o", tmp_path / out),
         unveil("demo", "-o", tmp_path / out),
     ):
         assert_told(done, "cannot be made a folder")
@@ -197,13 +197,13 @@ def test_an_out_without_permission(tmp_path: Path, call: Path) -> None:
     (tmp_path / "out").mkdir(mode=0o500)
     if os.access(tmp_path / "out", os.W_OK):
         pytest.skip("this user may write anywhere")
-    assert_told(unveil("recover", call, "-o", tmp_path / "out"), "cannot be written")
+    assert_told(unveil(*RECOVER, call, "-o", tmp_path / "out"), "cannot be written")
 
 
 def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
     source = write_video(tmp_path / "large.mkv", textured_frames(6))
     out = tmp_path / "out"
-    process = start_unveil("recover", source, "-o", out, file_bytes=8192)
+    process = start_unveil(*RECOVER, source, "-o", out, file_bytes=8192)
     exit_code, shown, said = finished(process)
     assert exit_code == 1
     assert shown == ""
@@ -218,11 +218,11 @@ def test_a_full_disk_leaves_no_half_file(tmp_path: Path) -> None:
 
 def test_an_earlier_result_is_kept_without_force(tmp_path: Path, call: Path) -> None:
     out = tmp_path / "out"
-    assert unveil("recover", call, "-o", out, "--end", "1").exit_code == 0
+    assert unveil(*RECOVER, call, "-o", out, "--end", "1").exit_code == 0
     earlier = {name: (out / "call" / name).read_bytes() for name in FILES}
-    assert_told(unveil("recover", call, "-o", out), "earlier result; add --force")
+    assert_told(unveil(*RECOVER, call, "-o", out), "earlier result; add --force")
     assert {name: (out / "call" / name).read_bytes() for name in FILES} == earlier
-    assert unveil("recover", call, "-o", out, "--force").exit_code == 0
+    assert unveil(*RECOVER, call, "-o", out, "--force").exit_code == 0
     assert report_of(out / "call")["frames_read"] == CALL_FRAMES
 
 
@@ -250,7 +250,7 @@ def test_an_earlier_result_is_kept_without_force(tmp_path: Path, call: Path) -> 
     ],
 )
 def test_an_option_out_of_range(tmp_path: Path, call: Path, options: tuple[str, ...]) -> None:
-    done = unveil("recover", call, "-o", tmp_path / "out", *options)
+    done = unveil(*RECOVER, call, "-o", tmp_path / "out", *options)
     assert_told(done, f"unveil: {options[0]}: ", exit_code=2)
     assert not (tmp_path / "out").exists()
 
@@ -285,7 +285,7 @@ def test_a_pixel_outside(tmp_path: Path, call: Path, at: str) -> None:
 
 
 def test_pictures_that_cannot_be_scored(tmp_path: Path, call: Path) -> None:
-    assert unveil("recover", call, "-o", tmp_path, "--quiet").exit_code == 0
+    assert unveil(*RECOVER, call, "-o", tmp_path, "--quiet").exit_code == 0
     room = tmp_path / "call" / "room.png"
     assert_told(unveil("score", room, "--truth", tmp_path / "no.png"), "no.png")
     assert_told(unveil("score", room, "--truth", call), "call.mp4")
@@ -308,7 +308,7 @@ def test_bad_inputs_do_not_stop_good_ones(tmp_path: Path, call: Path) -> None:
     write_empty(tmp_path / "empty.mp4")
     write_text(tmp_path / "text.mp4")
     last = shutil.copy(call, tmp_path / "last.mp4")
-    done = unveil("recover", *inputs, call, last, "-o", tmp_path / "out")
+    done = unveil(*RECOVER, *inputs, call, last, "-o", tmp_path / "out")
     assert done.exit_code == 1
     assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
         str(tmp_path / "no.mp4"),
@@ -323,7 +323,7 @@ def test_bad_inputs_do_not_stop_good_ones(tmp_path: Path, call: Path) -> None:
 def test_standard_input(tmp_path: Path) -> None:
     video = write_video(tmp_path / "video.mkv", textured_frames(20))
     with video.open("rb") as stdin:
-        process = start_unveil("recover", "-", "-o", tmp_path / "out", "--json", stdin=stdin)
+        process = start_unveil(*RECOVER, "-", "-o", tmp_path / "out", "--json", stdin=stdin)
         exit_code, shown, said = finished(process)
     assert (exit_code, said) == (0, "")
     assert json.loads(shown)["frames_read"] == 20
@@ -331,7 +331,7 @@ def test_standard_input(tmp_path: Path) -> None:
 
 
 def test_standard_input_that_is_no_video(tmp_path: Path) -> None:
-    process = start_unveil("recover", "-", "-o", tmp_path / "out", stdin=subprocess.DEVNULL)
+    process = start_unveil(*RECOVER, "-", "-o", tmp_path / "out", stdin=subprocess.DEVNULL)
     exit_code, shown, said = finished(process)
     assert (exit_code, shown) == (1, "")
     assert re.fullmatch(r"unveil: standard input: no video that .*\n", said)
@@ -349,7 +349,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 def test_ctrl_c_in_a_batch_keeps_what_is_finished(tmp_path: Path, call: Path) -> None:
     out, later = tmp_path / "out", shutil.copy(call, tmp_path / "later.mp4")
     process = start_unveil(
-        *("recover", call, "-", later, "-o", out, "--preview", "0.000001", "--chunk", "1"),
+        *(*RECOVER, call, "-", later, "-o", out, "--preview", "0.000001", "--chunk", "1"),
         stdin=subprocess.PIPE,
     )
     assert process.stdin is not None
@@ -375,7 +375,7 @@ def test_ctrl_c_in_a_batch_keeps_what_is_finished(tmp_path: Path, call: Path) ->
 def test_ctrl_c_ends_a_recording_and_keeps_it(tmp_path: Path) -> None:
     camera = "lavfi:testsrc=size=64x48:rate=100,realtime"
     process = start_unveil(
-        *("recover", camera, "-o", tmp_path / "out", "--preview", "0.000001", "--chunk", "1"),
+        *(*RECOVER, camera, "-o", tmp_path / "out", "--preview", "0.000001", "--chunk", "1"),
         "--json",
     )
     folder = tmp_path / "out" / "testsrc=size=64x48_rate=100,realtime"

@@ -41,7 +41,9 @@ def test_each_source_gets_a_folder_and_one_that_fails_stops_no_other(
     text.write_text("no video")
     last = write_call(tmp_path / "last.mkv")
     told: list[Outcome] = []
-    outcomes = recover_all(sources(call, text, last), tmp_path / "out", on_outcome=told.append)
+    outcomes = recover_all(
+        sources(call, text, last), tmp_path / "out", on_outcome=told.append, method="transitions"
+    )
     assert told == outcomes
     assert [outcome.state for outcome in outcomes] == ["recovered", "failed", "recovered"]
     assert [outcome.name for outcome in outcomes] == ["call.mp4", "text.mp4", "last.mkv"]
@@ -55,7 +57,7 @@ def test_each_source_gets_a_folder_and_one_that_fails_stops_no_other(
 
 
 def test_an_outcome_tells_its_figures(tmp_path: Path, call: Path) -> None:
-    (outcome,) = recover_all(sources(call), tmp_path / "out", chunk_frames=7)
+    (outcome,) = recover_all(sources(call), tmp_path / "out", chunk_frames=7, method="transitions")
     told = outcome.as_dict()
     assert told["frames_read"] == told["frames_used"] == CALL_FRAMES
     assert told["frames_damaged"] == 0
@@ -87,7 +89,7 @@ def test_missing_inputs_are_failed_and_the_rest_found(tmp_path: Path, call: Path
 def test_sources_of_one_stem_get_two_folders(tmp_path: Path, call: Path) -> None:
     (tmp_path / "other").mkdir()
     twin = write_call(tmp_path / "other" / "call.mp4")
-    outcomes = recover_all(sources(call, twin), tmp_path / "out")
+    outcomes = recover_all(sources(call, twin), tmp_path / "out", method="transitions")
     assert [outcome.folder for outcome in outcomes] == [
         tmp_path / "out" / "call",
         tmp_path / "out" / "call-2",
@@ -101,12 +103,14 @@ def test_an_earlier_result_is_refused_before_anything_is_decoded(
     (out / "call").mkdir(parents=True)
     (out / "call" / "report.json").write_text("earlier")
     stages: list[Progress] = []
-    (outcome,) = recover_all(sources(call), out, progress=lambda _, p: stages.append(p))
+    (outcome,) = recover_all(
+        sources(call), out, progress=lambda _, p: stages.append(p), method="transitions"
+    )
     assert isinstance(outcome.error, OutputExists)
     assert "--force" in str(outcome.problem)
     assert not stages
     assert (out / "call" / "report.json").read_text() == "earlier"
-    (outcome,) = recover_all(sources(call), out, force=True)
+    (outcome,) = recover_all(sources(call), out, force=True, method="transitions")
     assert outcome.state == "recovered"
 
 
@@ -115,7 +119,7 @@ def test_nothing_is_begun_where_out_cannot_be_written(tmp_path: Path, call: Path
     told: list[Outcome] = []
     for out in (tmp_path / "out", tmp_path / "out" / "below"):
         with pytest.raises(OutputUnwritable, match="out"):
-            recover_all(sources(call), out, on_outcome=told.append)
+            recover_all(sources(call), out, on_outcome=told.append, method="transitions")
     assert not told
 
 
@@ -142,7 +146,7 @@ def test_a_wrong_option_is_refused_before_anything_is_begun(
 def test_a_failed_source_leaves_no_empty_folder(tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video")
-    (outcome,) = recover_all(sources(text), tmp_path / "out")
+    (outcome,) = recover_all(sources(text), tmp_path / "out", method="transitions")
     assert outcome.state == "failed"
     assert not (tmp_path / "out").exists()
 
@@ -161,6 +165,7 @@ def test_ctrl_c_tells_what_was_not_finished_and_not_started(tmp_path: Path, call
             tmp_path / "out",
             progress=press_ctrl_c,
             on_outcome=told.append,
+            method="transitions",
         )
     assert [(outcome.name, outcome.state) for outcome in told] == [
         ("call.mp4", "recovered"),
@@ -180,7 +185,12 @@ def test_previews_are_written_while_it_runs(tmp_path: Path, call: Path) -> None:
             seen.append({path.name for path in folder.iterdir()})
 
     recover_all(
-        sources(call), tmp_path / "out", preview_seconds=1e-6, chunk_frames=4, progress=look
+        sources(call),
+        tmp_path / "out",
+        preview_seconds=1e-6,
+        chunk_frames=4,
+        progress=look,
+        method="transitions",
     )
     assert seen == [{"room.png", "background.png"}]
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
@@ -193,7 +203,9 @@ def test_a_preview_that_cannot_be_written_does_not_end_the_run(
         raise OutputUnwritable(f"{path}: no space")
 
     monkeypatch.setattr(batch, "write_png", fail)
-    (outcome,) = recover_all(sources(call), tmp_path / "out", preview_seconds=1e-6, chunk_frames=4)
+    (outcome,) = recover_all(
+        sources(call), tmp_path / "out", preview_seconds=1e-6, chunk_frames=4, method="transitions"
+    )
     assert outcome.state == "recovered"
     assert len(outcome.notes) == 1
     assert "no preview" in outcome.notes[0]
@@ -202,7 +214,7 @@ def test_a_preview_that_cannot_be_written_does_not_end_the_run(
 def test_damage_is_noted(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mkv", textured_frames(30))
     damaged = flip_bytes(whole, tmp_path / "damaged.mkv", 0.3, 0.7, 200)
-    (outcome,) = recover_all(sources(damaged), tmp_path / "out")
+    (outcome,) = recover_all(sources(damaged), tmp_path / "out", method="transitions")
     assert outcome.state == "recovered"
     assert outcome.report["frames_read"] + outcome.report["frames_damaged"] <= 30
     assert any("damaged" in note for note in outcome.notes)
@@ -215,6 +227,6 @@ def test_a_bug_is_an_outcome_too(
         raise ZeroDivisionError("division\nby zero")
 
     monkeypatch.setattr("unveil.recovery.Recovery.save", fail)
-    (outcome,) = recover_all(sources(call), tmp_path / "out")
+    (outcome,) = recover_all(sources(call), tmp_path / "out", method="transitions")
     assert outcome.state == "failed"
     assert outcome.problem == "call.mp4: ZeroDivisionError: division by zero"

@@ -61,8 +61,13 @@ def assert_same(a: Recovery, b: Recovery) -> None:
     assert a.report == b.report
 
 
+def an_engine(*, width: int = WIDTH, **choice: Any) -> Engine:
+    """Make an engine that needs no person: these calls show none."""
+    return Engine(HEIGHT, width, **{"method": "transitions"} | choice)
+
+
 def recover_frames(frames: Array, **choice: Any) -> Recovery:
-    engine = Engine(HEIGHT, WIDTH, **choice)
+    engine = an_engine(**choice)
     engine.push(frames)
     return engine.finalise()
 
@@ -129,7 +134,7 @@ def test_finalising_in_between_changes_nothing(method: Method) -> None:
 
 def test_frames_of_every_form() -> None:
     frames = call_frames(40)
-    one_by_one, strided = Engine(HEIGHT, WIDTH), Engine(HEIGHT, WIDTH)
+    one_by_one, strided = an_engine(), an_engine()
     for frame in frames:
         one_by_one.push(frame)
         strided.push(np.asfortranarray(frame))
@@ -144,7 +149,7 @@ def test_frames_of_every_form() -> None:
 
 def test_an_array_may_be_reused() -> None:
     frames = call_frames(40)
-    engine, buffer = Engine(HEIGHT, WIDTH), np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    engine, buffer = an_engine(), np.empty((HEIGHT, WIDTH, 3), np.uint8)
     for frame in frames:
         buffer[...] = frame
         engine.push(buffer)
@@ -164,7 +169,7 @@ def test_rgb_frames_are_the_same_as_arrays(method: Method) -> None:
 def test_nv12_is_the_same_as_yuv420p() -> None:
     recoveries = []
     for name in ("yuv420p", "nv12"):
-        engine = Engine(HEIGHT, WIDTH)
+        engine = an_engine()
         for frame in call_frames(60):
             planar = av.VideoFrame.from_ndarray(frame, "rgb24").reformat(format="yuv420p")
             engine.push(planar.reformat(format=name))
@@ -194,7 +199,7 @@ def test_nv12_is_the_same_as_yuv420p() -> None:
     ids=lambda wrong: str(getattr(wrong, "shape", wrong))[:40],
 )
 def test_frames_of_another_size_or_type(wrong: Any) -> None:
-    engine = Engine(HEIGHT, WIDTH)
+    engine = an_engine()
     engine.push(call_frames(3))
     with pytest.raises(ValueError, match=f"{WIDTH}"):
         engine.push(wrong)
@@ -204,7 +209,7 @@ def test_frames_of_another_size_or_type(wrong: Any) -> None:
 
 def test_kinds_of_frames_cannot_be_mixed() -> None:
     frame = numbered_frame(5, HEIGHT, WIDTH)
-    engine = Engine(HEIGHT, WIDTH)
+    engine = an_engine()
     engine.push(call_frames(3))
     with pytest.raises(ValueError, match="for an engine of"):
         engine.push(frame)
@@ -212,7 +217,7 @@ def test_kinds_of_frames_cannot_be_mixed() -> None:
     with pytest.raises(ValueError, match="for an engine of"):
         engine.push(frame)
     assert engine.n_frames == 3
-    other = Engine(HEIGHT, WIDTH)
+    other = an_engine()
     other.push(frame)
     with pytest.raises(ValueError, match="for an engine of"):
         other.push(call_frames(1))
@@ -241,7 +246,7 @@ def test_times_end_up_in_the_statistics(method: Method) -> None:
 
 
 def test_a_video_frames_own_time() -> None:
-    given, own = Engine(HEIGHT, WIDTH), Engine(HEIGHT, WIDTH)
+    given, own = an_engine(), an_engine()
     for number, array in enumerate(call_frames()):
         frame = av.VideoFrame.from_ndarray(array, "rgb24")
         given.push(frame, number / 20 + 3)
@@ -253,7 +258,7 @@ def test_a_video_frames_own_time() -> None:
 
 def test_unknown_times_are_null() -> None:
     frames = call_frames()
-    by_array, by_frame = Engine(HEIGHT, WIDTH), Engine(HEIGHT, WIDTH)
+    by_array, by_frame = an_engine(), an_engine()
     by_array.push(frames)
     for frame in frames:
         by_frame.push(av.VideoFrame.from_ndarray(frame, "rgb24"))
@@ -265,7 +270,7 @@ def test_unknown_times_are_null() -> None:
 
 def test_as_many_times_as_frames() -> None:
     with pytest.raises(ValueError, match="broadcast"):
-        Engine(HEIGHT, WIDTH).push(call_frames(3), np.arange(4.0))
+        an_engine().push(call_frames(3), np.arange(4.0))
 
 
 # Merging, saving and loading
@@ -298,7 +303,7 @@ def test_a_saved_engine_goes_on_exactly(tmp_path: Path, method: Method) -> None:
 
 
 def test_an_engine_without_frames_can_be_saved(tmp_path: Path) -> None:
-    Engine(HEIGHT, WIDTH, slots=3).save(tmp_path / "call.npz")
+    an_engine(slots=3).save(tmp_path / "call.npz")
     loaded = Engine.load(tmp_path / "call.npz")
     assert loaded.n_frames == 0
     loaded.push(numbered_frame(0, HEIGHT, WIDTH))
@@ -306,7 +311,7 @@ def test_an_engine_without_frames_can_be_saved(tmp_path: Path) -> None:
 
 
 def test_what_is_loaded_takes_frames_of_one_kind(tmp_path: Path) -> None:
-    engine = Engine(HEIGHT, WIDTH)
+    engine = an_engine()
     engine.push(call_frames(3))
     engine.save(tmp_path / "call.npz")
     loaded = Engine.load(tmp_path / "call.npz")
@@ -328,7 +333,7 @@ def test_files_that_are_no_state(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [{"median": True}, {"threshold": 1000}, {"metric": "euclid"}])
 def test_parameters_of_another_version(tmp_path: Path, change: dict[str, Any]) -> None:
     path = tmp_path / "call.npz"
-    engine = Engine(HEIGHT, WIDTH)
+    engine = an_engine()
     engine.push(call_frames(3))
     engine.save(path)
     with np.load(path) as stored:
@@ -346,7 +351,7 @@ def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in ("missing", "file"):
         with pytest.raises(OutputUnwritable):
-            Engine(HEIGHT, WIDTH).save(tmp_path / folder / "call.npz")
+            an_engine().save(tmp_path / folder / "call.npz")
 
 
 def test_merged_engines_equal_one() -> None:
@@ -373,7 +378,7 @@ def test_merged_engines_equal_one() -> None:
 def test_engines_that_count_otherwise_cannot_be_merged(
     other: dict[str, Any], n_frames: int
 ) -> None:
-    one, two = Engine(HEIGHT, WIDTH), Engine(HEIGHT, WIDTH, **other)
+    one, two = an_engine(), an_engine(**other)
     one.push(call_frames(3)[:n_frames])
     two.push(call_frames(3))
     with pytest.raises(IncompatibleTable):
@@ -383,7 +388,7 @@ def test_engines_that_count_otherwise_cannot_be_merged(
 
 @pytest.mark.parametrize("n_frames", [0, 3])
 def test_engines_of_another_size_cannot_be_merged(n_frames: int) -> None:
-    one, two = Engine(HEIGHT, WIDTH), Engine(HEIGHT, WIDTH - 2)
+    one, two = an_engine(), an_engine(width=WIDTH - 2)
     one.push(call_frames(3)[:n_frames])
     two.push(call_frames(3)[:, :, 2:])
     with pytest.raises(IncompatibleTable):
@@ -450,7 +455,7 @@ def test_odd_sizes(method: Method, height: int, width: int) -> None:
 
 def test_recover_reports_what_it_did(call: Path) -> None:
     told: list[Progress] = []
-    recovery = unveil.recover(call, threads=1, progress=told.append)
+    recovery = unveil.recover(call, method="transitions", threads=1, progress=told.append)
     report = recovery.report
     assert json.loads(json.dumps(report)) == report
     assert report["frames_read"] == report["frames_used"] == 150
@@ -471,18 +476,20 @@ def test_recover_reports_what_it_did(call: Path) -> None:
 
 
 def test_recover_equals_pushing_the_decoded_frames(call: Path) -> None:
-    engine = Engine(HEIGHT, WIDTH)
+    engine = an_engine()
     with av.open(str(call)) as container:
         for frame in container.decode(video=0):
             engine.push(frame)
-    pushed, recovered = engine.finalise(), unveil.recover(call)
+    pushed, recovered = engine.finalise(), unveil.recover(call, method="transitions")
     assert pushed.room.tobytes() == recovered.room.tobytes()
     assert pushed.stats.equals(recovered.stats)
     assert seconds_of(recovered, "last_seconds").max() <= 6
 
 
 def test_a_part_of_a_recording(call: Path) -> None:
-    recovery = unveil.recover(call, start_seconds=1.0, end_seconds=4.0, stride=2)
+    recovery = unveil.recover(
+        call, method="transitions", start_seconds=1.0, end_seconds=4.0, stride=2
+    )
     assert recovery.report["frames_used"] == pytest.approx(38, abs=1)
     assert recovery.report["selection"] == {
         "start_seconds": 1.0,
@@ -495,11 +502,13 @@ def test_a_part_of_a_recording(call: Path) -> None:
 
 def test_previews_show_what_is_recovered_so_far(call: Path) -> None:
     previews: list[Recovery] = []
-    recovery = unveil.recover(call, chunk_frames=10, preview=previews.append, preview_seconds=0.0)
+    recovery = unveil.recover(
+        call, method="transitions", chunk_frames=10, preview=previews.append, preview_seconds=0.0
+    )
     counted = [preview.report["frames_read"] for preview in previews]
     assert counted == sorted(set(counted))
     assert previews[-1].room.shape == recovery.room.shape
-    assert recovery.room.tobytes() == unveil.recover(call).room.tobytes()
+    assert recovery.room.tobytes() == unveil.recover(call, method="transitions").room.tobytes()
 
 
 def test_a_turned_video_is_recovered_upright(tmp_path: Path, call: Path) -> None:
@@ -507,7 +516,10 @@ def test_a_turned_video_is_recovered_upright(tmp_path: Path, call: Path) -> None
         frames = list(container.decode(video=0))
     path = write_video(tmp_path / "turned.mp4", frames, rate=25, rotation=(90,))
     straight = write_video(tmp_path / "straight.mp4", frames, rate=25)
-    turned, upright = unveil.recover(path), unveil.recover(straight)
+    turned, upright = (
+        unveil.recover(path, method="transitions"),
+        unveil.recover(straight, method="transitions"),
+    )
     assert turned.room.shape == (WIDTH, HEIGHT, 4)
     assert turned.stats.num_rows == HEIGHT * WIDTH
     assert any(np.array_equal(np.rot90(upright.room, turns), turned.room) for turns in (1, 3))
@@ -527,7 +539,7 @@ def test_an_interrupted_file_is_not_recovered(call: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(engine_module.Engine, "update", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        unveil.recover(call)
+        unveil.recover(call, method="transitions")
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -157,6 +157,7 @@ def crossings(n_crossings: int = 6, seed: int = 0, leak: int = 2) -> Array:
 
 
 def recover(frames: Array, **choice: Any) -> Recovery:
+    choice = {"method": "transitions"} | choice
     engine = Engine(*frames.shape[1:3], threads=1, **choice)
     engine.push(frames)
     return engine.finalise()
@@ -338,9 +339,9 @@ def test_a_higher_threshold_never_claims_more(method: Method) -> None:
 def test_merged_states_stay_within_full_confidence() -> None:
     """However a call is cut, no share is over one."""
     frames = crossings()
-    whole = Engine(HEIGHT, WIDTH)
+    whole = Engine(HEIGHT, WIDTH, method="transitions")
     for start in range(0, len(frames), 19):
-        part = Engine(HEIGHT, WIDTH)
+        part = Engine(HEIGHT, WIDTH, method="transitions")
         part.push(frames[start : start + 19])
         whole.merge(part)
     recovery = whole.finalise()

@@ -14,7 +14,9 @@ from unveil.parameters import Parameters, available_cores
 
 def test_defaults() -> None:
     parameters = Parameters()
-    assert parameters.method == "transitions"
+    assert parameters.method == "farend"
+    assert parameters.person == "lite"
+    assert parameters.person_every == 2
     assert parameters.distance_threshold == 5.06
     assert Parameters(metric="cosine").distance_threshold == 0.75
     assert Parameters(threshold=0.0).distance_threshold == 0
@@ -23,15 +25,18 @@ def test_defaults() -> None:
 def test_what_is_told_resolves_defaults_and_leaves_out_threads() -> None:
     told = Parameters(metric="cosine", threads=3).as_dict()
     assert told == {
-        "method": "transitions",
+        "method": "farend",
         "metric": "cosine",
         "threshold": 0.75,
         "noise_frames": 1,
-        "slots": 5,
+        "slots": 8,
         "bits": 8,
         "tolerance": 6,
+        "person": "lite",
+        "person_every": 2,
     }
-    assert Parameters(**told, threads=3) == Parameters(metric="cosine", threshold=0.75, threads=3)  # type: ignore[arg-type]
+    again = Parameters(**told, threads=3)  # type: ignore[arg-type]
+    assert again == Parameters(metric="cosine", threshold=0.75, slots=8, threads=3)
 
 
 @pytest.mark.parametrize(

@@ -153,3 +153,11 @@ def test_the_mean_of_the_leader(seed: int, radius: int) -> None:
         mean = naive_finalise.mean_near(pair, 0, radius, counts)
         np.testing.assert_allclose(levels[i], mean, atol=1e-9)
         assert total[i] == naive_finalise.weight_near(pair, 0, radius, counts)
+
+
+def test_without_a_leader_there_is_no_mean() -> None:
+    nothing, colour = np.zeros(1, np.uint16), np.zeros((3, 1), np.uint8)
+    levels, total = np.full((1, 3), np.nan), np.full(1, -1)
+    select.mean_of_leader(colour, nothing, colour, nothing, 0, levels, total)
+    assert levels.tolist() == [[0, 0, 0]]
+    assert total.tolist() == [0]

@@ -280,7 +280,7 @@ LAYOUTS = [
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 def test_the_state_is_bounded(kind: type[ColourTable], layout: Layout) -> None:
-    table = kind(layout, slots=Parameters().slots, bits=8, tolerance=6)
+    table = kind(layout, slots=Parameters(kind.method).n_slots, bits=8, tolerance=6)
     assert table.bytes_per_pixel <= 110
     assert table.slots.ctypes.data % 64 == 0
 
@@ -463,5 +463,5 @@ def test_saving_replaces(saved: Path, tmp_path: Path) -> None:
 
 
 def test_the_accumulators_by_method() -> None:
-    assert set(TABLES) == {"rarest", "transitions"}
+    assert set(TABLES) == {"farend", "rarest", "transitions"}
     assert all(TABLES[kind.method] is kind for kind in KINDS)

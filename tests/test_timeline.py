@@ -144,7 +144,7 @@ def test_without_a_recovery_the_call_is_recovered_first(tmp_path: Path) -> None:
     with VideoWriter(path, height=90, width=160, frame_rate=30, crf=4) as video:
         for frame in made.frames():
             video.write(frame)
-    strip = draw_timeline(path, [(80, 80)], tmp_path / "strip.png")
+    strip = draw_timeline(path, [(80, 80)], tmp_path / "strip.png", method="transitions")
     assert strip.n_frames == 240
     assert strip.background[0, 3] > 0
     assert near(strip.background[0], tuple(made.background[80, 80])).all()

@@ -130,11 +130,11 @@ def mean_of_leader(leader, surveys, challenger, votes, radius, levels_out, total
     ----------
     leader, challenger : (3, n) uint8
     surveys, votes : (n,) uint16
-        Surveyed frames that showed them; at least 1 for a leader.
+        Surveyed frames that showed them; none where there is no leader yet.
     radius : int
         Levels by which each channel may differ.
     levels_out : (n, 3) float64
-        The mean, weighted by surveys and votes.
+        The mean, weighted by surveys and votes; 0 where there are none.
     total_out : (n,) int64
         The sum of the weights.
     """
@@ -149,7 +149,7 @@ def mean_of_leader(leader, surveys, challenger, votes, radius, levels_out, total
             levels_out[i, channel] = (
                 np.int64(surveys[i]) * np.int64(leader[channel, i])
                 + weight * np.int64(challenger[channel, i])
-            ) / total
+            ) / max(total, np.int64(1))
         total_out[i] = total
 
 
