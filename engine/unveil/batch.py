@@ -52,6 +52,7 @@ class RecoverOptions(TypedDict, total=False):
     start_seconds: float | None
     end_seconds: float | None
     stride: int
+    background: str | PathLike[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,8 @@ def recover_all(
     ------
     InvalidParameter
         An option is out of range; nothing was begun.
+    MissingInput, UnreadableImage
+        The background's picture cannot be read; nothing was begun.
     OutputUnwritable
         `out` cannot be made or written; nothing was begun.
     KeyboardInterrupt
@@ -293,19 +296,24 @@ class _Job:
 
 
 def _check(options: RecoverOptions, preview_seconds: float | None) -> None:
-    """Raise `InvalidParameter` before anything is begun."""
+    """Raise what is wrong with the options before anything is begun."""
     values: dict[str, Any] = dict(options)
     chunk_frames = values.pop("chunk_frames", 1)
+    background = values.pop("background", None)
     Selection(
         values.pop("start_seconds", None) or 0.0,
         float("inf") if (end := values.pop("end_seconds", None)) is None else end,
         values.pop("stride", 1),
     )
-    Parameters(**values)
+    parameters = Parameters(**values)
     if chunk_frames < 1:
         raise InvalidParameter(f"chunk_frames: {chunk_frames} is not a positive number")
     if preview_seconds is not None and not preview_seconds > 0:
         raise InvalidParameter(f"preview_seconds: {preview_seconds:g} is not a positive number")
+    if background is not None:
+        from unveil.engine import background_picture
+
+        background_picture(background, parameters)
 
 
 @contextmanager

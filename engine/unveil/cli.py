@@ -162,6 +162,15 @@ def recover(
     start_seconds: Start = None,
     end_seconds: End = None,
     stride: Stride = 1,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IMAGE",
+            show_default="none",
+            help="The virtual background's picture, known or guessed; it may be scaled, cut or "
+            "mirrored in the call. One that the call does not show is refused.",
+        ),
+    ] = None,
     preview_seconds: Annotated[
         float | None,
         typer.Option(
@@ -228,6 +237,7 @@ def recover(
                         start_seconds=_seconds("start_seconds", start_seconds),
                         end_seconds=_seconds("end_seconds", end_seconds),
                         stride=stride,
+                        background=background,
                     )
             except KeyboardInterrupt as interrupt:
                 raise KeyboardInterrupt(_unfinished(outcomes)) from interrupt

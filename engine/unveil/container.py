@@ -65,6 +65,11 @@ class VideoProperties:
             picture = picture[:, ::-1]
         return np.ascontiguousarray(np.rot90(picture, -self.rotation_degrees // 90))
 
+    def coded(self, picture: npt.NDArray[_PICTURE]) -> npt.NDArray[_PICTURE]:
+        """Turn a displayed picture (height, width, ...) back the way the frames are decoded."""
+        picture = np.rot90(picture, self.rotation_degrees // 90)
+        return np.ascontiguousarray(picture[:, ::-1] if self.mirrored else picture)
+
 
 def open_container(source: Source, threads: int | None) -> tuple[InputContainer, VideoStream]:
     """Open a source and choose its video stream; the decoder gets `threads` (None: all cores).

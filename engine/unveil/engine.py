@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import av
 import numpy as np
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Background: TypeAlias = "str | os.PathLike[str] | npt.NDArray[np.uint8]"
+
 PROGRESS_SECONDS: Final = 0.1
 
 RGB: Final = Colour("rgb", full_range=True)
@@ -50,6 +52,9 @@ class Engine:
         As in `Parameters`.
     chunk_frames
         Frames that `push` gathers before it counts them; changes no result.
+    background
+        What is known or guessed to be the virtual background's picture, for method "farend":
+        a file, or (m, n, 3) RGB uint8. It may have another size, be cut or mirrored.
 
     Raises
     ------
@@ -79,6 +84,7 @@ class Engine:
         person_every: int = 4,
         threads: int | None = None,
         chunk_frames: int = CHUNK_FRAMES,
+        background: Background | None = None,
     ) -> None:
         self.parameters = Parameters(
             method,
@@ -98,6 +104,7 @@ class Engine:
             raise InvalidParameter(f"chunk_frames: {chunk_frames} is not a positive number")
         self.height = height
         self.width = width
+        self._background = background_picture(background, self.parameters)
         self._chunk_frames = chunk_frames
         self._bands = Bands(self.parameters.n_threads)
         self._table: ColourTable | None = None
@@ -241,11 +248,23 @@ class Engine:
             layout, slots=chosen.n_slots, bits=chosen.bits, tolerance=chosen.tolerance
         )
 
-    def finalise(self) -> Recovery:
-        """Recover from all frames pushed so far; more may follow."""
+    def finalise(self, *, use_background: bool = True) -> Recovery:
+        """Recover from all frames pushed so far; more may follow.
+
+        Parameters
+        ----------
+        use_background
+            False recovers as if no picture of the background had been given.
+
+        Raises
+        ------
+        BackgroundMismatch
+            The picture given is not what the frames show; nothing that was counted is lost.
+        """
         self._flush()
         table = self._table or self._create(Layout(self.height, self.width, colour=RGB))
-        return finalise(table, self.parameters, self._bands)
+        picture = self._background if use_background else None
+        return finalise(table, self.parameters, self._bands, picture)
 
     def merge(self, other: Engine) -> None:
         """Add what another engine counted of the frames that follow this one's.
@@ -281,8 +300,14 @@ class Engine:
         table.save(Path(path), self.parameters.as_dict())
 
     @classmethod
-    def load(cls, path: str | Path, *, threads: int | None = None) -> Self:
-        """Load a state that `save` wrote, with its parameters.
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        threads: int | None = None,
+        background: Background | None = None,
+    ) -> Self:
+        """Load a state that `save` wrote, with its parameters but the background's picture.
 
         What is counted goes on exactly; a network that follows the person begins anew.
 
@@ -298,9 +323,43 @@ class Engine:
             engine = cls(table.layout.height, table.layout.width, **parameters, threads=threads)
         except (TypeError, InvalidParameter) as error:
             raise IncompatibleTable(f"{path}: not a state of this version ({error})") from error
+        engine._background = background_picture(background, engine.parameters)
         if table.n_frames:
             engine._table = table
         return engine
+
+
+def background_picture(
+    background: Background | None, parameters: Parameters
+) -> npt.NDArray[np.uint8] | None:
+    """Read the picture of a background, (m, n, 3) RGB; transparency is left out.
+
+    Raises
+    ------
+    InvalidParameter
+        The method takes none, or it is an array that is no picture.
+    MissingInput, UnreadableImage
+        There is no such image.
+    """
+    if background is None:
+        return None
+    if parameters.accumulator != "farend":
+        raise InvalidParameter(
+            "background: is for the method farend, which finds the person; leave it out with "
+            f"{parameters.accumulator}"
+        )
+    if isinstance(background, np.ndarray):
+        if background.dtype != np.uint8 or background.ndim != 3 or background.shape[2] != 3:
+            raise InvalidParameter(
+                f"background: an array of shape {background.shape} and type {background.dtype} "
+                "is not RGB uint8 of shape (height, width, 3)"
+            )
+        if not background.size:
+            raise InvalidParameter("background: the array holds no pixel")
+        return background
+    from unveil.score import read_image
+
+    return read_image(background)[..., :3]
 
 
 def recover(
@@ -320,6 +379,7 @@ def recover(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     stride: int = 1,
+    background: Background | None = None,
     progress: ProgressCallback | None = None,
     preview: Callable[[Recovery], object] | None = None,
     preview_seconds: float = 10.0,
@@ -336,14 +396,18 @@ def recover(
         Frames decoded and counted at once; changes no result.
     start_seconds, end_seconds, stride
         Which frames, as in `unveil.decode.open_video`.
+    background
+        The virtual background's picture as displayed, as in `Engine`. What it was found to be
+        stands in `report["background_match"]`.
     progress
         Called with a `Progress` a few times a second.
     preview, preview_seconds
-        Called with what is recovered so far every so many seconds.
+        Called with what is recovered so far every so many seconds, without the given picture.
 
     Raises
     ------
-    MissingInput, UnreadableVideo, NoFrames, FrameTooLarge, InvalidParameter, DamagedModel
+    MissingInput, UnreadableVideo, UnreadableImage, NoFrames, FrameTooLarge, InvalidParameter,
+    BackgroundMismatch, DamagedModel
         What their docstrings say.
     MissingRuntime
         The networks that find the person cannot run here; `person` "none" does without.
@@ -370,6 +434,7 @@ def recover(
         "threads": threads,
         "chunk_frames": chunk_frames,
     }
+    picture = background_picture(background, parameters)
     started = time.perf_counter()
     report_progress = progress or _silent
     seconds = {"open": 0.0, "prepare": 0.0, "decode": 0.0, "count": 0.0, "finalise": 0.0}
@@ -400,7 +465,8 @@ def recover(
                 if current is None or chunk.layout != layout:
                     best = _longer(best, current)
                     layout = chunk.layout
-                    current = Engine(layout.height, layout.width, **options)
+                    behind = None if picture is None else video.properties.coded(picture)
+                    current = Engine(layout.height, layout.width, background=behind, **options)
                     n_sizes += 1
                 before = time.perf_counter()
                 current.update(chunk)
@@ -418,7 +484,8 @@ def recover(
                         )
                     )
                 if preview is not None and now - last_preview >= preview_seconds:
-                    preview(_upright(current.finalise(), video.properties))
+                    early = current.finalise(use_background=False)
+                    preview(_upright(early, video.properties))
                     last_preview = time.perf_counter()
         except KeyboardInterrupt:
             if not live or current is None:
@@ -446,8 +513,13 @@ def recover(
             f"frames change {n_sizes - 1} times in size or colour; the longest run of one kind, "
             f"{engine.n_frames} of {tally.frames_read} frames, was used"
         )
+    match = recovery.report.get("background_match")
+    if match is not None:
+        named = None if isinstance(background, np.ndarray) else str(background)
+        match = {"picture": named, **match}
     report = {
         **recovery.report,
+        "background_match": match,
         "input": video.properties.as_dict(),
         "selection": {
             "start_seconds": start_seconds,

@@ -31,6 +31,10 @@ class UnreadableImage(UnveilError, ValueError):
     """The file is not an image that can be read."""
 
 
+class BackgroundMismatch(UnveilError, ValueError):
+    """The picture given as the virtual background is not what the call shows."""
+
+
 class UnreadableTruth(UnveilError, ValueError):
     """The file is not the truth of a simulated call."""
 

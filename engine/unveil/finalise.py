@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from unveil.colour import ciede2000, cosine_similarity, to_lab, to_rgb
 from unveil.inpaint import continued
 from unveil.parameters import Parameters
 from unveil.recovery import PixelCounts, Recovery
+from unveil.registration import Registered, register
 from unveil.table import ColourTable, OutsideTable, RunTable, TransitionTable
 from unveil_kernels import count, select
 
@@ -61,13 +62,33 @@ MIN_AGREEMENT: Final = 0.125
 MIN_EPISODES: Final = 2
 """Separate transitions in which a room's colour must have come up."""
 
+CONTRADICTION: Final = 10.0
+"""CIEDE2000 from the given picture beyond which what was taken for the background is not."""
+
+CALLER_SHARE: Final = 0.4
+"""Share of the surveys outside the person up to which a leader that contradicts the given picture
+is what the person's outline leaves of the caller, and no room that leaks."""
+
 CALLER_EPISODES: Final = 2.0
 """Where the background is not known, how many times oftener than is usual there: what comes
 and goes as often as the rest is the caller."""
 
 
-def finalise(table: ColourTable, parameters: Parameters, bands: Bands) -> Recovery:
-    """Decide room and background from a table, which stays as it is."""
+def finalise(
+    table: ColourTable, parameters: Parameters, bands: Bands, picture: Array | None = None
+) -> Recovery:
+    """Decide room and background from a table, which stays as it is.
+
+    Parameters
+    ----------
+    picture
+        (m, n, 3) RGB of 0 to 255, what is known or guessed to be the background; for "farend".
+
+    Raises
+    ------
+    BackgroundMismatch
+        The picture is not what was counted.
+    """
     shape = table.layout.height, table.layout.width
     decided = _Decided(
         room=np.zeros((*shape, 4), np.uint8),
@@ -82,9 +103,16 @@ def finalise(table: ColourTable, parameters: Parameters, bands: Bands) -> Recove
         colours_seen=np.zeros(shape, np.uint32),
         evictions=np.zeros(shape, np.uint16),
     )
-    if table.n_frames:
+    match = None
+    if table.n_frames and picture is not None:
+        assert isinstance(table, OutsideTable)
+        match = _decide_farend(table, parameters, bands, decided, picture)
+    elif table.n_frames:
         DECIDE[table.method](table, parameters, bands, decided)
-    return decided.as_recovery(table, parameters)
+    recovery = decided.as_recovery(table, parameters)
+    if match is None:
+        return recovery
+    return replace(recovery, report={**recovery.report, "background_match": match.as_dict()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,8 +338,12 @@ def _decide_transitions(
 
 
 def _decide_farend(
-    table: OutsideTable, parameters: Parameters, bands: Bands, out: _Decided
-) -> None:
+    table: OutsideTable,
+    parameters: Parameters,
+    bands: Bands,
+    out: _Decided,
+    picture: Array | None = None,
+) -> Registered | None:
     """Take the colour farthest from the background of those seen outside the person.
 
     A leak shows the room through the background: `a * room + (1 - a) * background`, with
@@ -341,7 +373,12 @@ def _decide_farend(
         seen >= OUTSIDE_SEEN_SHARE * table.n_surveys
     )
     select.keep_large_regions(known, LARGE_REGION)
-    background[...] = continued(background, known)
+    match = None if picture is None else register(picture, background, known)
+    if match is None:
+        background[...] = continued(background, known)
+        steady = known
+    else:
+        known, steady = _completed(background, known, match)
     out.background[..., :3] = np.rint(background)
     out.background[..., 3] = 255 * known
     room_lab = np.zeros((height, width, 3), np.float32)
@@ -353,8 +390,8 @@ def _decide_farend(
         counts = _field(slots, "count").astype(np.int64)
         behind = background[band].reshape(-1, 3).astype(np.float64)
         behind_lab = to_lab(behind)
-        # Where the background is not known the leader is a colour like any other.
-        leads = np.where(known[band].ravel(), 0, surveys * count.OUTSIDE_SURVEY_EVERY)
+        # Where the call does not tell the background the leader is a colour like any other.
+        leads = np.where(steady[band].ravel(), 0, surveys * count.OUTSIDE_SURVEY_EVERY)
         levels = np.stack(
             [
                 np.column_stack([slots[name], table.leader[channel, band].reshape(-1)])
@@ -365,7 +402,15 @@ def _decide_farend(
         counts = np.column_stack([counts, leads])
         rows, places = np.nonzero(counts > parameters.noise_frames)
         rgb = to_rgb(levels[rows, places], colour)
-        apart = ciede2000(to_lab(rgb), behind_lab[rows])
+        lab = to_lab(rgb)
+        apart = ciede2000(lab, behind_lab[rows])
+        if match is not None:
+            leader_lab = to_lab(to_rgb(levels[:, -1], colour))
+            caller = seen[band].ravel() < CALLER_SHARE * table.n_surveys
+            caller &= ciede2000(leader_lab, behind_lab) > CONTRADICTION
+            theirs = caller[rows]
+            from_caller = ciede2000(lab[theirs], leader_lab[rows[theirs]])
+            apart[theirs] = np.minimum(apart[theirs], from_caller)
         if parameters.metric == "cosine":
             beyond = cosine_similarity(rgb, behind[rows]) < parameters.distance_threshold
         else:
@@ -394,6 +439,7 @@ def _decide_farend(
     outside = seen / max(1, table.n_surveys)
     likely = _likely_room(_agreement(room_lab, claimed, bands), out.ciede2000, outside)
     out.claim(likely**CONFIDENCE_POWER, claimed)
+    return match
 
 
 def _likely_room(agreement: Array, distance: Array, outside: Array) -> Array:
@@ -438,6 +484,36 @@ def _warnings(table: ColourTable, parameters: Parameters) -> Iterator[str]:
         searched, nobody = table.searches
         if searched and nobody == searched:
             yield "the person was found in no frame"
+
+
+def _completed(background: Array, known: Array, match: Registered) -> tuple[Array, Array]:
+    """Put a picture where the background is not known.
+
+    What the call shows otherwise than the picture, evenly brighter corners, say, goes on
+    from the known pixels around. Known pixels that the picture contradicts are room that
+    leaks all the time, or a person who sits still.
+
+    Parameters
+    ----------
+    background
+        (h, w, 3) float32, changed in place.
+    known
+        (h, w) bool.
+
+    Returns
+    -------
+    known, steady
+        (h, w) bool: where the background is known then, and where it still is the call's.
+    """
+    lab, shown_lab = (to_lab(rgb.astype(np.float64)) for rgb in (match.picture, background))
+    right = known & (ciede2000(lab, shown_lab) <= CONTRADICTION)
+    beside = known & ~match.covered
+    rest = continued(np.where(right[..., None], background - match.picture, np.float32(0)), right)
+    drawn = np.clip(match.picture + rest, 0, 255)
+    drawn[right] = background[right]
+    filled = continued(background, beside) if beside.any() else drawn
+    background[...] = np.where(match.covered[..., None], drawn, filled)
+    return match.covered | beside, right | beside
 
 
 def _opaque(rgb: Array) -> Array:
@@ -540,7 +616,7 @@ def _agreement(lab: Array, claimed: Array, bands: Bands) -> Array:
     return agreement
 
 
-DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, _Decided], None]]] = {
+DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, _Decided], object]]] = {
     "farend": _decide_farend,
     "rarest": _decide_rarest,
     "transitions": _decide_transitions,
