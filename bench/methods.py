@@ -31,6 +31,10 @@ def _unveil(call: Path, truth: Truth, threads: int | None, **options: Any) -> Pi
     return recovery.room, recovery.background
 
 
+def _farend_given(call: Path, truth: Truth, threads: int | None) -> Pictures:
+    return _unveil(call, truth, threads, method="farend", background=truth.background)
+
+
 def _vader(call: Path, truth: Truth, threads: int | None) -> Pictures:
     from bench.attacks.vader import attack
 
@@ -52,6 +56,10 @@ METHODS: Mapping[str, Run] = {
     "zoomg's rule (`rarest`)": partial(_unveil, method="rarest"),
     "Sabra et al., given the background": _sabra,
     "VADER, given the background": _vader,
-    "`farend`": partial(_unveil, method="farend"),
     "`transitions`": partial(_unveil, method="transitions"),
+    "`farend`": partial(_unveil, method="farend"),
+    "`farend --person full`": partial(_unveil, method="farend", person="full"),
+    "`farend --person heavy`": partial(_unveil, method="farend", person="heavy"),
+    "`farend --person selfie`": partial(_unveil, method="farend", person="selfie"),
+    "`farend --background`": _farend_given,
 }

@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=Path, metavar="FOLDER", help="calls beside the simulated")
     parser.add_argument("--names", nargs="+", metavar="NAME", help="only these calls")
-    parser.add_argument("--method", default="`transitions`", choices=METHODS, help="unveil's")
+    parser.add_argument("--method", default="`farend`", choices=METHODS, help="unveil's")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--width", type=int, default=420, help="of one picture")
     options = parser.parse_args()

@@ -28,7 +28,9 @@ def main() -> None:
     """Measure as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--heights", type=int, nargs="+", default=[720, 1080], choices=SIZES)
-    parser.add_argument("--frames", type=int, nargs="+", default=[1800], help="lengths of calls")
+    parser.add_argument(
+        "--frames", type=int, nargs="+", default=[3600, 600], help="lengths of calls"
+    )
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(

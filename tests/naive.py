@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unveil_kernels.count import EPISODE_GAP, STILLNESS, SURVEY_EVERY, WINDOW
+from unveil_kernels.count import EPISODE_GAP, STILLNESS, SURVEY_EVERY
 
 Array = npt.NDArray[Any]
 Colour = tuple[int, int, int]
@@ -187,8 +187,8 @@ class TransitionPixel:
         self.leader = Candidate()
         self.returns = 0
         self.challenger = Candidate()
-        # Two before and two after the one to decide on; before the first all is the leader.
-        self.newest = [Sample((0, 0, 0)) for _ in range(5)]
+        # The one to decide on between its neighbours; before the first all is the leader.
+        self.newest = [Sample((0, 0, 0)) for _ in range(3)]
 
     def see(self, frame: int, colour: Colour) -> None:
         """Count the sample of a frame."""
@@ -198,27 +198,20 @@ class TransitionPixel:
         sample = Sample(colour, distance <= self.likeness.tolerance, distance > self.far)
         self.newest = [*self.newest[1:], sample]
         self.count_around_change(frame)
-        if frame % SURVEY_EVERY == WINDOW:
+        if frame % SURVEY_EVERY == 1:
             self.survey(colour, frame)
 
     def count_around_change(self, frame: int) -> None:
-        """Decide about the sample of two frames ago, whose future is now known."""
-        before2, before1, sample, after1, after2 = (s.is_leader for s in self.newest)
-        second_after_leaving = before2 and not before1
-        second_before_returning = after2 and not after1
-        alone = before1 and after1
-        if not self.newest[2].is_far:
-            return
-        assert not sample
-        if second_after_leaving or second_before_returning or alone:
-            seen = frame - WINDOW
-            self.slots.deposit(Slot(self.newest[2].colour, 1, 1, seen, seen))
-            if after1 or after2:
+        """Decide about the sample of the frame before, whose neighbours are now known."""
+        before, sample, after = self.newest
+        if sample.is_far and (before.is_leader or after.is_leader):
+            self.slots.deposit(Slot(sample.colour, 1, 1, frame - 1, frame - 1))
+            if after.is_leader:
                 self.returns = min(self.returns + 1, U16_MAX)
 
     def survey(self, colour: Colour, frame: int) -> None:
-        """Vote for the colour of a sample that has not moved for two frames."""
-        before = self.newest[-1 - WINDOW].colour
+        """Vote for the colour of a sample that has not moved since the frame before."""
+        before = self.newest[-2].colour
         if max(abs(new - old) for new, old in zip(colour, before, strict=True)) > STILLNESS:
             return
         if self.likeness.same(colour, self.leader.colour):
@@ -284,7 +277,7 @@ class TransitionPixel:
     def merged_newest(self, later: TransitionPixel, its_frames: int) -> list[Sample]:
         """Return the newest samples; those before the later stretch as if the leader's."""
         before = [Sample(sample.colour) for sample in self.newest]
-        return [*before, *later.newest[max(0, 5 - its_frames) :]][-5:]
+        return [*before, *later.newest[max(0, 3 - its_frames) :]][-3:]
 
 
 Pixel = RunPixel | TransitionPixel

@@ -76,9 +76,14 @@ def assert_transitions_equal(
     assert naive.read_slots(table.slots) == naive.slots_of(pixels.values())
     assert table.evictions.ravel().tolist() == [p.slots.evictions for p in pixels.values()]
     for history, pixel in zip(table.history.ravel().tolist(), pixels.values(), strict=True):
-        newest = pixel.newest[::-1]
-        assert [bool(history & (1 << bit)) for bit in range(5)] == [s.is_leader for s in newest]
-        assert [bool(history & (32 << bit)) for bit in range(3)] == [s.is_far for s in newest[:3]]
+        before, counted, newest = pixel.newest
+        assert history == (
+            count.LEADER_NEWEST * newest.is_leader
+            + count.LEADER_COUNTED * counted.is_leader
+            + count.LEADER_BEFORE * before.is_leader
+            + count.FAR_NEWEST * newest.is_far
+            + count.FAR_COUNTED * counted.is_far
+        )
 
 
 def assert_equal(table: ColourTable, pixels: dict[Any, Any]) -> None:
@@ -245,23 +250,34 @@ def test_the_background_is_not_counted_and_the_changes_to_and_from_it_are() -> N
     (other,) = naive.read_slots(table.slots)[0]
     assert table.leader[0, 0, 0] == 10
     assert table.leader_returns[0, 0] == 1
-    # The second sample after the change from the background, the second before that to it.
+    # The sample after the change from the background, the last one before that to it.
     assert (other.colour, other.count) == ((99, 99, 99), 2)
-    assert (other.episodes, other.first, other.last) == (2, start + 1, end - 2)
+    assert (other.episodes, other.first, other.last) == (2, start, end - 1)
 
 
-@pytest.mark.parametrize(
-    ("length", "counted"), [(1, [0]), (2, [0, 1]), (3, [1]), (4, [1, 2]), (7, [1, 5])]
-)
-def test_which_samples_of_an_excursion_are_counted(length: int, counted: list[int]) -> None:
-    """Those farthest from its changes within two frames; a single one counts, too."""
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 7])
+def test_the_first_and_the_last_sample_of_an_excursion_are_counted(length: int) -> None:
+    """Of a single frame they are the same sample, which counts once."""
     start = naive.SURVEY_EVERY + 4
     shown = [60 + 10 * n for n in range(length)]
     table = transitions([10] * start + shown + [10] * 9, replace(ONE_PIXEL, slots=9))
     slots = naive.read_slots(table.slots)[0]
+    counted = sorted({0, length - 1})
     assert [slot.colour[0] for slot in slots] == [shown[n] for n in counted]
     assert [slot.first for slot in slots] == [start + n for n in counted]
-    assert table.leader_returns[0, 0] == sum(length - n <= naive.WINDOW for n in counted)
+    assert [slot.count for slot in slots] == [1] * len(counted)
+    assert table.leader_returns[0, 0] == 1
+
+
+def test_a_colour_between_same_and_far_is_not_counted_but_hides_the_leader() -> None:
+    """With a tolerance of 6 a sample is the leader's up to 6 levels and far from 10 on."""
+    clip = replace(ONE_PIXEL, tolerance=6)
+    for edge, is_counted in ((16, True), (17, False), (19, False)):
+        table = transitions([10] * 5 + [edge, 99, edge] + [10] * 5, clip)
+        slots = naive.read_slots(table.slots)[0]
+        assert [slot.colour[0] for slot in slots] == [99] * is_counted
+    table = transitions([10] * 5 + [20] + [10] * 5, clip)
+    assert [slot.colour[0] for slot in naive.read_slots(table.slots)[0]] == [20]
 
 
 @pytest.mark.parametrize(("gap", "episodes"), [(1, 1), (3, 1), (4, 2), (9, 2)])
@@ -282,7 +298,7 @@ def test_the_leader_becomes_the_colour_surveyed_most() -> None:
     assert table.leader_surveys[0, 0] == 9
     assert (table.challenger[0, 0, 0], table.challenger_votes[0, 0]) == (99, 4)
     slots = {slot.colour[0]: slot for slot in naive.read_slots(table.slots)[0]}
-    change = 7 * every + naive.WINDOW
+    change = 7 * every + 1
     assert set(slots) == {50, 99}
     assert (slots[99].count, slots[99].episodes) == (2, 2)
     assert slots[99].first == slots[99].last == change

@@ -76,7 +76,7 @@ class Engine:
         bits: int = 8,
         tolerance: int = 6,
         person: Person = "lite",
-        person_every: int = 2,
+        person_every: int = 4,
         threads: int | None = None,
         chunk_frames: int = CHUNK_FRAMES,
     ) -> None:
@@ -314,7 +314,7 @@ def recover(
     bits: int = 8,
     tolerance: int = 6,
     person: Person = "lite",
-    person_every: int = 2,
+    person_every: int = 4,
     threads: int | None = None,
     chunk_frames: int = CHUNK_FRAMES,
     start_seconds: float | None = None,

@@ -37,6 +37,15 @@ OUTSIDE_STEADY_SHARE: Final = 0.95
 OUTSIDE_SEEN_SHARE: Final = 0.5
 """Share of all surveys in which such a pixel must be outside the person."""
 
+FAR_DISTANCE: Final = 20.0
+"""CIEDE2000 from the background beyond which a colour may well be the person's."""
+
+NEVER_COVERED_SHARE: Final = 0.999
+"""Share of the surveys from which a pixel counts as never covered by the person."""
+
+CONFIDENCE_POWER: Final = 2.4
+"""Makes a confidence of 0.5 of a probability of 0.75: half the alpha is a strong claim."""
+
 SEEN_SHARE: Final = 0.3
 """Share of surveys from which a leader may continue a neighbour's background."""
 
@@ -322,6 +331,7 @@ def _decide_farend(
         levels, total = np.empty((len(surveys), 3)), np.empty(len(surveys), np.int64)
         radius = _noise_radius(table)
         select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
+        levels[total == 0] = 0  # never seen outside the person
         background[band] = to_rgb(levels, colour).reshape(-1, width, 3)
         out.background_count[band] = total.reshape(-1, width)
 
@@ -335,7 +345,6 @@ def _decide_farend(
     out.background[..., :3] = np.rint(background)
     out.background[..., 3] = 255 * known
     room_lab = np.zeros((height, width, 3), np.float32)
-    support = np.zeros((height, width), np.float32)
 
     def decide(first: int, last: int) -> None:
         band = slice(first, last)
@@ -376,16 +385,36 @@ def _decide_farend(
         )
         rgb = to_rgb(levels[pixels, place], colour)
         room_lab[band] = out.set_room(band, pixels, rgb, behind_lab, counted)
-        support[band].reshape(-1)[pixels] = counted.count
         out.evictions[band] = table.evictions[band]
         others = (counts[:, :-1] > 0).sum(1).reshape(-1, width)
         out.colours_seen[band] = 1 + others + table.evictions[band]
 
     bands.run(decide, height, max(1, BAND_PIXELS // width))
     claimed = out.episodes > 0
-    agreement = _agreement(room_lab, claimed, bands)
-    confidence = np.cbrt((1.0 - 0.5 ** (support / 4)) * agreement)
-    out.claim(confidence, claimed)
+    outside = seen / max(1, table.n_surveys)
+    likely = _likely_room(_agreement(room_lab, claimed, bands), out.ciede2000, outside)
+    out.claim(likely**CONFIDENCE_POWER, claimed)
+
+
+def _likely_room(agreement: Array, distance: Array, outside: Array) -> Array:
+    """Probability that a claimed colour is the room's, (h, w).
+
+    A logistic regression on what simulated calls of known truth gave away. `agreement` is
+    that of the neighbours, `distance` the CIEDE2000 from the background, `outside` the share
+    of the surveys in which the pixel was outside the person. A large distance speaks for the
+    room only where the person never was: elsewhere hair and hands lie as far off.
+    """
+    never_covered = outside >= NEVER_COVERED_SHARE
+    excess = np.maximum(0, distance - FAR_DISTANCE) / FAR_DISTANCE
+    evidence = (
+        -1.6
+        + 1.1 * agreement
+        + 1.25 * np.minimum(distance / FAR_DISTANCE, 2)
+        + 0.9 * outside
+        + np.where(never_covered, 1.3, -3.0 * excess)
+    )
+    likely: Array = 1.0 / (1.0 + np.exp(-evidence))
+    return likely
 
 
 def _person(table: ColourTable, parameters: Parameters) -> dict[str, str | int] | None:

@@ -21,7 +21,7 @@ DEFAULT_SLOTS: Final[dict[Method, int]] = {"farend": 8, "transitions": 5, "rares
 MAX_SLOTS = 4096
 
 CHUNK_FRAMES: Final = 16
-"""Frames counted at once: enough to reuse a row's state, few enough to stay in the cache."""
+"""Frames counted at once: many enough to use a row's state often, few enough for the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Parameters:
     bits: int = 8
     tolerance: int = 6
     person: Person = "lite"
-    person_every: int = 2
+    person_every: int = 4
     threads: int | None = None
 
     def __post_init__(self) -> None:

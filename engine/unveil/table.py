@@ -301,7 +301,7 @@ class TransitionTable(ColourTable):
             np.zeros(shape, np.uint16) for _ in range(3)
         )
         self.history = np.full(shape, count.UNCHANGED, np.uint8)
-        self.tail0, self.tail1, self.tail2 = layout.empty(count.WINDOW)
+        self.tail0, self.tail1, self.tail2 = layout.empty(1)
         for tail in (self.tail0, self.tail1, self.tail2):
             tail[...] = 0
         # Frames surveyed for the most frequent still colour.
@@ -347,12 +347,10 @@ class TransitionTable(ColourTable):
 
     def _remember(self, chunk: Chunk) -> None:
         frames = np.arange(self.n_frames, self.n_frames + len(chunk))
-        surveyed = (frames % count.SURVEY_EVERY == count.WINDOW) | (frames == 0)
+        surveyed = (frames % count.SURVEY_EVERY == 1) | (frames == 0)
         self.surveyed += np.count_nonzero(surveyed)
         for tail, plane in zip((self.tail0, self.tail1, self.tail2), chunk.planes, strict=True):
-            newest = plane[-count.WINDOW :]
-            tail[: count.WINDOW - len(newest)] = tail[len(newest) :]
-            tail[count.WINDOW - len(newest) :] = newest
+            tail[...] = plane[-1:]
 
     def _merge(self, later: Self, first_row: int, last_row: int) -> None:
         count.merge_transitions(
@@ -368,15 +366,9 @@ class TransitionTable(ColourTable):
 
     def _remember_merged(self, later: Self) -> None:
         self.surveyed += later.surveyed
-        for mine, its in (
-            (self.tail0, later.tail0),
-            (self.tail1, later.tail1),
-            (self.tail2, later.tail2),
-        ):
-            # A stretch of one frame has a tail of one.
-            n_new = min(later.n_frames, count.WINDOW)
-            mine[: count.WINDOW - n_new] = mine[n_new:]
-            mine[count.WINDOW - n_new :] = its[count.WINDOW - n_new :]
+        self.tail0[...] = later.tail0
+        self.tail1[...] = later.tail1
+        self.tail2[...] = later.tail2
 
 
 class OutsideTable(ColourTable):

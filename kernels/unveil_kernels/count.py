@@ -2,10 +2,9 @@
 
 A pixel has a few slots; a slot is one colour with its counts (`RUN_SLOT`,
 `TRANSITION_SLOT`). Three accumulators fill them: `count_runs` deposits every run of a
-colour, `count_transitions` only the samples nearest to a pixel's leader but one or two
-frames away from it. The leader is the still colour that a survey of every
-`SURVEY_EVERY`-th frame finds most often. `count_outside` deposits all samples outside the
-person that are far from a leader that was found outside the person, too.
+colour, `count_transitions` only samples right before or after a pixel's leader, the still
+colour that a survey of every `SURVEY_EVERY`-th frame finds most often; `count_outside` all
+samples outside the person that are far from a leader that was found outside the person, too.
 
 Kernels work on the rows `first_row <= row < last_row`, so that threads can share one
 state. Colours are three 8-bit channels; the second and third may be subsampled by
@@ -59,31 +58,30 @@ TRANSITION_SLOT = np.dtype(
 )
 """The same in 16 bytes: four make a cache line. Its `count` stops at 65535."""
 
-WINDOW = 2
-"""Frames after a change to or from the leader at which the first sample is counted.
-
-The sample farthest from a change is the least blended with what was before it.
-"""
-
-EPISODE_GAP = 2 * WINDOW
+EPISODE_GAP = 4
 """Transitions nearer than this, in frames, are one: a single flicker of the edge."""
 
 SURVEY_EVERY = 16
 """Distance in frames between two surveys of the most frequent still colour.
 
-Frames `WINDOW`, `WINDOW + SURVEY_EVERY`, ... are surveyed, and frame 0, which makes its
-colours the first leaders.
+Frames 1, `1 + SURVEY_EVERY`, ... are surveyed, each beside the one before it, and frame 0,
+which makes its colours the first leaders.
 """
 
 STILLNESS = 2
-"""Levels by which a still sample may differ from the one `WINDOW` frames before it."""
+"""Levels by which a still sample may differ from the one a frame before it."""
 
-UNCHANGED = 31
-"""History of a pixel that has always shown its leader.
+LEADER_NEWEST, LEADER_COUNTED, LEADER_BEFORE = 1, 2, 4
+"""Bits of a pixel's history: whether its newest samples were the leader's.
 
-Bits 0 to 4 tell of the newest five samples, the newest lowest, whether they were the
-leader; bits 5 to 7 of the newest three whether they were far from it.
+That of the newest frame, the one before it, which is then counted or not, and one more.
 """
+
+FAR_NEWEST, FAR_COUNTED = 8, 16
+"""Bits that tell of the newest two whether they were far from the leader."""
+
+UNCHANGED = LEADER_NEWEST | LEADER_COUNTED | LEADER_BEFORE
+"""History of a pixel that has always shown its leader."""
 
 OUTSIDE_SURVEY_EVERY = 8
 """Distance in frames between two surveys of the most frequent colour outside the person."""
@@ -202,8 +200,18 @@ def _deposit(
 def _deposit_newest(slots, x, c0, c1, c2, frame, gap, most_counted, mask, tolerance):
     """Do what `_deposit` does with one sample that is later than all before: this is hot."""
     evicted = 0
-    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
-    if s == slots.shape[1]:
+    # Written out: with the loop of `_find_slot` inlined from there a deposit took a third longer.
+    n_slots = slots.shape[1]
+    s = 0
+    while s < n_slots:
+        if slots[x, s]["count"] == 0:
+            break
+        if same_colour(
+            slots[x, s]["c0"], slots[x, s]["c1"], slots[x, s]["c2"], c0, c1, c2, mask, tolerance
+        ):
+            break
+        s += 1
+    if s == n_slots:
         evicted = 1
         s = _rarest_slot(slots, x)
         slots[x, s]["count"] = 0
@@ -534,11 +542,10 @@ def count_transitions(
     """Count the samples around a change from or to each pixel's leader.
 
     Counted is a sample that differs from the leader by more than `far` levels in some
-    channel and is the second after the leader went, the second before it comes back, or
-    alone between two of the leader's. With a sample that the leader follows within
-    `WINDOW` frames a return to it is counted. `far` is over `tolerance`, so that a
-    colour at the border of the two does not flicker in and out. As the future must be
-    known, a sample is counted `WINDOW` frames late.
+    channel, while the sample just before it or just after it is the leader's. If it is the
+    one after, a return to the leader is counted, too. `far` is over `tolerance`, so that a
+    colour at the border of the two does not flicker in and out. As the next sample must be
+    known, a sample is counted one frame late.
 
     Parameters
     ----------
@@ -560,9 +567,9 @@ def count_transitions(
     challenger_votes : (h, w) uint16
         Surveyed frames that showed it unmoving, less those that showed a third colour.
     history : (h, w) uint8
-        The newest samples, as `UNCHANGED` says.
-    tail0, tail1, tail2 : (2, h, w), (2, ch, cw), (2, ch, cw) uint8
-        The two frames before `first_frame`; the caller replaces them after each chunk.
+        What the newest samples were: sums of `LEADER_NEWEST` to `FAR_COUNTED`.
+    tail0, tail1, tail2 : (1, h, w), (1, ch, cw), (1, ch, cw) uint8
+        The frame before `first_frame`; the caller replaces it after each chunk.
     slots : (h, w, n_slots) TRANSITION_SLOT
         Colours that are not the leader.
     evictions : (h, w) uint16
@@ -570,8 +577,9 @@ def count_transitions(
     """
     n_frames, width = len(plane0), leader.shape[2]
     # Row i is of the frame that is decided on when frame i is seen.
-    wide1 = np.empty((WINDOW + n_frames, plane1.shape[2] << shift_x), np.uint8)
+    wide1 = np.empty((1 + n_frames, plane1.shape[2] << shift_x), np.uint8)
     wide2 = np.empty(wide1.shape, np.uint8)
+    distance = np.empty(width, np.uint8)
     moved = np.empty(width, np.uint8)
     other = np.empty(width, np.uint8)
     differs = np.empty(width, np.uint8)
@@ -581,6 +589,8 @@ def count_transitions(
     room_listed = LISTED_ROWS * len(flags)
     listed_x = np.empty(room_listed + 1, np.int32)
     listed_tag = np.empty(room_listed + 1, np.int32)
+    overtaken_x = np.empty(len(flags) + 1, np.int32)
+    overtaken_tag = np.empty(len(flags) + 1, np.int32)
     touched = np.zeros(1, np.int64)
     tolerance_ = np.int32(tolerance)
     for row in range(first_row, last_row):
@@ -588,53 +598,30 @@ def count_transitions(
         if row == first_row or chroma_row != (row - 1) >> shift_y:
             _widen_rows(tail1, chroma_row, shift_x, wide1)
             _widen_rows(tail2, chroma_row, shift_x, wide2)
-            _widen_rows(plane1, chroma_row, shift_x, wide1[WINDOW:])
-            _widen_rows(plane2, chroma_row, shift_x, wide2[WINDOW:])
+            _widen_rows(plane1, chroma_row, shift_x, wide1[1:])
+            _widen_rows(plane2, chroma_row, shift_x, wide2[1:])
         row0, row1, row2 = leader[0, row], leader[1, row], leader[2, row]
-        row_surveys, row_returns, row_history = (
-            leader_surveys[row],
-            leader_returns[row],
-            history[row],
-        )
+        row_surveys, row_returns = leader_surveys[row], leader_returns[row]
         rival0, rival1, rival2 = challenger[0, row], challenger[1, row], challenger[2, row]
-        row_votes, row_slots, row_evictions = challenger_votes[row], slots[row], evictions[row]
+        row_votes, row_history = challenger_votes[row], history[row]
+        row_slots, row_evictions = slots[row], evictions[row]
         n_listed = 0
         for i in range(n_frames):
             frame = first_frame + i
-            luma, chroma1, chroma2 = plane0[i, row], wide1[i + WINDOW], wide2[i + WINDOW]
+            luma, chroma1, chroma2 = plane0[i, row], wide1[i + 1], wide2[i + 1]
+            before = plane0[i - 1, row] if i > 0 else tail0[0, row]
             if frame == 0:
                 row0[:] = luma
                 row1[:] = chroma1[:width]
                 row2[:] = chroma2[:width]
                 row_surveys[:] = 1
-            _advance_row(
-                luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, far, row_history
-            )
-            _flag_row(row_history, flags)
+            _difference_row(luma, row0, mask, distance)
+            _greater_difference_row(chroma1, row1, mask, distance)
+            _greater_difference_row(chroma2, row2, mask, distance)
+            _advance_row(distance, tolerance, far, row_history, flags)
             n_listed = _list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
-            survey = frame % SURVEY_EVERY == WINDOW
-            if survey | (i == n_frames - 1) | (n_listed + len(flags) > room_listed):
-                touched[0] = _touch(row_slots, listed_x, n_listed)
-                for k in range(n_listed):
-                    x, j = listed_x[k], listed_tag[k] >> 1
-                    counted = first_frame + np.int64(j) - WINDOW
-                    evicted = _deposit_newest(
-                        row_slots,
-                        x,
-                        plane0[j - WINDOW, row, x] if j >= WINDOW else tail0[j, row, x],
-                        wide1[j, x],
-                        wide2[j, x],
-                        counted,
-                        EPISODE_GAP,
-                        U16_MAX,
-                        mask,
-                        tolerance_,
-                    )
-                    _add(row_evictions, x, evicted)
-                    _add(row_returns, x, np.int64(listed_tag[k] & 1))
-                n_listed = 0
-            if survey:
-                before = plane0[i - WINDOW, row] if i >= WINDOW else tail0[i, row]
+            n_overtaken = 0
+            if frame % SURVEY_EVERY == 1:
                 _differing_row(
                     luma,
                     chroma1,
@@ -651,65 +638,91 @@ def count_transitions(
                 _follow_row(luma, flags, row0)
                 _follow_row(chroma1, flags, row1)
                 _follow_row(chroma2, flags, row2)
-                if not other.any():
-                    continue
-                _differing_row(
-                    luma, chroma1, chroma2, rival0, rival1, rival2, mask, tolerance, differs
-                )
-                _vote_row(other, differs, row_votes, taken)
-                _take_row(luma, taken, rival0)
-                _take_row(chroma1, taken, rival1)
-                _take_row(chroma2, taken, rival2)
-                _follow_row(luma, differs, rival0)
-                _follow_row(chroma1, differs, rival1)
-                _follow_row(chroma2, differs, rival2)
-                _overtaken_row(row_surveys, row_votes, flags)
-                for k in range(_list_set(flags, flag_words, i, listed_x, listed_tag, 0)):
-                    x = listed_x[k]
-                    evicted = _change_places(
+                if other.any():
+                    _differing_row(
+                        luma, chroma1, chroma2, rival0, rival1, rival2, mask, tolerance, differs
+                    )
+                    _vote_row(other, differs, row_votes, taken)
+                    _take_row(luma, taken, rival0)
+                    _take_row(chroma1, taken, rival1)
+                    _take_row(chroma2, taken, rival2)
+                    _follow_row(luma, differs, rival0)
+                    _follow_row(chroma1, differs, rival1)
+                    _follow_row(chroma2, differs, rival2)
+                    _overtaken_row(row_surveys, row_votes, flags)
+                    n_overtaken = _list_set(flags, flag_words, i, overtaken_x, overtaken_tag, 0)
+            if (n_overtaken > 0) | (i == n_frames - 1) | (n_listed + len(flags) > room_listed):
+                touched[0] = _touch(row_slots, listed_x, n_listed)
+                for k in range(n_listed):
+                    x, j = listed_x[k], listed_tag[k] >> 1
+                    evicted = _deposit_newest(
                         row_slots,
                         x,
-                        frame,
-                        row0,
-                        row1,
-                        row2,
-                        row_surveys,
-                        row_returns,
-                        rival0,
-                        rival1,
-                        rival2,
-                        row_votes,
+                        plane0[j - 1, row, x] if j > 0 else tail0[0, row, x],
+                        wide1[j, x],
+                        wide2[j, x],
+                        first_frame + np.int64(j) - 1,
+                        EPISODE_GAP,
+                        U16_MAX,
                         mask,
                         tolerance_,
                     )
                     _add(row_evictions, x, evicted)
-                    row_history[x] = UNCHANGED  # against the new leader
+                    _add(row_returns, x, np.int64(listed_tag[k] & 1))
+                n_listed = 0
+            for k in range(n_overtaken):
+                x = overtaken_x[k]
+                evicted = _change_places(
+                    row_slots,
+                    x,
+                    frame,
+                    row0,
+                    row1,
+                    row2,
+                    row_surveys,
+                    row_returns,
+                    rival0,
+                    rival1,
+                    rival2,
+                    row_votes,
+                    mask,
+                    tolerance_,
+                )
+                _add(row_evictions, x, evicted)
+                row_history[x] = UNCHANGED  # against the new leader
 
 
 @kernel
-def _advance_row(s0, s1, s2, leader0, leader1, leader2, mask, tolerance, far, history):
-    """Shift the newest sample of a row into its history."""
-    for x in range(len(history)):
-        distance = _distance(s0[x], s1[x], s2[x], leader0[x], leader1[x], leader2[x], mask)
-        # Bits 4 and 7 are too old to be kept.
-        kept = np.uint8(np.uint8(history[x] & np.uint8(111)) << np.uint8(1))
-        is_leader = np.uint8(distance <= tolerance)
-        is_far = np.uint8(np.uint8(distance > far) << np.uint8(5))
-        history[x] = np.uint8(kept | np.uint8(is_leader | is_far))
+def _difference_row(a, b, mask, distance_out):
+    """Take the differences of two rows of a channel; the row `b` is the length."""
+    for x in range(len(b)):
+        distance_out[x] = _difference(a[x], b[x], mask)
 
 
 @kernel
-def _flag_row(history, flags_out):
-    """Flag the samples of `WINDOW` frames ago: 1 if they are counted, 3 if with a return."""
+def _greater_difference_row(a, b, mask, distance_inout):
+    """Keep the greater of a row of differences and those of one more channel."""
+    for x in range(len(b)):
+        distance_inout[x] = np.uint8(max(distance_inout[x], _difference(a[x], b[x], mask)))
+
+
+@kernel
+def _advance_row(distance, tolerance, far, history, flags_out):
+    """Shift the newest samples' distances from the leader into the history of a row.
+
+    Flagged are the samples of the frame before: 1 if they are counted, 3 if with a return.
+    """
     for x in range(len(history)):
-        h = history[x]
-        left = np.uint8(np.uint8(h & np.uint8(24)) == np.uint8(16))
-        comes_back = np.uint8(np.uint8(h & np.uint8(3)) == np.uint8(1))
-        alone = np.uint8(np.uint8(h & np.uint8(10)) == np.uint8(10))
-        is_far = np.uint8(h >= np.uint8(128))
-        counted = np.uint8(is_far & np.uint8(left | np.uint8(comes_back | alone)))
-        returned = np.uint8(np.uint8(h & np.uint8(3)) != np.uint8(0))
-        flags_out[x] = np.uint8(counted | np.uint8(np.uint8(counted & returned) << np.uint8(1)))
+        kept = np.uint8(history[x] & np.uint8(LEADER_NEWEST | LEADER_COUNTED | FAR_NEWEST))
+        is_leader = np.uint8(np.uint8(distance[x] <= tolerance) * np.uint8(LEADER_NEWEST))
+        is_far = np.uint8(np.uint8(distance[x] > far) * np.uint8(FAR_NEWEST))
+        h = np.uint8(np.uint8(kept << np.uint8(1)) | np.uint8(is_leader | is_far))
+        history[x] = h
+        was_far = np.uint8(np.uint8(h & np.uint8(FAR_COUNTED)) != np.uint8(0))
+        left = np.uint8(np.uint8(h & np.uint8(LEADER_BEFORE)) != np.uint8(0))
+        returns = np.uint8(np.uint8(h & np.uint8(LEADER_NEWEST)) != np.uint8(0))
+        counted = np.uint8(was_far & np.uint8(left | returns))
+        flags_out[x] = np.uint8(counted | np.uint8(np.uint8(counted & returns) << np.uint8(1)))
 
 
 @kernel
@@ -1054,6 +1067,7 @@ def count_outside(
     wide1 = np.empty((n_frames, plane1.shape[2] << shift_x), np.uint8)
     wide2 = np.empty(wide1.shape, np.uint8)
     inside = np.empty((n_frames, width), np.uint8)
+    distance = np.empty(width, np.uint8)
     other = np.empty(width, np.uint8)
     differs = np.empty(width, np.uint8)
     taken = np.empty(width, np.uint8)
@@ -1137,7 +1151,10 @@ def count_outside(
                             tolerance_,
                         )
                         _add(row_evictions, x, evicted)
-            _flag_outside_row(luma, chroma1, chroma2, row0, row1, row2, mask, far, inside[i], flags)
+            _difference_row(luma, row0, mask, distance)
+            _greater_difference_row(chroma1, row1, mask, distance)
+            _greater_difference_row(chroma2, row2, mask, distance)
+            _flag_outside_row(distance, far, inside[i], flags)
             n_listed = _list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
             if (i == n_frames - 1) | (n_listed + len(flags) > room_listed):
                 _deposit_listed(
@@ -1182,11 +1199,11 @@ def _count_outside_row(inside, outside_surveys):
 
 
 @kernel
-def _flag_outside_row(s0, s1, s2, leader0, leader1, leader2, mask, far, inside, flags_out):
+def _flag_outside_row(distance, far, inside, flags_out):
     """Flag samples outside the person that are farther from the leader than `far`."""
-    for x in range(len(leader0)):
-        distance = _distance(s0[x], s1[x], s2[x], leader0[x], leader1[x], leader2[x], mask)
-        flags_out[x] = np.uint8(np.uint8(distance > far) & np.uint8(np.uint8(1) - inside[x]))
+    for x in range(len(distance)):
+        is_far = np.uint8(distance[x] > far)
+        flags_out[x] = np.uint8(is_far & np.uint8(np.uint8(1) - inside[x]))
 
 
 @inlined
