@@ -126,7 +126,7 @@ def test_the_room_is_found_where_it_leaked(call: Call) -> None:
     assert np.abs(error)[known].max() <= 3
     assert recovery.report["person"] == {
         "model": "lite",
-        "every": 2,
+        "every": 4,
         "frames_searched": 0,
         "frames_without_person": 0,
     }
@@ -302,7 +302,7 @@ def test_where_nobody_is_found_nothing_is_claimed(
 ) -> None:
     empty = Call(call.frames, np.zeros_like(call.person), *[call.leaked] * 3)
     watch(monkeypatch, empty, every=2)
-    recovery = unveil.recover(recording)
+    recovery = unveil.recover(recording, person_every=2)
     assert recovery.recovered == 0
     assert not recovery.background[..., 3].any()
     assert recovery.report["person"]["frames_without_person"] == FRAMES // 2
@@ -315,7 +315,7 @@ def test_searches_survive_saving_and_merging(
     watch(monkeypatch, call, every=2)
     parts = []
     for n_frames in (21, 8):
-        engine = Engine(HEIGHT, WIDTH)
+        engine = Engine(HEIGHT, WIDTH, person_every=2)
         engine.push(call.frames[:n_frames])
         parts.append(engine)
     parts[0].save(tmp_path / "call.npz")
@@ -331,7 +331,7 @@ def test_without_a_model_it_is_counted_as_transitions(call: Call) -> None:
     assert without.report["warnings"] == ["no person model: counted as transitions"]
     assert without.report["person"] == {
         "model": "none",
-        "every": 2,
+        "every": 4,
         "frames_searched": 0,
         "frames_without_person": 0,
     }
@@ -413,7 +413,7 @@ def test_a_simulated_call_is_recovered(tmp_path: Path) -> None:
         segmenter=Leaky(),
         threads=1,
     )
-    recovery = unveil.recover(made.call, threads=1)
+    recovery = unveil.recover(made.call, person_every=2, threads=1)
     assert recovery.report["person"]["frames_searched"] == 50
     assert recovery.report["person"]["frames_without_person"] < 5
     truth = Truth.read(made.truth)
