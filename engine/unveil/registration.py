@@ -393,7 +393,7 @@ def _refined(picture: F32, frame: _Frame, fit: _Fit) -> _Fit:
         if cost < best.cost:
             best = _Fit(placement, gains, offsets, cost)
         kept = _kept(difference)
-        slope_y, slope_x = np.gradient(mapped, axis=(0, 1))
+        slope_y, slope_x = (np.gradient(mapped, axis=axis) for axis in (0, 1))
         rows, columns = np.nonzero(usable)
         rows, columns = rows[kept], columns[kept]
         down, right = y[rows, None], x[columns, None]
