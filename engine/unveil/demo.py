@@ -128,9 +128,8 @@ def run_demo(
     true_room, true_background = folder / "true_room.png", folder / "true_background.png"
     write_png(true_room, call.room)
     write_png(true_background, call.background)
-    # The room shows for a single frame beside the bar, always the same bar: what `transitions`
-    # leaves out, and where zoomg's rule, for which these calls were drawn, is right.
-    recovery = recover(video, method="rarest", threads=threads, progress=progress)
+    # What moves in these calls is a bar, in which no network finds a person.
+    recovery = recover(video, method="transitions", threads=threads, progress=progress)
     recovery.save(folder / video.stem, force=force)
     claimed = recovery.room[..., 3] > 0
     right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
