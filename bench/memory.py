@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10, help="times the long call repeats it")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--methods", nargs="+", default=["transitions", "rarest"])
+    parser.add_argument("--methods", nargs="+", default=["farend", "transitions", "rarest"])
     options = parser.parse_args()
 
     machine = describe()

@@ -28,7 +28,7 @@ def main() -> None:
     """Measure as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--method", default="transitions")
+    parser.add_argument("--method", default="farend")
     options = parser.parse_args()
 
     machine = describe()

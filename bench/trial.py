@@ -101,6 +101,7 @@ def unveil(
 
 
 CONTENDERS: dict[str, Peer] = {
+    "unveil farend": partial(unveil, method="farend"),
     "unveil transitions": partial(unveil, method="transitions"),
     "unveil rarest": partial(unveil, method="rarest"),
     **PEERS,
