@@ -415,7 +415,7 @@ def recover(
     before = time.perf_counter()
     recovery = _upright(engine.finalise(), video.properties)
     seconds["finalise"] = time.perf_counter() - before
-    warnings = list(tally.warnings)
+    warnings = [*tally.warnings, *recovery.report["warnings"]]
     if n_sizes > 1:
         warnings.append(
             f"frames change {n_sizes - 1} times in size or colour; the longest run of one kind, "

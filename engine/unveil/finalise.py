@@ -14,6 +14,7 @@ from unveil.bands import Bands
 from unveil.chunk import Colour
 from unveil.colour import ciede2000, cosine_similarity, to_lab, to_rgb
 from unveil.inpaint import continued
+from unveil.motion import BackgroundMotion, background_motion
 from unveil.parameters import Parameters
 from unveil.recovery import PixelCounts, Recovery
 from unveil.table import ColourTable, OutsideTable, RunTable, TransitionTable
@@ -56,6 +57,11 @@ CALLER_EPISODES: Final = 2.0
 """Where the background is not known, how many times oftener than is usual there: what comes
 and goes as often as the rest is the caller."""
 
+MOVING: Final = (
+    "the virtual background moves: no colour of a pixel is the background's, and nothing is "
+    "claimed of the room"
+)
+
 
 def finalise(table: ColourTable, parameters: Parameters, bands: Bands) -> Recovery:
     """Decide room and background from a table, which stays as it is."""
@@ -73,9 +79,13 @@ def finalise(table: ColourTable, parameters: Parameters, bands: Bands) -> Recove
         colours_seen=np.zeros(shape, np.uint32),
         evictions=np.zeros(shape, np.uint16),
     )
-    if table.n_frames:
+    motion = background_motion(table) if isinstance(table, OutsideTable) else None
+    if motion == "moves":
+        # Whatever was farthest from a wrong background would be taken for the room.
+        decided.evictions[...] = table.evictions
+    elif table.n_frames:
         DECIDE[table.method](table, parameters, bands, decided)
-    return decided.as_recovery(table, parameters)
+    return decided.as_recovery(table, parameters, motion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +119,9 @@ class _Decided:
     colours_seen: Array
     evictions: Array
 
-    def as_recovery(self, table: ColourTable, parameters: Parameters) -> Recovery:
+    def as_recovery(
+        self, table: ColourTable, parameters: Parameters, motion: BackgroundMotion | None
+    ) -> Recovery:
         counts = PixelCounts(
             self.background_count,
             self.room_count,
@@ -131,6 +143,8 @@ class _Decided:
             "background_coverage": float(np.count_nonzero(self.background[..., 3]) / pixels),
             "evicted_colours": int(self.evictions.sum(dtype=np.int64)),
             "state_bytes_per_pixel": table.bytes_per_pixel,
+            "background": motion,
+            "warnings": [MOVING] if motion == "moves" else [],
         }
         return Recovery(self.room, self.background, self.confidence, counts, table.times, report)
 
@@ -320,6 +334,7 @@ def _decide_farend(
         levels, total = np.empty((len(surveys), 3)), np.empty(len(surveys), np.int64)
         radius = _noise_radius(table)
         select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
+        levels[total == 0] = 0  # always behind the person: no mean, and never known
         background[band] = to_rgb(levels, colour).reshape(-1, width, 3)
         out.background_count[band] = total.reshape(-1, width)
 
