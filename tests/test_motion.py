@@ -38,9 +38,13 @@ def still(number: int) -> U8:
 def noisy(number: int) -> U8:
     rng = np.random.default_rng((3, number))
     picture = textured()
-    hit = rng.random(picture.shape) < 0.2
+    hit = rng.random(picture.shape) < 0.02
     picture[hit] = rng.integers(0, 256, int(hit.sum()))
     return picture
+
+
+def exchanged(number: int) -> U8:
+    return textured() if number < N_FRAMES // 2 else 255 - textured()
 
 
 def panning(number: int) -> U8:
@@ -74,7 +78,13 @@ def engine_of(picture: Any, n_frames: int = N_FRAMES, **choice: Any) -> Engine:
 
 @pytest.mark.parametrize(
     ("picture", "told"),
-    [(still, "still"), (noisy, "still"), (panning, "moves"), (looping, "moves")],
+    [
+        (still, "still"),
+        (noisy, "still"),
+        (panning, "moves"),
+        (looping, "moves"),
+        (exchanged, "moves"),
+    ],
 )
 def test_what_moves_is_told(picture: Any, told: str) -> None:
     assert engine_of(picture).finalise().report["background"] == told

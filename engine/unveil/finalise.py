@@ -58,8 +58,8 @@ CALLER_EPISODES: Final = 2.0
 and goes as often as the rest is the caller."""
 
 MOVING: Final = (
-    "the virtual background moves: no colour of a pixel is the background's, and nothing is "
-    "claimed of the room"
+    "the virtual background moves or changes: no colour of a pixel is the background's, and "
+    "nothing is claimed of the room"
 )
 
 
