@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from unveil import motion
 from unveil._version import __version__
 from unveil.bands import Bands
 from unveil.chunk import Colour
@@ -31,12 +32,6 @@ STEADY_SHARE: Final = 0.8
 LARGE_REGION: Final = 0.25
 """Share of the largest steady region's size from which another one counts as background, too:
 a caller may divide the picture, but a still shoulder is smaller."""
-
-OUTSIDE_STEADY_SHARE: Final = 0.95
-"""Share of the surveys outside the person that show the leader, from which it is certain."""
-
-OUTSIDE_SEEN_SHARE: Final = 0.5
-"""Share of all surveys in which such a pixel must be outside the person."""
 
 FAR_DISTANCE: Final = 20.0
 """CIEDE2000 from the background beyond which a colour may well be the person's."""
@@ -73,6 +68,11 @@ CALLER_EPISODES: Final = 2.0
 """Where the background is not known, how many times oftener than is usual there: what comes
 and goes as often as the rest is the caller."""
 
+MOVING: Final = (
+    "the virtual background moves or changes: no colour of a pixel is the background's, and "
+    "nothing is claimed of the room"
+)
+
 
 def finalise(
     table: ColourTable, parameters: Parameters, bands: Bands, picture: Array | None = None
@@ -103,13 +103,17 @@ def finalise(
         colours_seen=np.zeros(shape, np.uint32),
         evictions=np.zeros(shape, np.uint16),
     )
+    moving = motion.background_motion(table) if isinstance(table, OutsideTable) else None
     match = None
-    if table.n_frames and picture is not None:
+    if moving == "moves":
+        # Whatever was farthest from a wrong background would be taken for the room.
+        decided.evictions[...] = table.evictions
+    elif table.n_frames and picture is not None:
         assert isinstance(table, OutsideTable)
         match = _decide_farend(table, parameters, bands, decided, picture)
     elif table.n_frames:
         DECIDE[table.method](table, parameters, bands, decided)
-    recovery = decided.as_recovery(table, parameters)
+    recovery = decided.as_recovery(table, parameters, moving)
     if match is None:
         return recovery
     return replace(recovery, report={**recovery.report, "background_match": match.as_dict()})
@@ -146,7 +150,9 @@ class _Decided:
     colours_seen: Array
     evictions: Array
 
-    def as_recovery(self, table: ColourTable, parameters: Parameters) -> Recovery:
+    def as_recovery(
+        self, table: ColourTable, parameters: Parameters, moving: motion.BackgroundMotion | None
+    ) -> Recovery:
         counts = PixelCounts(
             self.background_count,
             self.room_count,
@@ -168,8 +174,9 @@ class _Decided:
             "background_coverage": float(np.count_nonzero(self.background[..., 3]) / pixels),
             "evicted_colours": int(self.evictions.sum(dtype=np.int64)),
             "state_bytes_per_pixel": table.bytes_per_pixel,
+            "background": moving,
             "person": _person(table, parameters),
-            "warnings": list(_warnings(table, parameters)),
+            "warnings": list(_warnings(table, parameters, moving)),
         }
         return Recovery(self.room, self.background, self.confidence, counts, table.times, report)
 
@@ -369,8 +376,8 @@ def _decide_farend(
 
     bands.run(average, height, max(1, BAND_PIXELS // width))
     seen = table.outside_surveys
-    known = (out.background_count >= OUTSIDE_STEADY_SHARE * seen) & (
-        seen >= OUTSIDE_SEEN_SHARE * table.n_surveys
+    known = (out.background_count >= motion.STEADY_SHARE * seen) & (
+        seen >= motion.SEEN_SHARE * table.n_surveys
     )
     select.keep_large_regions(known, LARGE_REGION)
     match = None if picture is None else register(picture, background, known)
@@ -476,10 +483,14 @@ def _person(table: ColourTable, parameters: Parameters) -> dict[str, str | int] 
     }
 
 
-def _warnings(table: ColourTable, parameters: Parameters) -> Iterator[str]:
+def _warnings(
+    table: ColourTable, parameters: Parameters, moving: motion.BackgroundMotion | None
+) -> Iterator[str]:
     """Say what may surprise about how it was counted."""
     if parameters.method != parameters.accumulator:
         yield "no person model: counted as transitions"
+    if moving == "moves":
+        yield MOVING
     if isinstance(table, OutsideTable):
         searched, nobody = table.searches
         if searched and nobody == searched:
