@@ -270,25 +270,8 @@ def _decide_transitions(
     """
     height, width = out.confidence.shape
     colour = table.layout.colour
-    background = np.empty((height, width, 3), np.float32)
     background_lab = np.empty((height, width, 3), np.float32)
-
-    def average(first: int, last: int) -> None:
-        band = slice(first, last)
-        surveys, votes = table.leader_surveys[band].ravel(), table.challenger_votes[band].ravel()
-        leader, challenger = (
-            np.ascontiguousarray(colours[:, band]).reshape(3, -1)
-            for colours in (table.leader, table.challenger)
-        )
-        levels, total = np.empty((len(surveys), 3)), np.empty(len(surveys), np.int64)
-        radius = _noise_radius(table)
-        select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
-        rgb = to_rgb(levels, colour)
-        background[band] = rgb.reshape(-1, width, 3)
-        background_lab[band] = to_lab(rgb).reshape(-1, width, 3)
-        out.background_count[band] = total.reshape(-1, width)
-
-    bands.run(average, height, max(1, BAND_PIXELS // width))
+    background = _leading_colours(table, bands, out, background_lab)
     known = _known_background(out.background_count / table.n_surveys, background_lab)
     out.background[..., :3] = np.rint(background)
     out.background[..., 3] = 255 * known
@@ -358,23 +341,7 @@ def _decide_farend(
     """
     height, width = out.confidence.shape
     colour = table.layout.colour
-    background = np.empty((height, width, 3), np.float32)
-
-    def average(first: int, last: int) -> None:
-        band = slice(first, last)
-        surveys, votes = table.leader_surveys[band].ravel(), table.challenger_votes[band].ravel()
-        leader, challenger = (
-            np.ascontiguousarray(colours[:, band]).reshape(3, -1)
-            for colours in (table.leader, table.challenger)
-        )
-        levels, total = np.empty((len(surveys), 3)), np.empty(len(surveys), np.int64)
-        radius = _noise_radius(table)
-        select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
-        levels[total == 0] = 0  # never seen outside the person
-        background[band] = to_rgb(levels, colour).reshape(-1, width, 3)
-        out.background_count[band] = total.reshape(-1, width)
-
-    bands.run(average, height, max(1, BAND_PIXELS // width))
+    background = _leading_colours(table, bands, out)
     seen = table.outside_surveys
     known = (out.background_count >= motion.STEADY_SHARE * seen) & (
         seen >= motion.SEEN_SHARE * table.n_surveys
@@ -525,6 +492,41 @@ def _completed(background: Array, known: Array, match: Registered) -> tuple[Arra
     filled = continued(background, beside) if beside.any() else drawn
     background[...] = np.where(match.covered[..., None], drawn, filled)
     return match.covered | beside, right | beside
+
+
+def _leading_colours(
+    table: TransitionTable | OutsideTable,
+    bands: Bands,
+    out: _Decided,
+    lab_out: Array | None = None,
+) -> Array:
+    """Average each pixel's leader with an alike challenger, and count their surveys in `out`.
+
+    Returns RGB, (h, w, 3) float32, of levels of 0 where nothing was surveyed; `lab_out`, of the
+    same shape, takes L*a*b* where it is wanted.
+    """
+    height, width = out.confidence.shape
+    background = np.empty((height, width, 3), np.float32)
+
+    def average(first: int, last: int) -> None:
+        band = slice(first, last)
+        surveys, votes = table.leader_surveys[band].ravel(), table.challenger_votes[band].ravel()
+        leader, challenger = (
+            np.ascontiguousarray(colours[:, band]).reshape(3, -1)
+            for colours in (table.leader, table.challenger)
+        )
+        levels, total = np.empty((len(surveys), 3)), np.empty(len(surveys), np.int64)
+        radius = _noise_radius(table)
+        select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
+        levels[total == 0] = 0
+        rgb = to_rgb(levels, table.layout.colour)
+        background[band] = rgb.reshape(-1, width, 3)
+        if lab_out is not None:
+            lab_out[band] = to_lab(rgb).reshape(-1, width, 3)
+        out.background_count[band] = total.reshape(-1, width)
+
+    bands.run(average, height, max(1, BAND_PIXELS // width))
+    return background
 
 
 def _opaque(rgb: Array) -> Array:
