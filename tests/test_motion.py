@@ -56,6 +56,11 @@ def looping(number: int) -> U8:
     return np.random.default_rng((9, number % 30)).integers(20, 230, (HEIGHT, WIDTH), np.uint8)
 
 
+def unpredictable(number: int) -> U8:
+    """Show a picture of its own in each frame."""
+    return np.random.default_rng((2, number)).integers(20, 230, (HEIGHT, WIDTH), np.uint8)
+
+
 def chunk_of(pictures: list[U8], person: U8 | None = None) -> Chunk:
     """Make a chunk of grey pictures before which somebody sits in the middle."""
     layout = Layout(HEIGHT, WIDTH)
@@ -146,7 +151,7 @@ def test_recover_warns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "call.mp4"
     with VideoWriter(path, height=HEIGHT, width=WIDTH, frame_rate=25, crf=12) as video:
         for number in range(N_FRAMES):
-            video.write(np.repeat(panning(number)[..., None], 3, -1))
+            video.write(np.repeat(unpredictable(number)[..., None], 3, -1))
     report = unveil.recover(path).report
     assert report["background"] == "moves"
     assert [warning for warning in report["warnings"] if "background moves" in warning]

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
@@ -445,14 +446,16 @@ def recover(
     interrupted = False
     last_progress = last_preview = time.perf_counter()
 
-    with open_video(
+    opened = partial(
+        open_video,
         path,
         threads=parameters.n_threads,
         start_seconds=start_seconds,
         end_seconds=end_seconds,
         stride=stride,
         chunk_frames=chunk_frames,
-    ) as video:
+    )
+    with opened() as video:
         seconds["open"] = time.perf_counter() - started
         report_progress(Progress("prepare", expected_frames=video.expected_frames))
         compiling = Progress("compile", expected_frames=video.expected_frames)
@@ -505,13 +508,33 @@ def recover(
         )
     )
     before = time.perf_counter()
-    recovery = _upright(engine.finalise(), video.properties)
+    recovery, n_used = engine.finalise(), engine.n_frames
+    if recovery.report["background"] == "moves" and n_sizes == 1 and _is_file(path):
+        from unveil.moving import Recording, recover_moving
+
+        assert layout is not None  # there is an engine
+        del engine, best, current  # their state would lie beside that of the next passes
+        recovery = recover_moving(
+            recovery,
+            Recording(opened, layout, parameters),
+            layout,
+            parameters,
+            lambda frame: report_progress(
+                Progress(
+                    "count",
+                    frame,
+                    video.expected_frames,
+                    elapsed_seconds=time.perf_counter() - started,
+                )
+            ),
+        )
+    recovery = _upright(recovery, video.properties)
     seconds["finalise"] = time.perf_counter() - before
     warnings = [*tally.warnings, *recovery.report["warnings"]]
     if n_sizes > 1:
         warnings.append(
             f"frames change {n_sizes - 1} times in size or colour; the longest run of one kind, "
-            f"{engine.n_frames} of {tally.frames_read} frames, was used"
+            f"{n_used} of {tally.frames_read} frames, was used"
         )
     match = recovery.report.get("background_match")
     if match is not None:
@@ -527,7 +550,7 @@ def recover(
             "stride": stride,
         },
         "frames_read": tally.frames_read,
-        "frames_used": engine.n_frames,
+        "frames_used": n_used,
         "frames_damaged": tally.frames_damaged,
         "frames_skipped": tally.frames_skipped,
         "truncated": tally.reason if tally.truncated else None,
@@ -578,6 +601,11 @@ def _nothing() -> None:
 
 def _silent(progress: Progress) -> None:
     """Ignore the progress."""
+
+
+def _is_file(path: str | os.PathLike[str] | Source) -> bool:
+    """Whether it can be read again from its beginning."""
+    return isinstance(path, str | os.PathLike) and Path(path).is_file()
 
 
 def _longer(one: Engine | None, other: Engine | None) -> Engine | None:
