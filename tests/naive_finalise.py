@@ -13,8 +13,8 @@ import naive
 import numpy as np
 import numpy.typing as npt
 
-from unveil import finalise as rules
 from unveil.chunk import Colour
+from unveil.decision import decided, transitions
 from unveil.parameters import Parameters
 
 Array = npt.NDArray[Any]
@@ -270,8 +270,8 @@ def background_of(pixel: Transitions, radius: float, colour: Colour) -> tuple[Tr
 
 
 def known_background(shares: Array, labs: Array) -> Array:
-    steady = naive.keep_large_regions(shares >= rules.STEADY_SHARE, rules.LARGE_REGION)
-    return naive.grow_region(steady, labs, shares >= rules.SEEN_SHARE, rules.CONTINUITY)
+    steady = naive.keep_large_regions(shares >= transitions.STEADY_SHARE, decided.LARGE_REGION)
+    return naive.grow_region(steady, labs, shares >= transitions.SEEN_SHARE, transitions.CONTINUITY)
 
 
 def merge_radius(parameters: Parameters) -> int:
@@ -288,7 +288,7 @@ def finalise_rarest(
     ]
     told = tell(decisions, evictions.shape)
     claimed = told["episodes"] > 0
-    agreement = naive.neighbour_agreement(told["lab"], claimed, rules.LIKENESS)
+    agreement = naive.neighbour_agreement(told["lab"], claimed, decided.LIKENESS)
     told["confidence"] = np.where(claimed, np.maximum(agreement, 1 / 255), 0)
     return told
 
@@ -305,9 +305,11 @@ def finalise_transitions(
     shares = np.array([total / max(1, n_surveys) for _, total in behind]).reshape(shape)
     labs = np.array([to_lab(rgb) for rgb, _ in behind]).reshape(*shape, 3)
     known = known_background(shares, labs)
-    needed = float(rules.MIN_EPISODES)
+    needed = float(transitions.MIN_EPISODES)
     unknown = [p.returns for p, k in zip(pixels, known.ravel(), strict=True) if not k]
-    where_unknown = max(needed, rules.CALLER_EPISODES * median(unknown)) if unknown else needed
+    where_unknown = (
+        max(needed, transitions.CALLER_EPISODES * median(unknown)) if unknown else needed
+    )
     decisions = [
         decide_transitions(
             pixel,
@@ -323,11 +325,11 @@ def finalise_transitions(
     ]
     told = tell(decisions, shape)
     claimed = told["episodes"] > 0
-    agreement = naive.neighbour_agreement(told["lab"], claimed, rules.LIKENESS)
+    agreement = naive.neighbour_agreement(told["lab"], claimed, decided.LIKENESS)
     often = 1 - 0.5 ** (told["episodes"] / np.array([d.needed for d in decisions]).reshape(shape))
     consistency = np.array([d.consistency for d in decisions]).reshape(shape)
     confidence = np.cbrt(often * consistency * agreement)
-    claimed &= agreement >= rules.MIN_AGREEMENT
+    claimed &= agreement >= transitions.MIN_AGREEMENT
     told["confidence"] = np.where(claimed, np.maximum(confidence, 1 / 255), 0)
     return told
 

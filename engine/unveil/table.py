@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -272,39 +272,31 @@ class RunTable(ColourTable):
         """Nothing, likewise."""
 
 
-class TransitionTable(ColourTable):
-    """Counts only samples around a change from or to the background.
+class SurveyingTable(ColourTable):
+    """Has one of the remembered colours, the leader, in arrays of its own: a survey finds it.
 
-    One of the remembered colours is the leader, which has arrays of its own.
+    Every so many frames each pixel's colour votes for the leader, or for or against the
+    challenger beside it; where this has more votes the two change places.
 
     Merging is associative where colours are compared exactly (8 bits, a tolerance of 0), no
     colour is evicted and no counter is full: in the leader, its surveys and the challenger
-    where at most two colours of a pixel ever stood still; in all the rest where, besides,
+    where at most two colours of a pixel were ever surveyed; in all the rest where, besides,
     the parts have one leader. Where it changes hands, what was counted of a colour while
     it led has no times of its own.
     """
 
-    method = "transitions"
     slot = count.TRANSITION_SLOT
-    by_pixel: ClassVar[tuple[str, ...]] = (
-        *("leader", "leader_surveys", "leader_returns", "challenger", "challenger_votes"),
-        *("history", "slots", "evictions"),
-    )
+    by_pixel: ClassVar[tuple[str, ...]]
     """Arrays with a value, or several, a pixel, in the order of the kernels' arguments."""
-    names = (*by_pixel, "tail0", "tail1", "tail2", "surveyed")
+    merge_kernel: ClassVar[Callable[..., None]]
+    """Merges a band: both tables' arrays `by_pixel` come last."""
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
         shape = (layout.height, layout.width)
         self.leader, self.challenger = (np.zeros((3, *shape), np.uint8) for _ in range(2))
-        self.leader_surveys, self.leader_returns, self.challenger_votes = (
-            np.zeros(shape, np.uint16) for _ in range(3)
-        )
-        self.history = np.full(shape, count.UNCHANGED, np.uint8)
-        self.tail0, self.tail1, self.tail2 = layout.empty(1)
-        for tail in (self.tail0, self.tail1, self.tail2):
-            tail[...] = 0
-        # Frames surveyed for the most frequent still colour.
+        self.leader_surveys, self.challenger_votes = (np.zeros(shape, np.uint16) for _ in range(2))
+        # Frames surveyed.
         self.surveyed = np.zeros(1, np.int64)
 
     @property
@@ -312,14 +304,67 @@ class TransitionTable(ColourTable):
         return self.n_slots - 1
 
     @property
-    def n_surveys(self) -> int:
-        """Frames surveyed for the most frequent still colour."""
-        return int(self.surveyed[0])
-
-    @property
     def far(self) -> np.uint8:
         """Levels by which a counted sample differs from the leader."""
         return np.uint8(min(255, self.tolerance + self.tolerance // 2))
+
+    @property
+    def n_surveys(self) -> int:
+        """Frames surveyed."""
+        return int(self.surveyed[0])
+
+    @staticmethod
+    @abstractmethod
+    def _is_surveyed(frames: Array) -> Array:
+        """Which frames (n,), by their numbers, are surveyed."""
+
+    def _remember(self, chunk: Chunk) -> None:
+        frames = np.arange(self.n_frames, self.n_frames + len(chunk))
+        self.surveyed += np.count_nonzero(self._is_surveyed(frames))
+
+    def _merge(self, later: Self, first_row: int, last_row: int) -> None:
+        self.merge_kernel(
+            first_row,
+            last_row,
+            self.n_frames,
+            later.n_frames,
+            self.mask,
+            np.uint8(self.tolerance),
+            *(getattr(self, name) for name in self.by_pixel),
+            *(getattr(later, name) for name in self.by_pixel),
+        )
+
+    def _remember_merged(self, later: Self) -> None:
+        self.surveyed += later.surveyed
+
+
+class TransitionTable(SurveyingTable):
+    """Counts only samples around a change from or to the background.
+
+    Its surveys ask for colours that stand still.
+    """
+
+    method = "transitions"
+    by_pixel = (
+        *("leader", "leader_surveys", "leader_returns", "challenger", "challenger_votes"),
+        *("history", "slots", "evictions"),
+    )
+    names = (*by_pixel, "tail0", "tail1", "tail2", "surveyed")
+    merge_kernel = staticmethod(count.merge_transitions)
+
+    def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
+        super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
+        shape = (layout.height, layout.width)
+        self.leader_returns = np.zeros(shape, np.uint16)
+        self.history = np.full(shape, count.UNCHANGED, np.uint8)
+        self.tail0, self.tail1, self.tail2 = layout.empty(1)
+        for tail in (self.tail0, self.tail1, self.tail2):
+            tail[...] = 0
+
+    @staticmethod
+    def _is_surveyed(frames: Array) -> Array:
+        surveyed: Array = (frames % count.SURVEY_EVERY == 1) | (frames == 0)
+        return surveyed
 
     def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
         count.count_transitions(
@@ -346,75 +391,46 @@ class TransitionTable(ColourTable):
         )
 
     def _remember(self, chunk: Chunk) -> None:
-        frames = np.arange(self.n_frames, self.n_frames + len(chunk))
-        surveyed = (frames % count.SURVEY_EVERY == 1) | (frames == 0)
-        self.surveyed += np.count_nonzero(surveyed)
+        super()._remember(chunk)
         for tail, plane in zip((self.tail0, self.tail1, self.tail2), chunk.planes, strict=True):
             tail[...] = plane[-1:]
 
-    def _merge(self, later: Self, first_row: int, last_row: int) -> None:
-        count.merge_transitions(
-            first_row,
-            last_row,
-            self.n_frames,
-            later.n_frames,
-            self.mask,
-            np.uint8(self.tolerance),
-            *(getattr(self, name) for name in self.by_pixel),
-            *(getattr(later, name) for name in self.by_pixel),
-        )
-
     def _remember_merged(self, later: Self) -> None:
-        self.surveyed += later.surveyed
+        super()._remember_merged(later)
         self.tail0[...] = later.tail0
         self.tail1[...] = later.tail1
         self.tail2[...] = later.tail2
 
 
-class OutsideTable(ColourTable):
+class OutsideTable(SurveyingTable):
     """Counts the samples outside the person that are not the background.
 
-    One of the remembered colours is the leader, which has arrays of its own. `searches` are
-    the frames in which the person was searched for, and those of them that showed nobody:
-    whoever searches counts them. Merging is associative as in `TransitionTable`.
+    `searches` are the frames in which the person was searched for, and those of them that
+    showed nobody: whoever searches counts them.
     """
 
     method = "farend"
-    slot = count.TRANSITION_SLOT
-    by_pixel: ClassVar[tuple[str, ...]] = (
+    by_pixel = (
         *("leader", "leader_surveys", "challenger", "challenger_votes", "outside_surveys"),
         *("slots", "evictions"),
     )
-    """Arrays with a value, or several, a pixel, in the order of the kernels' arguments."""
     names = (*by_pixel, "surveyed", "searches")
+    merge_kernel = staticmethod(count.merge_outside)
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
-        shape = (layout.height, layout.width)
-        self.leader, self.challenger = (np.zeros((3, *shape), np.uint8) for _ in range(2))
-        self.leader_surveys, self.challenger_votes, self.outside_surveys = (
-            np.zeros(shape, np.uint16) for _ in range(3)
-        )
-        # Frames surveyed for the most frequent colour.
-        self.surveyed = np.zeros(1, np.int64)
+        self.outside_surveys = np.zeros((layout.height, layout.width), np.uint16)
         self.searches = np.zeros(2, np.int64)
 
     @property
-    def _counted_slots(self) -> int:
-        return self.n_slots - 1
-
-    @property
     def n_surveys(self) -> int:
-        """Frames surveyed for the most frequent colour outside the person.
+        """Frames surveyed, at most as many as a pixel's counters hold: shares stay comparable."""
+        return min(super().n_surveys, count.U16_MAX)
 
-        At most as many as a pixel's counters hold: shares of them stay comparable.
-        """
-        return min(int(self.surveyed[0]), count.U16_MAX)
-
-    @property
-    def far(self) -> np.uint8:
-        """Levels by which a counted sample differs from the leader."""
-        return np.uint8(min(255, self.tolerance + self.tolerance // 2))
+    @staticmethod
+    def _is_surveyed(frames: Array) -> Array:
+        surveyed: Array = frames % count.OUTSIDE_SURVEY_EVERY == 0
+        return surveyed
 
     def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
         if chunk.person is None:
@@ -434,24 +450,8 @@ class OutsideTable(ColourTable):
             *(getattr(self, name) for name in self.by_pixel),
         )
 
-    def _remember(self, chunk: Chunk) -> None:
-        frames = np.arange(self.n_frames, self.n_frames + len(chunk))
-        self.surveyed += np.count_nonzero(frames % count.OUTSIDE_SURVEY_EVERY == 0)
-
-    def _merge(self, later: Self, first_row: int, last_row: int) -> None:
-        count.merge_outside(
-            first_row,
-            last_row,
-            self.n_frames,
-            later.n_frames,
-            self.mask,
-            np.uint8(self.tolerance),
-            *(getattr(self, name) for name in self.by_pixel),
-            *(getattr(later, name) for name in self.by_pixel),
-        )
-
     def _remember_merged(self, later: Self) -> None:
-        self.surveyed += later.surveyed
+        super()._remember_merged(later)
         self.searches += later.searches
 
 

@@ -1,0 +1,211 @@
+"""Deciding by the far end: the room is what lies farthest from the background.
+
+A leak shows the room through the background: `a * room + (1 - a) * background`, with any
+`a`. The farthest colour of a pixel that was seen often enough is the least blended.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from unveil import motion
+from unveil.bands import Bands
+from unveil.chunk import Colour
+from unveil.colour import ciede2000, cosine_similarity, to_lab, to_rgb
+from unveil.decision.decided import (
+    LARGE_REGION,
+    Counted,
+    Decided,
+    field_of,
+    leading_colours,
+    levels_of,
+    neighbour_agreement,
+)
+from unveil.inpaint import continued
+from unveil.parameters import Parameters
+from unveil.registration import Registered, register
+from unveil.table import OutsideTable
+from unveil_kernels import count, select
+
+Array = npt.NDArray[Any]
+
+FAR_DISTANCE: Final = 20.0
+"""CIEDE2000 from the background beyond which a colour may well be the person's."""
+
+NEVER_COVERED_SHARE: Final = 0.999
+"""Share of the surveys from which a pixel counts as never covered by the person."""
+
+CONFIDENCE_POWER: Final = 2.4
+"""Makes a confidence of 0.5 of a probability of 0.75: half the alpha is a strong claim."""
+
+CONTRADICTION: Final = 10.0
+"""CIEDE2000 from the given picture beyond which what was taken for the background is not."""
+
+CALLER_SHARE: Final = 0.4
+"""Share of the surveys outside the person up to which a leader that contradicts the given picture
+is what the person's outline leaves of the caller, and no room that leaks."""
+
+
+def decide_farend(
+    table: OutsideTable,
+    parameters: Parameters,
+    bands: Bands,
+    out: Decided,
+    picture: Array | None = None,
+) -> Registered | None:
+    """Take the colour farthest from the background of those seen outside the person.
+
+    Returns how a given picture of the background, (m, n, 3) RGB of 0 to 255, lies over the
+    call's.
+
+    Raises
+    ------
+    BackgroundMismatch
+        The picture is not what was counted.
+    """
+    height, width = out.confidence.shape
+    colour = table.layout.colour
+    background = leading_colours(table, bands, out)
+    seen = table.outside_surveys
+    known = (out.counts.background_count >= motion.STEADY_SHARE * seen) & (
+        seen >= motion.SEEN_SHARE * table.n_surveys
+    )
+    select.keep_large_regions(known, LARGE_REGION)
+    match = None if picture is None else register(picture, background, known)
+    if match is None:
+        background[...] = continued(background, known)
+        steady = known
+    else:
+        known, steady = _completed(background, known, match)
+    out.set_background(background, known)
+    room_lab = np.zeros((height, width, 3), np.float32)
+
+    def decide(first: int, last: int) -> None:
+        band = slice(first, last)
+        slots = table.slots[band].reshape(-1, table.slots.shape[2])
+        slot_counts = field_of(slots, "count")
+        surveys = table.leader_surveys[band].ravel().astype(np.int64)
+        # Where the call does not tell the background the leader is a colour like any other.
+        leads = np.where(steady[band].ravel(), 0, surveys * count.OUTSIDE_SURVEY_EVERY)
+        counts = np.column_stack([slot_counts.astype(np.int64), leads])
+        leader = table.leader[:, band].reshape(3, -1).T.astype(np.float64)
+        levels = np.concatenate([levels_of(slots), leader[:, None]], 1)
+        behind = background[band].reshape(-1, 3).astype(np.float64)
+        behind_lab = to_lab(behind)
+        covered = None if match is None else seen[band].ravel() < CALLER_SHARE * table.n_surveys
+        considered = counts > parameters.noise_frames
+        place = _farthest(levels, considered, behind, behind_lab, covered, colour, parameters)
+
+        (pixels,) = np.nonzero(place >= 0)
+        place = place[pixels]
+        led = place == slots.shape[1]
+        chosen = slots[pixels, np.minimum(place, slots.shape[1] - 1)]
+        counted = Counted.of(chosen).or_leader(led, leads[pixels], 1)
+        rgb = to_rgb(levels[pixels, place], colour)
+        room_lab[band] = out.set_room(band, pixels, rgb, behind_lab, counted)
+        out.set_colours_seen(band, slot_counts, table.evictions[band], leader=True)
+
+    out.run(decide, bands)
+    claimed = out.counts.episodes > 0
+    outside = seen / max(1, table.n_surveys)
+    likely = _likely_room(
+        neighbour_agreement(room_lab, claimed, bands), out.counts.ciede2000, outside
+    )
+    out.claim(likely**CONFIDENCE_POWER, claimed)
+    return match
+
+
+def _farthest(
+    levels: Array,
+    considered: Array,
+    background: Array,
+    background_lab: Array,
+    covered: Array | None,
+    colour: Colour,
+    parameters: Parameters,
+) -> Array:
+    """Place of each pixel's colour that is farthest from the background, -1 for none beyond it.
+
+    Parameters
+    ----------
+    levels
+        (n, n_slots + 1, 3) float64, of the colours; the last one is the leader's.
+    considered
+        (n, n_slots + 1) bool.
+    background, background_lab
+        (n, 3) float64, RGB and L*a*b*.
+    covered
+        (n,) bool, where the person mostly is: a leader there that contradicts the background
+        is the caller's, and so is what is near it. None where no picture tells that it does.
+    """
+    rows, places = np.nonzero(considered)
+    rgb = to_rgb(levels[rows, places], colour)
+    lab = to_lab(rgb)
+    apart = ciede2000(lab, background_lab[rows])
+    if covered is not None:
+        leader_lab = to_lab(to_rgb(levels[:, -1], colour))
+        caller = covered & (ciede2000(leader_lab, background_lab) > CONTRADICTION)
+        theirs = caller[rows]
+        from_caller = ciede2000(lab[theirs], leader_lab[rows[theirs]])
+        apart[theirs] = np.minimum(apart[theirs], from_caller)
+    if parameters.metric == "cosine":
+        beyond = cosine_similarity(rgb, background[rows]) < parameters.distance_threshold
+    else:
+        beyond = apart > parameters.distance_threshold
+    distance = np.full(considered.shape, -1.0)
+    distance[rows, places] = np.where(beyond, apart, -1.0)
+    return np.where(distance.max(1) >= 0, distance.argmax(1), -1)
+
+
+def _completed(background: Array, known: Array, match: Registered) -> tuple[Array, Array]:
+    """Put a picture where the background is not known.
+
+    What the call shows otherwise than the picture, evenly brighter corners, say, goes on
+    from the known pixels around. Known pixels that the picture contradicts are room that
+    leaks all the time, or a person who sits still.
+
+    Parameters
+    ----------
+    background
+        (h, w, 3) float32, changed in place.
+    known
+        (h, w) bool.
+
+    Returns
+    -------
+    known, steady
+        (h, w) bool: where the background is known then, and where it still is the call's.
+    """
+    lab, shown_lab = (to_lab(rgb.astype(np.float64)) for rgb in (match.picture, background))
+    right = known & (ciede2000(lab, shown_lab) <= CONTRADICTION)
+    beside = known & ~match.covered
+    rest = continued(np.where(right[..., None], background - match.picture, np.float32(0)), right)
+    drawn = np.clip(match.picture + rest, 0, 255)
+    drawn[right] = background[right]
+    filled = continued(background, beside) if beside.any() else drawn
+    background[...] = np.where(match.covered[..., None], drawn, filled)
+    return match.covered | beside, right | beside
+
+
+def _likely_room(agreement: Array, distance: Array, outside: Array) -> Array:
+    """Probability that a claimed colour is the room's, (h, w).
+
+    A logistic regression on what simulated calls of known truth gave away. `agreement` is
+    that of the neighbours, `distance` the CIEDE2000 from the background, `outside` the share
+    of the surveys in which the pixel was outside the person. A large distance speaks for the
+    room only where the person never was: elsewhere hair and hands lie as far off.
+    """
+    never_covered = outside >= NEVER_COVERED_SHARE
+    excess = np.maximum(0, distance - FAR_DISTANCE) / FAR_DISTANCE
+    evidence = (
+        -1.6
+        + 1.1 * agreement
+        + 1.25 * np.minimum(distance / FAR_DISTANCE, 2)
+        + 0.9 * outside
+        + np.where(never_covered, 1.3, -3.0 * excess)
+    )
+    likely: Array = 1.0 / (1.0 + np.exp(-evidence))
+    return likely
