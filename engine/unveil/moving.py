@@ -19,12 +19,13 @@ import numpy.typing as npt
 from unveil.bands import Bands
 from unveil.chunk import Chunk, Layout
 from unveil.colour import ciede2000, to_lab, to_rgb
-from unveil.finalise import LIKENESS, MOVING
+from unveil.decision.decided import neighbour_agreement
+from unveil.finalise import MOVING
 from unveil.parameters import Parameters
 from unveil.recovery import Recovery
 from unveil.silhouette import Silhouette
 from unveil.trajectory import PREFIX_FRAMES, Loop, MotionSurvey, Pan
-from unveil_kernels import lines, select
+from unveil_kernels import lines
 
 if TYPE_CHECKING:
     from unveil.decode import Video
@@ -349,13 +350,7 @@ def _decided(
     claimed = meeting.trusted
     rgb = to_rgb(meeting.levels, layout.colour)
     lab = to_lab(rgb).astype(np.float32)
-    agreement = np.empty(claimed.shape, np.float32)
-    bands.run(
-        lambda first, last: select.neighbour_agreement(
-            lab, claimed, LIKENESS, first, last, agreement
-        ),
-        len(claimed),
-    )
+    agreement = neighbour_agreement(lab, claimed, bands)
     confidence = np.where(claimed, np.maximum(MOST_CONFIDENT * agreement, 1 / 255), 0)
     confidence = confidence.astype(np.float32)
     room = np.dstack([np.rint(rgb), np.rint(255 * confidence)]).astype(np.uint8)

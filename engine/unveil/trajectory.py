@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ person, make it smaller by up to so much."""
 
 _LINES_EVERY: Final = 8
 _MIN_SHIFT: Final = 1.0
+_MIN_PAIRS: Final = 3
 _PAIRS_AGREE: Final = 0.7
 
 MIN_PERIOD: Final = 8
@@ -31,11 +32,14 @@ _LOOP_LEVELS: Final = 1.0
 _LOOP_SHARE: Final = 0.5
 
 
+Axis: TypeAlias = Literal["horizontal", "vertical"]
+
+
 @dataclass(frozen=True, slots=True)
 class Pan:
     """The picture moves by so many pixels a frame, to the right or down if they are positive."""
 
-    axis: Literal["horizontal", "vertical"]
+    axis: Axis
     pixels_per_frame: float
 
     def offset(self, frame: int) -> tuple[int, int]:
@@ -110,18 +114,21 @@ class MotionSurvey:
         return self._pan() or self._loop()
 
     def _pan(self) -> Pan | None:
-        for axis, shifts in zip(("horizontal", "vertical"), self._shifts, strict=True):
-            if len(shifts) < 3:
+        found: list[tuple[float, Pan]] = []
+        axes: tuple[Axis, Axis] = ("horizontal", "vertical")
+        for axis, measured in zip(axes, self._shifts, strict=True):
+            if len(measured) < _MIN_PAIRS:
                 return None
+            shifts = np.array(measured)
             middle = float(np.median(shifts))
-            agree = np.abs(np.array(shifts) - middle) <= 1
+            agree = np.abs(shifts - middle) <= 1
             if abs(middle) < _MIN_SHIFT or agree.mean() < _PAIRS_AGREE:
                 continue
-            mean = float(np.mean(np.array(shifts)[agree]))
+            mean = float(shifts[agree].mean())
             if abs(mean - round(mean)) < WHOLE:
                 mean = round(mean)
-            return Pan("horizontal" if axis == "horizontal" else "vertical", mean / PAIR_FRAMES)
-        return None
+            found.append((float(agree.mean()), Pan(axis, mean / PAIR_FRAMES)))
+        return max(found, key=lambda pan: pan[0], default=(0.0, None))[1]
 
     def _loop(self) -> Loop | None:
         n = self.n_frames
