@@ -61,5 +61,5 @@ def test_a_file_in_the_way_is_reported(tmp_path: Path) -> None:
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="plain, photo, noise-frame"):
-        run_demo(tmp_path / "out", "other")  # type: ignore[arg-type]
+        run_demo(tmp_path / "out", "other")
     assert not (tmp_path / "out").exists()

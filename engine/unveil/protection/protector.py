@@ -234,8 +234,9 @@ class Protector:
         self._reader.copy_into(frame, (luma, cb, cr), 0)
         planes = luma[0], cb[0], cr[0]
         protected, target = empty_frame(layout, alpha=self.transparent)
-        known = frame.pts is not None and frame.time_base
-        seconds = float(frame.pts * frame.time_base) if known else math.nan  # type: ignore[operator]
+        seconds = math.nan
+        if frame.pts is not None and frame.time_base:
+            seconds = float(frame.pts * frame.time_base)
         self.compose(planes, layout, self.sight(planes, layout), target, seconds)
         protected.pts = frame.pts
         if frame.time_base is not None:
