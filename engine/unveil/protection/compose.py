@@ -87,6 +87,7 @@ class Compositor:
             [[layout.height, layout.width], *[[layout.chroma_height, layout.chroma_width]] * 2]
         )
         self._steps = _per_plane(self._step, shifts)
+        self._same_rows: I64 = np.ones(3, np.int64)
         self._blur: _Blur | None = None
 
     @property
@@ -162,22 +163,7 @@ class Compositor:
             Whether the mask belongs to an earlier frame.
         """
         cut = self._close_cut if stale else self._cut
-        self._bands.run(
-            lambda first, last: matte.blend(
-                source,
-                backdrop,
-                target[:3],
-                self._sizes,
-                self._steps,
-                self.opacity,
-                cut.table,
-                cut.clear,
-                cut.solid,
-                first,
-                last,
-            ),
-            len(self.opacity) + 1,
-        )
+        self._blend(source, backdrop, self._same_rows, target, cut)
         if len(target) == 4:
             self._bands.run(
                 lambda first, last: matte.write_opacity(
@@ -208,11 +194,16 @@ class Compositor:
             self._blur = _Blur(self.layout, radius)
         blurred = self._blur
         blurred.run(self._bands, source, self._sizes, self.opacity, self._step, cut.clear)
+        self._blend(source, blurred.wides, blurred.factors_y, target, cut)
+
+    def _blend(
+        self, source: Planes, backdrop: Planes, factors: I64, target: tuple[U8, ...], cut: Cut
+    ) -> None:
         self._bands.run(
-            lambda first, last: matte.blend_before_blur(
+            lambda first, last: matte.blend(
                 source,
-                blurred.wides,
-                blurred.factors_y,
+                backdrop,
+                factors,
                 target[:3],
                 self._sizes,
                 self._steps,
