@@ -44,7 +44,7 @@ def picture_of(source: str | PathLike[str], height: int, width: int, seed: int) 
     return _fitted(read_image(source)[..., :3], height, width)
 
 
-class Backdrop:
+class VirtualBackground:
     """The frames of a virtual background, which repeat for as long as a call lasts.
 
     Parameters
