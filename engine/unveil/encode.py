@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.video.reformatter import (
     ColorRange,
     Colorspace,
@@ -20,6 +19,7 @@ from av.video.reformatter import (
     VideoReformatter,
 )
 
+from unveil.arrays import U8
 from unveil.errors import InvalidParameter, OutputUnwritable
 from unveil.pixel_format import ColourTags
 
@@ -198,7 +198,7 @@ class VideoWriter:
             raise
         return self
 
-    def write(self, frame: npt.NDArray[np.uint8] | av.VideoFrame, pts: int | None = None) -> None:
+    def write(self, frame: U8 | av.VideoFrame, pts: int | None = None) -> None:
         """Append one frame.
 
         Parameters
@@ -357,7 +357,7 @@ class VideoWriter:
         if self.keyframe_interval is not None:
             context.gop_size = self.keyframe_interval
 
-    def _encodable(self, frame: npt.NDArray[np.uint8] | av.VideoFrame) -> av.VideoFrame:
+    def _encodable(self, frame: U8 | av.VideoFrame) -> av.VideoFrame:
         if not isinstance(frame, av.VideoFrame):
             picture = np.asarray(frame)
             if picture.dtype != np.uint8 or picture.shape != (self.height, self.width, 3):

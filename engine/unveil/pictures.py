@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from unveil.arrays import U8
 from unveil.container import describe, open_container
 from unveil.errors import UnreadableVideo
 from unveil.inputs import source_of
@@ -18,7 +18,6 @@ from unveil.packets import FrameReader
 if TYPE_CHECKING:
     from os import PathLike
 
-U8: TypeAlias = npt.NDArray[np.uint8]
 
 # swscale's exact paths: its shortcuts differ from one CPU to the next.
 _EXACT = (

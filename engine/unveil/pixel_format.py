@@ -10,7 +10,8 @@ import numpy as np
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from unveil.chunk import U8, Colour, Layout, Matrix, Planes
+from unveil.arrays import U8
+from unveil.chunk import Colour, Layout, Matrix, Planes
 
 MATRICES: Final[dict[int, Matrix]] = {
     1: "bt709",

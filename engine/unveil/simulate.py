@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unveil.actor import Actor, Choreography, Motion, Segmenter, place
+from unveil.arrays import U8
 from unveil.encode import VideoWriter
 from unveil.errors import InvalidParameter, NoFrames, OutputExists
 from unveil.outputs import make_folder
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from unveil.person import ModelName
 
-U8: TypeAlias = npt.NDArray[np.uint8]
 Footage: TypeAlias = "str | PathLike[str]"
 
 CALL, TRUTH = "call.mp4", "truth.npz"

@@ -16,7 +16,8 @@ import av.error
 import numpy as np
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
-from unveil.chunk import U8, Layout, Planes
+from unveil.arrays import U8
+from unveil.chunk import Layout, Planes
 from unveil.container import one_line, open_container
 from unveil.errors import InvalidParameter, UnreadableImage, UnveilError
 from unveil.inputs import VIDEO_EXTENSIONS, Source, source_of

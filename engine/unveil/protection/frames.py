@@ -8,7 +8,8 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from unveil.chunk import U8, Layout, Matrix, Planes
+from unveil.arrays import U8
+from unveil.chunk import Layout, Matrix, Planes
 from unveil.container import VideoProperties
 from unveil.pixel_format import PlaneReader
 

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import U8
 from unveil.errors import InvalidParameter
 from unveil.parameters import available_cores
 from unveil.person import MODELS, ModelName
 
 Mode: TypeAlias = Literal["remove", "blur", "replace"]
-Background: TypeAlias = str | os.PathLike[str] | npt.NDArray[np.uint8]
+Background: TypeAlias = str | os.PathLike[str] | U8
 """A colour, the file of a picture or a video, or an RGB picture (h, w, 3) uint8."""
 
 DEFAULT_EDGE: Final = 0.6

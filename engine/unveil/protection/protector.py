@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 import av
 import numpy as np
 
+from unveil.arrays import U8
 from unveil.bands import Bands
-from unveil.chunk import U8, Layout, Planes
+from unveil.chunk import Layout, Planes
 from unveil.errors import InvalidParameter, ProtectionFailed, UnveilError, explain
 from unveil.pixel_format import PlaneReader
 from unveil.protection.backdrop import Backdrop, Colour, as_colour, make_backdrop
