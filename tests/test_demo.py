@@ -10,8 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from unveil.demo import RIGHT_DISTANCE, make_call, run_demo
+from unveil.demo import make_call, run_demo
 from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
+from unveil.leak_score import RIGHT_DISTANCE
 from unveil.score import compare_colours, read_image
 
 
