@@ -11,11 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from unveil.parameters import available_cores
+
 PACKAGES = (
     "unveil",
     "ai-edge-litert",
     "av",
-    "ai-edge-litert",
     "numba",
     "llvmlite",
     "numpy",
@@ -37,13 +38,6 @@ def describe() -> dict[str, Any]:
         "load_average_at_start": round(os.getloadavg()[0], 2),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def available_cores() -> int:
-    """Count the cores this process may use, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def peak_rss_bytes() -> int:

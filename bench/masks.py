@@ -25,10 +25,11 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from bench import report
-from bench.machine import available_cores, describe
+from bench.machine import describe
 from unveil import scenes
 from unveil.chunk import Layout, Planes
 from unveil.outputs import replacing, write_png
+from unveil.parameters import available_cores
 from unveil.person import MODELS, ModelName, Segmenter, sampling
 from unveil.person.models import DETECTOR, WEIGHTS
 from unveil.person.region import inverse

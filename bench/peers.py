@@ -185,7 +185,7 @@ def zoomg_choices(tables: list[dict[int, list[int]]]) -> NDArray[np.uint32]:
     lab = rgb2lab(rgb)
     most = lengths.cumsum() - 1
     reference = np.repeat(lab[most], lengths, axis=0)
-    far = deltaE_ciede2000(lab, reference) > ZOOMG_THRESHOLD  # type: ignore[no-untyped-call]
+    far = deltaE_ciede2000(lab, reference) > ZOOMG_THRESHOLD
     far[most] = True
     chosen = np.minimum.reduceat(np.where(far, np.arange(len(far)), len(far)), most - lengths + 1)
     return packed[chosen]

@@ -23,6 +23,7 @@ import unveil
 from bench import footage, report
 from bench.machine import describe
 from unveil.decode import open_video
+from unveil.leak_score import RIGHT_DISTANCE
 from unveil.person import ModelName, Segmenter
 from unveil.protection import ProtectParameters
 from unveil.protection.frames import frame_of
@@ -33,9 +34,6 @@ Known: TypeAlias = npt.NDArray[np.bool_]
 
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
 CONFIDENT = 0.5
-RIGHT_DISTANCE = 10.0
-"""Of a claimed colour from the room's."""
-
 BACKGROUND = "#3060a0"
 SAMPLES = 60
 """Frames of the footage from which the room is taken, spread over its length."""

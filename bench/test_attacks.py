@@ -76,7 +76,7 @@ def test_a_leak_without_a_person_is_painted(attack: object, tmp_path: Path) -> N
             if n in (4, 5):
                 frame[16:80, 32:96] = (40, 160, 60)
             writer.write(frame)
-    room = attack(path, background, threads=1)  # type: ignore[operator]
+    room = attack(path, background, threads=1)
     claimed = room[..., 3] > 0
     assert claimed[32:64, 48:80].all()
     assert not claimed[:8].any()

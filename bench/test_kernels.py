@@ -38,9 +38,7 @@ def test_push_a_chunk(
     engine.push(chunks[0])
     engine.push(chunks[1])
     benchmark.extra_info["frames"] = CHUNK
-    benchmark.pedantic(  # type: ignore[no-untyped-call]
-        engine.push, args=(chunks[2],), rounds=7, warmup_rounds=2
-    )
+    benchmark.pedantic(engine.push, args=(chunks[2],), rounds=7, warmup_rounds=2)
 
 
 @pytest.mark.parametrize("method", get_args(Method))
@@ -50,7 +48,5 @@ def test_finalise(
     engine = unveil.Engine(HEIGHT, WIDTH, method=method)
     for chunk in chunks:
         engine.push(chunk)
-    recovery = benchmark.pedantic(  # type: ignore[no-untyped-call]
-        engine.finalise, rounds=5, warmup_rounds=1
-    )
+    recovery = benchmark.pedantic(engine.finalise, rounds=5, warmup_rounds=1)
     assert recovery.room.shape == (HEIGHT, WIDTH, 4)

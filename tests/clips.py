@@ -91,7 +91,7 @@ def clips(
     bits: tuple[int, ...] = (8, 8, 7, 5, 3),
     tolerance: tuple[int, ...] = (0, 0, 1, 6, 20, 255),
     max_colours: int = 9,
-    colour: Colour = Colour(),  # noqa: B008
+    colour: Colour = Colour(),
 ) -> Clip:
     """Draw a clip; sizes are odd as often as even, and beyond a word of eight pixels."""
     shift_y, shift_x = draw(st.sampled_from([(0, 0), (0, 1), (1, 1), (0, 2), (2, 2)]))

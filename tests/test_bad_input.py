@@ -354,9 +354,9 @@ def test_ctrl_c_in_a_batch_keeps_what_is_finished(tmp_path: Path, call: Path) ->
     )
     assert process.stdin is not None
     # A pipe that stays open: the second input is being read until the signal comes.
-    process.stdin.buffer.write(b"YUV4MPEG2 W64 H48 F30:1 C420jpeg\n")  # type: ignore[attr-defined]
+    process.stdin.buffer.write(b"YUV4MPEG2 W64 H48 F30:1 C420jpeg\n")
     for frame in np.zeros((20, 64 * 48 * 3 // 2), np.uint8):
-        process.stdin.buffer.write(b"FRAME\n" + frame.tobytes())  # type: ignore[attr-defined]
+        process.stdin.buffer.write(b"FRAME\n" + frame.tobytes())
     process.stdin.flush()
     wait_for(out / "stdin" / "room.png", process)
     process.send_signal(signal.SIGINT)

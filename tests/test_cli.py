@@ -36,7 +36,7 @@ from unveil.timeline import draw_timeline
 
 README = Path(__file__).parent.parent / "README.md"
 
-COMMANDS: dict[str, Any] = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = typer.main.get_command(cli.app).commands
 TWINS = {
     "recover": recover,
     "protect": protect,

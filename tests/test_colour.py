@@ -130,7 +130,7 @@ MATRICES = [matrix for matrix in get_args(Matrix) if matrix != "rgb"]
 def test_every_matrix_has_the_weights_of_its_standard() -> None:
     assert set(LUMA_WEIGHTS) == set(MATRICES) == set(naive.LUMA_WEIGHTS)
     for matrix, (red, green, blue) in naive.LUMA_WEIGHTS.items():
-        assert LUMA_WEIGHTS[matrix] == (red, blue)  # type: ignore[index]
+        assert LUMA_WEIGHTS[matrix] == (red, blue)
         assert red + green + blue == pytest.approx(1)
 
 
@@ -138,7 +138,7 @@ def test_every_matrix_has_the_weights_of_its_standard() -> None:
 @pytest.mark.parametrize("full_range", [False, True])
 def test_ycbcr_round_trip(matrix: Matrix, full_range: bool) -> None:
     grid = [tuple(map(float, rgb)) for rgb in itertools.product((0, 31, 128, 200, 255), repeat=3)]
-    levels = [naive.encode_ycbcr(rgb, matrix, full_range=full_range) for rgb in grid]  # type: ignore[arg-type]
+    levels = [naive.encode_ycbcr(rgb, matrix, full_range=full_range) for rgb in grid]
     np.testing.assert_allclose(
         to_rgb(np.array(levels), Colour(matrix, full_range)), grid, atol=1e-9
     )
@@ -149,7 +149,7 @@ def test_ycbcr_round_trip(matrix: Matrix, full_range: bool) -> None:
 def test_colours_outside_rgb_are_clipped(matrix: Matrix, full_range: bool) -> None:
     colour = Colour(matrix, full_range)
     levels = [tuple(map(float, triple)) for triple in itertools.product((0, 90, 255), repeat=3)]
-    expected = [naive.to_rgb(triple, colour) for triple in levels]  # type: ignore[arg-type]
+    expected = [naive.to_rgb(triple, colour) for triple in levels]
     np.testing.assert_allclose(to_rgb(np.array(levels), colour), expected, atol=1e-9)
 
 

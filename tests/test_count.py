@@ -177,7 +177,7 @@ def test_a_slots_colour_follows_its_samples() -> None:
         table = clip.table(RunTable)
         colours = [100, 0, *run[1:], 0]
         for chunk in chunks(one_pixel(colours), table.layout):
-            table.update(chunk, ShuffledBands(0))  # type: ignore[arg-type]
+            table.update(chunk, ShuffledBands(0))
         assert naive.read_slots(table.slots)[0][0].colour == (slot,) * 3
 
 
@@ -239,7 +239,7 @@ def transitions(colours: list[int], clip: Clip = ONE_PIXEL) -> TransitionTable:
     """Count one pixel."""
     table = clip.table(TransitionTable)
     for chunk in chunks(one_pixel(colours), table.layout, 3):
-        table.update(chunk, ShuffledBands(0))  # type: ignore[arg-type]
+        table.update(chunk, ShuffledBands(0))
     assert isinstance(table, TransitionTable)
     return table
 

@@ -41,14 +41,14 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def numbers(path: Path | str, **options: int) -> list[int]:
-    with open_video(path, **options) as video:  # type: ignore[arg-type]
+    with open_video(path, **options) as video:
         return [n for chunk in video.chunks() for n in numbers_of(chunk.planes)]
 
 
 def digest(path: Path, **options: int) -> str:
     """Hash all frames, whatever their chunks."""
     planes: list[list[U8]] = [[], [], []]
-    with open_video(path, **options) as video:  # type: ignore[arg-type]
+    with open_video(path, **options) as video:
         for chunk in video.chunks():
             for plane, collected in zip(chunk.planes, planes, strict=True):
                 collected.append(plane.copy())
@@ -227,7 +227,7 @@ def test_an_error_of_the_thread_reaches_the_consumer(
     def failing(*arguments: object) -> None:
         if next(calls) == 10:
             raise error
-        original(*arguments)  # type: ignore[arg-type]
+        original(*arguments)
 
     monkeypatch.setattr(PlaneReader, "copy_into", failing)
     with open_video(call, chunk_frames=4) as video:

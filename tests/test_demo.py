@@ -10,8 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from unveil.demo import RIGHT_DISTANCE, make_call, run_demo
+from unveil.demo import make_call, run_demo
 from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
+from unveil.leak_score import RIGHT_DISTANCE
 from unveil.score import compare_colours, read_image
 
 
@@ -61,5 +62,5 @@ def test_a_file_in_the_way_is_reported(tmp_path: Path) -> None:
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="plain, photo, noise-frame"):
-        run_demo(tmp_path / "out", "other")  # type: ignore[arg-type]
+        run_demo(tmp_path / "out", "other")
     assert not (tmp_path / "out").exists()

@@ -30,7 +30,7 @@ def gradient(height: int, width: int, phase: int = 0) -> npt.NDArray[np.uint8]:
 def write(path: Path, frames: list[npt.NDArray[np.uint8]], **options: object) -> Path:
     height, width, _ = frames[0].shape
     settings = {"height": height, "width": width, "frame_rate": 30} | options
-    with VideoWriter(path, **settings) as video:  # type: ignore[arg-type]
+    with VideoWriter(path, **settings) as video:
         for frame in frames:
             video.write(frame)
     return path
@@ -255,7 +255,7 @@ def test_wrong_settings_are_named(tmp_path: Path, options: dict[str, object], me
     arguments = {"height": 16, "width": 16, "frame_rate": 30} | options
     with (
         pytest.raises(InvalidParameter, match=message),
-        VideoWriter(tmp_path / "a.mp4", **arguments),  # type: ignore[arg-type]
+        VideoWriter(tmp_path / "a.mp4", **arguments),
     ):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -282,7 +282,7 @@ def test_frames_of_another_shape_are_refused(tmp_path: Path, frame: object) -> N
         VideoWriter(tmp_path / "a.mp4", height=16, width=16, frame_rate=30) as video,
         pytest.raises(InvalidParameter, match="write"),
     ):
-        video.write(frame)  # type: ignore[arg-type]
+        video.write(frame)
 
 
 def test_views_are_taken(tmp_path: Path) -> None:

@@ -344,7 +344,7 @@ def test_a_state_without_a_model_can_be_loaded(call: Call, tmp_path: Path) -> No
     engine = call.pushed(person="none")
     engine.save(tmp_path / "call.npz")
     loaded = Engine.load(tmp_path / "call.npz")
-    assert loaded.parameters == engine.parameters.__class__(**engine.parameters.as_dict())  # type: ignore[arg-type]
+    assert loaded.parameters == engine.parameters.__class__(**engine.parameters.as_dict())
     assert_same(loaded.finalise(), engine.finalise())
 
 

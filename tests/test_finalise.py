@@ -55,8 +55,8 @@ def assert_told(recovery: Recovery, told: dict[str, Array]) -> None:
 
 def choose(table: ColourTable, metric: str, noise_frames: int) -> Parameters:
     return Parameters(
-        table.method,  # type: ignore[arg-type]
-        metric,  # type: ignore[arg-type]
+        table.method,
+        metric,
         7.03 if metric == "ciede2000" else 0.953,
         noise_frames,
         table.n_slots,

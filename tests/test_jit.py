@@ -27,11 +27,11 @@ print(rgb.tolist())
 
 def test_a_kernel_calls_its_steps() -> None:
     @inlined
-    def double(value):  # type: ignore[no-untyped-def]
+    def double(value):
         return 2 * value
 
     @kernel
-    def double_all(values_inout):  # type: ignore[no-untyped-def]
+    def double_all(values_inout):
         for i in range(len(values_inout)):
             values_inout[i] = double(values_inout[i])
 
@@ -42,7 +42,7 @@ def test_a_kernel_calls_its_steps() -> None:
 
 def test_divisions_are_ieee() -> None:
     @kernel
-    def divide(a, b):  # type: ignore[no-untyped-def]
+    def divide(a, b):
         return a / b
 
     with np.errstate(divide="ignore"):

@@ -25,7 +25,7 @@ U8 = npt.NDArray[np.uint8]
 
 def distance(a: U8, b: U8) -> float:
     first, second = (tuple(map(float, colour[:3])) for colour in (a, b))
-    return ciede2000(to_lab(first), to_lab(second))  # type: ignore[arg-type]
+    return ciede2000(to_lab(first), to_lab(second))
 
 
 def share(part: float, whole: float) -> float:

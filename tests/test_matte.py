@@ -99,6 +99,7 @@ def blend(scene: Scene, cut: Cut, targets: tuple[Array, ...]) -> None:
         matte.blend(
             scene.planes(1),
             scene.planes(2),
+            np.ones(3, np.int64),
             targets,
             scene.sizes,
             scene.per_plane(scene.step),
@@ -274,7 +275,7 @@ def test_the_blur_is_what_the_reference_says(scene: Scene, radius: int) -> None:
         blur.widen(values, scene.sizes[:, 1].copy(), factors[:, 1].copy(), wides, first, last)
     targets = scene.planes(3, padding=2)
     for first, last in bands(len(scene.cells) + 1, scene.seed + 3):
-        matte.blend_before_blur(
+        matte.blend(
             planes,
             wides,
             factors[:, 0].copy(),

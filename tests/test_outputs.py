@@ -37,9 +37,14 @@ def test_after_an_error_the_old_file_stays_and_nothing_else(
     target = tmp_path / "room.png"
     target.write_text("old")
     expected = OutputUnwritable if isinstance(error, OSError) else KeyError
-    with pytest.raises(expected), replacing(target) as temporary:  # noqa: PT012
-        temporary.write_text("half")
-        raise error
+
+    def write_half() -> None:
+        with replacing(target) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(expected):
+        write_half()
     assert names(tmp_path) == ["room.png"]
     assert target.read_text() == "old"
 

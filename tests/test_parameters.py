@@ -35,7 +35,7 @@ def test_what_is_told_resolves_defaults_and_leaves_out_threads() -> None:
         "person": "lite",
         "person_every": 4,
     }
-    again = Parameters(**told, threads=3)  # type: ignore[arg-type]
+    again = Parameters(**told, threads=3)
     assert again == Parameters(metric="cosine", threshold=0.75, slots=8, threads=3)
 
 

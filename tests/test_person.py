@@ -295,7 +295,7 @@ def test_masks_stay_what_they_are_when_others_are_made() -> None:
 
 def test_what_cannot_be_chosen() -> None:
     with pytest.raises(InvalidParameter, match="'huge' is not one of lite, full, heavy"):
-        Segmenter("huge")  # type: ignore[arg-type]
+        Segmenter("huge")
     with pytest.raises(InvalidParameter, match="threads: 0 is not"):
         Segmenter("lite", threads=0)
 
@@ -310,7 +310,7 @@ def test_what_is_no_frame() -> None:
         "frame",
     ):
         with pytest.raises(ValueError, match="frame is"):
-            segmenter.mask(wrong)  # type: ignore[arg-type]
+            segmenter.mask(wrong)
     luma, chroma = np.zeros((4, 6), np.uint8), np.zeros((2, 3), np.uint8)
     with pytest.raises(ValueError, match="luma plane"):
         segmenter.mask_planes((luma, chroma, chroma), Layout(6, 4, 1, 1))

@@ -13,13 +13,13 @@ N_BOXES = 2254
 
 
 def slow_anchors() -> list[tuple[float, float]]:
-    centres = []
-    for stride in (8, 16, 32, 32, 32):
-        for row in range(224 // stride):
-            for column in range(224 // stride):
-                for _ in range(2):
-                    centres.append(((column + 0.5) * stride, (row + 0.5) * stride))  # noqa: PERF401
-    return centres
+    return [
+        ((column + 0.5) * stride, (row + 0.5) * stride)
+        for stride in (8, 16, 32, 32, 32)
+        for row in range(224 // stride)
+        for column in range(224 // stride)
+        for _ in range(2)
+    ]
 
 
 def slow_surest(boxes: F32, logits: F32) -> list[list[float]] | None:

@@ -210,7 +210,7 @@ def write_truncated_picture(path: Path) -> None:
 def test_unreadable_backgrounds(
     tmp_path: Path, video: Path, name: str, write: object, said: str
 ) -> None:
-    write(tmp_path / name)  # type: ignore[operator]
+    write(tmp_path / name)
     done = unveil("protect", video, "-o", tmp_path / "o.mp4", "--background", tmp_path / name)
     assert_told(done, said, 1)
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -238,11 +238,11 @@ def test_sound_that_the_container_cannot_hold(tmp_path: Path) -> None:
             made = frame(number)
             made.pts = number
             if number == 0:
-                pictures.width, pictures.height = made.width, made.height  # type: ignore[union-attr]
-            output.mux(pictures.encode(made))  # type: ignore[union-attr,arg-type]
+                pictures.width, pictures.height = made.width, made.height
+            output.mux(pictures.encode(made))
         silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
         silence.sample_rate = 48000
-        output.mux(tone.encode(silence))  # type: ignore[union-attr,arg-type]
-        output.mux([*pictures.encode(None), *tone.encode(None)])  # type: ignore[union-attr]
+        output.mux(tone.encode(silence))
+        output.mux([*pictures.encode(None), *tone.encode(None)])
     done = unveil("protect", source, "-o", tmp_path / "out.webm", "--model", "selfie")
     assert_told(done, r"webm cannot hold sound in aac; take \.mkv.*or leave the sound out", 2)

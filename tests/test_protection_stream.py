@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import av
 import numpy as np
@@ -502,7 +502,7 @@ def test_outputs_that_cannot_be(
 class FakeCamera:
     """What pyvirtualcam does, without a device."""
 
-    made: list[FakeCamera] = []  # noqa: RUF012
+    made: ClassVar[list[FakeCamera]] = []
 
     def __init__(self, **options: Any) -> None:
         self.options = options

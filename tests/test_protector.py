@@ -25,7 +25,7 @@ LAYOUT = Layout(sitter.HEIGHT, sitter.WIDTH, 1, 1)
 
 def whitening(watcher: Watcher, **options: object) -> Protector:
     settings = {"background": "white", "threads": 1, "smooth": 1} | options
-    return Protector("replace", segmenter=watcher, **settings)  # type: ignore[arg-type]
+    return Protector("replace", segmenter=watcher, **settings)
 
 
 def assert_room_is_white(shown: av.VideoFrame) -> None:
@@ -73,7 +73,7 @@ def test_planes_and_frames_give_the_same() -> None:
     with whitening(Watcher()) as one, whitening(Watcher()) as other:
         source = frame(5)
         planes = tuple(np.ascontiguousarray(luma_of(source, p)) for p in range(3))
-        shown = one.planes(planes, LAYOUT)  # type: ignore[arg-type]
+        shown = one.planes(planes, LAYOUT)
         np.testing.assert_array_equal(shown[0], luma_of(other.frame(source)))
 
 
@@ -136,11 +136,11 @@ def test_threads_change_nothing(mode: str, threads: int) -> None:
         )
         options = {"background": "teal"} if mode == "replace" else {}
         protector = Protector(
-            mode,  # type: ignore[arg-type]
+            mode,
             segmenter=Watcher(lambda number: mask),
             threads=n_threads,
             transparent=mode == "remove",
-            **options,  # type: ignore[arg-type]
+            **options,
         )
         with protector:
             return [
@@ -167,7 +167,7 @@ def test_between_two_masks_less_is_shown() -> None:
     soft.probability[:] *= 0.7
     with whitening(Watcher(lambda number: soft), every=2, edge=0.5) as protector:
         sharp, stale = (luma_of(protector.frame(frame(i)))[INSIDE].mean() for i in range(2))
-        assert protector._segmenter.n_asked == 1  # type: ignore[attr-defined]
+        assert protector._segmenter.n_asked == 1
     assert sharp == pytest.approx(sitter.SKIN, abs=2)
     assert stale > sharp + 5
 
@@ -190,7 +190,7 @@ def test_planes_have_no_opacity() -> None:
         Protector("remove", segmenter=Watcher(), transparent=True) as protector,
         pytest.raises(InvalidParameter, match="planes hold no opacity"),
     ):
-        protector.planes(planes, LAYOUT)  # type: ignore[arg-type]
+        protector.planes(planes, LAYOUT)
 
 
 def test_what_is_not_joined_to_the_person_is_hidden() -> None:
@@ -264,13 +264,13 @@ def test_a_blend_that_fails_shows_a_plain_background(
     mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: Compositor, *arguments: object, **options: object) -> None:
-        arguments[2][0][:32] = 99  # type: ignore[index]
+        arguments[2][0][:32] = 99
         raise MemoryError("half done")
 
     monkeypatch.setattr(Compositor, "over", fail)
     monkeypatch.setattr(Compositor, "before_blur", fail)
     background = "white" if mode == "replace" else None
-    with Protector(mode, background=background, segmenter=Watcher()) as protector:  # type: ignore[arg-type]
+    with Protector(mode, background=background, segmenter=Watcher()) as protector:
         shown = luma_of(protector.frame(frame(0)))
     assert (shown == shown[0, 0]).all()
     assert protector.tally.composition_failed == 1
@@ -348,7 +348,7 @@ def test_a_damaged_model_is_told_before_any_frame(monkeypatch: pytest.MonkeyPatc
 )
 def test_parameters_are_checked(options: dict[str, object], said: str) -> None:
     with pytest.raises(InvalidParameter, match=said):
-        Protector(segmenter=Watcher(), **options)  # type: ignore[arg-type]
+        Protector(segmenter=Watcher(), **options)
 
 
 def test_the_mode_follows_from_the_background() -> None:

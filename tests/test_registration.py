@@ -184,7 +184,7 @@ def sit(engine: Engine, picture: Array, n_frames: int = 64) -> Array:
         np.add.reduceat(person, range(0, HEIGHT, cell), 0), range(0, WIDTH, cell), 1
     )
     told = np.repeat((squares > 0).astype(np.uint8)[None], n_frames, 0)
-    engine.update(Chunk(planes, np.arange(n_frames) / 30, layout, told))  # type: ignore[arg-type]
+    engine.update(Chunk(planes, np.arange(n_frames) / 30, layout, told))
     return leak
 
 

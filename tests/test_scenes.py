@@ -19,14 +19,14 @@ SCENES = [scenes.text_room, scenes.photo_room, scenes.landscape, scenes.checkerb
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (1, 200), (200, 1), (45, 81)])
 @pytest.mark.parametrize("scene", SCENES)
 def test_scenes_have_any_size(scene: object, size: tuple[int, int]) -> None:
-    picture = scene(*size)  # type: ignore[operator]
+    picture = scene(*size)
     assert picture.shape == (*size, 3)
     assert picture.dtype == np.uint8
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_scenes_are_the_same_each_time(scene: object) -> None:
-    first, second = scene(60, 90), scene(60, 90)  # type: ignore[operator]
+    first, second = scene(60, 90), scene(60, 90)
     assert np.array_equal(first, second)
 
 

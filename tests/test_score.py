@@ -201,7 +201,7 @@ def test_counts_add_up_to_the_pixels(height: int, width: int, seed: int, thresho
 def test_values_out_of_range_are_refused(options: dict[str, object]) -> None:
     picture = np.zeros((3, 3, 3), np.uint8)
     with pytest.raises(InvalidParameter, match=r"metric|threshold"):
-        verify(picture, picture, **options)  # type: ignore[arg-type]
+        verify(picture, picture, **options)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def decode(
 ) -> tuple[list[int], list[float], DecodeTally, int | None]:
     numbers: list[int] = []
     seconds: list[float] = []
-    with open_video(path, **selection) as video:  # type: ignore[arg-type]
+    with open_video(path, **selection) as video:
         for chunk in video.chunks():
             numbers += numbers_of(chunk.planes)
             seconds += chunk.pts_seconds.tolist()

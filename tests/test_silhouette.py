@@ -164,7 +164,7 @@ def test_an_astronaut_is_inside_her_squares(height: int, width: int) -> None:
     planes = tuple(np.ascontiguousarray(plane)[None] for plane in (green, blue, red))
     searches = np.zeros(2, np.int64)
     found = Silhouette("lite", every=2, threads=1, searches=searches)
-    (squares,) = found.of(Chunk(planes, np.zeros(1), layout), 0)  # type: ignore[arg-type]
+    (squares,) = found.of(Chunk(planes, np.zeros(1), layout), 0)
     assert searches.tolist() == [1, 0]
     by_pixel = squares.repeat(layout.cell, 0).repeat(layout.cell, 1)[:height, :width]
     mask = Segmenter("lite", threads=1).mask(np.asarray(room)).at(height, width)

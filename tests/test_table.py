@@ -39,7 +39,7 @@ def parts_of(kind: type[ColourTable], clip: Clip, cuts: list[int]) -> list[Colou
     tables = []
     for planes in stretches(clip.planes, [min(cut, clip.n_frames) for cut in cuts]):
         table = clip.table(kind)
-        for chunk in chunks(planes, clip.layout):  # type: ignore[arg-type]
+        for chunk in chunks(planes, clip.layout):
             table.update(chunk, BANDS)
         tables.append(table)
     return tables
@@ -193,7 +193,7 @@ def test_finalising_never_changes_the_state(kind: type[ColourTable], clip: Clip,
         kind.method,
         slots=clip.slots,
         bits=clip.bits,
-        tolerance=clip.tolerance,  # type: ignore[arg-type]
+        tolerance=clip.tolerance,
     )
     table, undisturbed = clip.table(kind), counted(kind, clip)
     finalise(table, parameters, BANDS)
@@ -301,7 +301,7 @@ def parameters_of(clip: Clip, kind: type[ColourTable]) -> dict[str, Any]:
         kind.method,
         slots=clip.slots,
         bits=clip.bits,
-        tolerance=clip.tolerance,  # type: ignore[arg-type]
+        tolerance=clip.tolerance,
     ).as_dict()
 
 
@@ -315,14 +315,14 @@ def test_a_loaded_state_goes_on_exactly(
     parameters = parameters_of(clip, kind)
     before, after = stretches(clip.planes, [min(cut, clip.n_frames)])
     table = clip.table(kind)
-    for chunk in chunks(before, clip.layout):  # type: ignore[arg-type]
+    for chunk in chunks(before, clip.layout):
         table.update(chunk, BANDS)
     table.save(path, parameters)
     loaded, told = ColourTable.load(path)
     assert type(loaded) is kind
     assert told == parameters
     assert loaded.layout == clip.layout
-    for chunk in chunks(after, clip.layout, 1):  # type: ignore[arg-type]
+    for chunk in chunks(after, clip.layout, 1):
         table.update(chunk, BANDS)
         loaded.update(chunk, BANDS)
     assert loaded.n_frames == table.n_frames == clip.n_frames

@@ -91,7 +91,7 @@ def test_planes_may_be_strided_or_read_only() -> None:
 @pytest.mark.parametrize("matrix", ["rgb", "bt601", "bt709", "fcc", "smpte240m", "bt2020"])
 @pytest.mark.parametrize("full_range", [False, True])
 def test_white_is_white_and_black_is_black(matrix: str, full_range: bool) -> None:
-    layout = Layout(4, 4, colour=Colour(matrix, full_range))  # type: ignore[arg-type]
+    layout = Layout(4, 4, colour=Colour(matrix, full_range))
     low, high = (0, 255) if full_range else (16, 235)
     for level, wanted in ((low, 0.0), (high, 1.0)):
         planes = noise(layout)

@@ -57,7 +57,7 @@ def attack(
 def _skin(frame: Image, person: Mask) -> Mask:
     """Find the pixels of the frame that have the colour of this person's skin."""
     hsv = cv2.cvtColor(frame, cv2.COLOR_RGB2HSV)
-    maybe = (cv2.inRange(hsv, *_MAYBE_SKIN) > 0) & person  # type: ignore[call-overload]
+    maybe = (cv2.inRange(hsv, *_MAYBE_SKIN) > 0) & person
     if not maybe.any():
         return np.zeros(person.shape, np.bool_)
     median = np.median(hsv[maybe], axis=0).astype(int)

@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from unveil.arrays import F32, U8
 from unveil.pictures import VideoPictures
 from unveil.score import read_image
 
 if TYPE_CHECKING:
     from os import PathLike
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-F32: TypeAlias = npt.NDArray[np.float32]
 Motion: TypeAlias = Literal["sway", "lean", "zoom", "leave"]
 
 STILL_SUFFIXES: Final = frozenset(

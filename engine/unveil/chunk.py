@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-U8: TypeAlias = npt.NDArray[np.uint8]
+from unveil.arrays import F64, U8
+
 Planes: TypeAlias = tuple[U8, U8, U8]
 Matrix: TypeAlias = Literal["rgb", "bt601", "bt709", "fcc", "smpte240m", "bt2020"]
 
@@ -88,7 +88,7 @@ class Chunk:
     """
 
     planes: Planes
-    pts_seconds: npt.NDArray[np.float64]
+    pts_seconds: F64
     layout: Layout
     person: U8 | None = None
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import F64
 from unveil.chunk import Colour, Matrix
 from unveil_kernels import colour as kernels
-
-F64 = npt.NDArray[np.float64]
 
 LUMA_WEIGHTS: Final[dict[Matrix, tuple[float, float]]] = {
     "bt601": (0.299, 0.114),

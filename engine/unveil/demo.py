@@ -6,16 +6,17 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from unveil import scenes
+from unveil.arrays import U8
 from unveil.encode import VideoWriter
 from unveil.errors import OutputExists
 from unveil.ideal import DemoCall, Kind, make_call, moving_call
+from unveil.leak_score import RIGHT_DISTANCE
 from unveil.outputs import make_folder, write_png
 from unveil.score import compare_colours
 
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DemoCall", "DemoResult", "Kind", "make_call", "moving_call", "run_demo"]
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-
-RIGHT_DISTANCE = 10.0
-"""A recovered pixel is right where its CIEDE2000 distance to the room is below this."""
 
 _DEMO_CRF = 8
 _CAPTION_PIXELS = 30

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Literal, Self, cast
 
 import av
 import numpy as np
-import numpy.typing as npt
 from av.video.reformatter import (
     ColorRange,
-    Colorspace,
-    Interpolation,
     VideoReformatter,
 )
 
+from unveil.arrays import U8
 from unveil.errors import InvalidParameter, OutputUnwritable
-from unveil.pixel_format import ColourTags
+from unveil.pixel_format import EXACT, MATRICES, ColourTags, swscale_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,22 +32,6 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
-# swscale's exact paths: its default shortcuts differ from one CPU to the next.
-_EXACT = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.BITEXACT
-)
-_SWSCALE_MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}
-"""swscale's matrix by FFmpeg's AVColorSpace; of all others it is BT.601."""
 _MAX_SIDE = 16384
 # x264's macroblock tree works on eight macroblocks of a row at once. In a row that they do not
 # fill it reads beyond the end, and what lies there in memory gets into the file.
@@ -198,7 +180,7 @@ class VideoWriter:
             raise
         return self
 
-    def write(self, frame: npt.NDArray[np.uint8] | av.VideoFrame, pts: int | None = None) -> None:
+    def write(self, frame: U8 | av.VideoFrame, pts: int | None = None) -> None:
         """Append one frame.
 
         Parameters
@@ -357,7 +339,7 @@ class VideoWriter:
         if self.keyframe_interval is not None:
             context.gop_size = self.keyframe_interval
 
-    def _encodable(self, frame: npt.NDArray[np.uint8] | av.VideoFrame) -> av.VideoFrame:
+    def _encodable(self, frame: U8 | av.VideoFrame) -> av.VideoFrame:
         if not isinstance(frame, av.VideoFrame):
             picture = np.asarray(frame)
             if picture.dtype != np.uint8 or picture.shape != (self.height, self.width, 3):
@@ -378,9 +360,9 @@ class VideoWriter:
         return self._reformatter.reformat(
             frame,
             format=self.pixel_format,
-            dst_colorspace=_SWSCALE_MATRICES.get(tags.matrix if tags else 0, Colorspace.ITU601),
+            dst_colorspace=swscale_matrix(MATRICES.get(tags.matrix) if tags else None),
             dst_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
-            interpolation=_EXACT,
+            interpolation=EXACT,
         )
 
     def _mux(self, frame: av.VideoFrame | None) -> None:

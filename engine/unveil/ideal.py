@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from unveil import scenes
+from unveil.arrays import F64, U8
 from unveil.errors import InvalidParameter
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-F64: TypeAlias = npt.NDArray[np.float64]
 Kind: TypeAlias = Literal["plain", "photo", "noise-frame"]
 
 RED: scenes.Rgb = (200, 30, 40)

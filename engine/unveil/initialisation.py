@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from unveil.arrays import F64, I64, U8, Bool
 from unveil.errors import InvalidParameter
-
-U8: TypeAlias = npt.NDArray[np.uint8]
-F64: TypeAlias = npt.NDArray[np.float64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
 ERROR_LEVELS = 20.0
 """Levels of luma beyond which a pixel is an error in pEPs and pCEPs."""
@@ -62,7 +58,7 @@ class InitialisationMetrics:
 
 
 def initialisation_metrics(
-    estimate: U8, truth: U8, mask: Mask | None = None
+    estimate: U8, truth: U8, mask: Bool | None = None
 ) -> InitialisationMetrics:
     """Measure an estimated picture by the six metrics of SBI and SBMnet.
 
@@ -135,12 +131,12 @@ def _luma(picture: U8) -> F64:
     return luma
 
 
-def _eroded(wrong: Mask) -> Mask:
+def _eroded(wrong: Bool) -> Bool:
     """Keep what is set together with its four neighbours, those that there are."""
     padded = np.pad(wrong, 1, constant_values=True)
     rows = padded[:-2, 1:-1] & padded[2:, 1:-1]
     columns = padded[1:-1, :-2] & padded[1:-1, 2:]
-    kept: Mask = wrong & rows & columns
+    kept: Bool = wrong & rows & columns
     return kept
 
 
@@ -154,7 +150,7 @@ def _cqm(estimate: U8, truth: U8) -> float:
     """Colour quality of (n, 3 or 4) pixels by PSNR in reversible Y, U, V (Yalman, Ertürk 2013)."""
     a, b = estimate.astype(np.int64), truth.astype(np.int64)
 
-    def planes(rgb: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
+    def planes(rgb: I64) -> tuple[I64, ...]:
         red, green, blue = rgb[:, 0], rgb[:, 1], rgb[:, 2]
         return (red + 2 * green + blue) // 4, red - green, blue - green
 
@@ -162,7 +158,7 @@ def _cqm(estimate: U8, truth: U8) -> float:
     return 0.9449 * luma + 0.0551 * (u + v) / 2
 
 
-def _ms_ssim(estimate: F64, truth: F64, mask: Mask) -> float:
+def _ms_ssim(estimate: F64, truth: F64, mask: Bool) -> float:
     """Multi-scale SSIM of two (h, w) pictures over the windows centred in the mask."""
     contrasts: list[float] = []
     similarity = math.nan

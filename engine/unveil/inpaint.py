@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
+from unveil.arrays import F32, Bool
 
 
-def continued(picture: F32, known: npt.NDArray[np.bool_]) -> F32:
+def continued(picture: F32, known: Bool) -> F32:
     """Fill the unknown pixels from the known ones around them, near ones counting most.
 
     The picture is halved until all is known, each time averaging what is known of four

@@ -183,7 +183,7 @@ def _folder(folder: Path) -> Iterator[Source]:
 
 
 def _glob(pattern: str) -> Iterator[Source]:
-    # Path.glob takes no absolute pattern.
+    # Path.glob, which PTH207 would have, takes no absolute pattern.
     paths = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
     if not Path(pattern).suffix:
         paths = [path for path in paths if _is_video(path)]

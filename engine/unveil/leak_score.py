@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import F64, U8, Bool
 from unveil.errors import InvalidParameter
 from unveil.initialisation import InitialisationMetrics, initialisation_metrics
 from unveil.recovery import BACKGROUND, ROOM
@@ -19,8 +19,6 @@ from unveil.truth import Truth
 if TYPE_CHECKING:
     from os import PathLike
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
 LEAK_DISTANCE: Final = 4.0
 """CIEDE2000 below which an estimate matches the strongest blend shown (VADER's score)."""
@@ -248,13 +246,13 @@ def paint_background(truth: Truth) -> U8:
     return np.concatenate([truth.background, opaque], axis=2)
 
 
-def _confidence(room: U8, truth: Truth) -> npt.NDArray[np.float64]:
+def _confidence(room: U8, truth: Truth) -> F64:
     if room.shape[2] == 4:
         return room[..., 3] / 255.0
     return (compare_colours(room, truth.background) > CLOSE_DISTANCE).astype(np.float64)
 
 
-def _leak_weight(truth: Truth, matched: Mask) -> float:
+def _leak_weight(truth: Truth, matched: Bool) -> float:
     """Share of all leaks' weight that lies on the matched pixels."""
     return _share(truth.leak[matched].sum(), truth.leak.sum())
 
@@ -264,7 +262,7 @@ def _harmonic_mean(recall: float, precision: float) -> float:
     return 2 * recall * precision / both if both else 0.0
 
 
-def _luma_error(background: U8, truth: U8, pure: Mask) -> float:
+def _luma_error(background: U8, truth: U8, pure: Bool) -> float:
     """Mean absolute difference of BT.601 luma of 0 to 255 over the pure pixels."""
     if not pure.any():
         return math.nan
@@ -273,7 +271,7 @@ def _luma_error(background: U8, truth: U8, pure: Mask) -> float:
     return float(np.abs(luma - true_luma).mean())
 
 
-def _calibration(confidence: npt.NDArray[np.float64], right: Mask) -> tuple[ConfidenceBin, ...]:
+def _calibration(confidence: F64, right: Bool) -> tuple[ConfidenceBin, ...]:
     """Right share of the claimed pixels by tenths of their confidence."""
     levels = np.rint(confidence * 255).astype(np.int64)
     # In whole levels of alpha, so that a tenth's upper bound belongs to it exactly.

@@ -10,10 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from unveil.arrays import U8
 from unveil.errors import OutputUnwritable
 
 _PNG_COMPRESSION: Final = 3
@@ -60,7 +59,7 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def write_png(path: Path, picture: npt.NDArray[np.uint8]) -> None:
+def write_png(path: Path, picture: U8) -> None:
     """Write an RGB or RGBA picture, (h, w, 3) or (h, w, 4) uint8."""
     with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary, format="PNG", compress_level=_PNG_COMPRESSION)

@@ -72,19 +72,19 @@ class Parameters:
 
     def __post_init__(self) -> None:
         """Check every range."""
-        _one_of("method", self.method, get_args(Method))
-        _one_of("metric", self.metric, get_args(Metric))
+        check_choice("method", self.method, get_args(Method))
+        check_choice("metric", self.metric, get_args(Metric))
         if self.threshold is not None:
-            _within("threshold", self.threshold, 0, 100 if self.metric == "ciede2000" else 1)
-        _within("noise_frames", self.noise_frames, 0, 2**31 - 1)
+            check_range("threshold", self.threshold, 0, 100 if self.metric == "ciede2000" else 1)
+        check_range("noise_frames", self.noise_frames, 0, 2**31 - 1)
         if self.slots is not None:
-            _within("slots", self.slots, 2, MAX_SLOTS)
-        _within("bits", self.bits, 1, 8)
-        _within("tolerance", self.tolerance, 0, 255)
-        _one_of("person", self.person, get_args(Person))
-        _within("person_every", self.person_every, 1, 2**31 - 1)
+            check_range("slots", self.slots, 2, MAX_SLOTS)
+        check_range("bits", self.bits, 1, 8)
+        check_range("tolerance", self.tolerance, 0, 255)
+        check_choice("person", self.person, get_args(Person))
+        check_range("person_every", self.person_every, 1, 2**31 - 1)
         if self.threads is not None:
-            _within("threads", self.threads, 1, 1024)
+            check_range("threads", self.threads, 1, 1024)
 
     @property
     def distance_threshold(self) -> float:
@@ -123,11 +123,13 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise `InvalidParameter` for what cannot be chosen."""
     if value not in allowed:
         raise InvalidParameter(f"{name}: {value!r} is not one of {', '.join(allowed)}")
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise `InvalidParameter` for what is outside `low` to `high`."""
     if not low <= value <= high:  # a NaN is outside, too
         raise InvalidParameter(f"{name}: {value} is outside {low} to {high}")

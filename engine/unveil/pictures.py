@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
+from unveil.arrays import U8
 from unveil.container import describe, open_container
 from unveil.errors import UnreadableVideo
 from unveil.inputs import source_of
 from unveil.packets import FrameReader
+from unveil.pixel_format import EXACT
 
 if TYPE_CHECKING:
     from os import PathLike
-
-U8: TypeAlias = npt.NDArray[np.uint8]
-
-# swscale's exact paths: its shortcuts differ from one CPU to the next.
-_EXACT = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.BITEXACT
-)
 
 
 class VideoPictures:
@@ -75,7 +66,7 @@ class VideoPictures:
         reformatter = VideoReformatter()
         try:
             for frame in frames:
-                rgb = reformatter.reformat(frame, format="rgb24", interpolation=_EXACT)
+                rgb = reformatter.reformat(frame, format="rgb24", interpolation=EXACT)
                 yield self._properties.upright(np.asarray(rgb.to_ndarray(), np.uint8))
         finally:
             stop.set()

@@ -8,9 +8,10 @@ from typing import Final
 import av
 import numpy as np
 from av.video.plane import VideoPlane
-from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from unveil.chunk import U8, Colour, Layout, Matrix, Planes
+from unveil.arrays import U8
+from unveil.chunk import Colour, Layout, Matrix, Planes
 
 MATRICES: Final[dict[int, Matrix]] = {
     1: "bt709",
@@ -28,6 +29,22 @@ UNSPECIFIED_MATRIX: Final[Matrix] = "bt601"
 
 UNTAGGED: Final = frozenset({0, 2, 3})
 """AVColorSpace values that name no luma matrix: RGB, unspecified, reserved."""
+
+EXACT: Final = (
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+    | Interpolation.BITEXACT
+)
+"""swscale's exact paths: its default shortcuts differ from one CPU to the next."""
+
+_SWSCALE_MATRICES: Final[dict[Matrix, Colorspace]] = {
+    "bt709": Colorspace.ITU709,
+    "fcc": Colorspace.FCC,
+    "smpte240m": Colorspace.SMPTE240M,
+    "bt2020": Colorspace.BT2020,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +191,8 @@ def _rows(plane: VideoPlane) -> U8:
     lines = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, stride)
     # A negative line size means that the last line comes first in memory.
     return lines[:: -1 if plane.line_size < 0 else 1, : plane.width]
+
+
+def swscale_matrix(matrix: Matrix | None) -> Colorspace:
+    """Name a matrix as swscale does, BT.601 where there is none."""
+    return _SWSCALE_MATRICES.get(matrix or UNSPECIFIED_MATRIX, Colorspace.ITU601)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +35,10 @@ class Progress:
 
 ProgressCallback: TypeAlias = Callable[[Progress], object]
 """Called a few times a second at most while frames are counted, in the caller's thread."""
+
+PROGRESS_SECONDS: Final = 0.1
+"""Between two calls, at least, while frames are counted."""
+
+
+def silent(progress: Progress) -> None:
+    """Tell nobody."""

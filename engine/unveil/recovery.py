@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import F32, U8, Array
 from unveil.errors import OutputExists
 from unveil.outputs import make_folder, replacing, write_json, write_png
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from unveil.times import TimeIndex
 
-U8 = npt.NDArray[np.uint8]
-Array = npt.NDArray[Any]
 
 ROOM, BACKGROUND, STATS, REPORT = "room.png", "background.png", "stats.parquet", "report.json"
 FILES: Final = (ROOM, BACKGROUND, STATS, REPORT)
@@ -101,7 +99,7 @@ class Recovery:
 
     room: U8 = field(repr=False)
     background: U8 = field(repr=False)
-    confidence: npt.NDArray[np.float32] = field(repr=False)
+    confidence: F32 = field(repr=False)
     counts: PixelCounts = field(repr=False)
     times: TimeIndex = field(repr=False)
     report: Mapping[str, Any] = field(repr=False)

@@ -13,15 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import F32, F64, Array, Bool
 from unveil.colour import ciede2000, to_lab
 from unveil.errors import BackgroundMismatch
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
-Array = npt.NDArray[Any]
 
 MIN_KNOWN_SHARE: Final = 0.01
 """Share of the call's pixels that must show the background for certain."""
@@ -132,7 +127,7 @@ class Registered:
     """
 
     picture: F32
-    covered: Mask
+    covered: Bool
     placement: Placement
     gains: tuple[float, float, float]
     offsets: tuple[float, float, float]
@@ -154,7 +149,7 @@ class Registered:
         }
 
 
-def register(picture: Array, shown: F32, known: Mask) -> Registered:
+def register(picture: Array, shown: F32, known: Bool) -> Registered:
     """Lay a picture over what a call shows of it.
 
     Sizes from the one that fits into the frame to LARGEST, and the one stretched to it, are
@@ -226,7 +221,7 @@ class _Frame:
     """What a call shows, made `factor` times smaller: the mean of what is known, (h, w, 3)."""
 
     shown: F32
-    known: Mask
+    known: Bool
     factor: int
 
 
@@ -245,7 +240,7 @@ def _sides(picture: F32) -> dict[bool, F32]:
     return {False: picture, True: np.ascontiguousarray(picture[:, ::-1])}
 
 
-def _levels(shown: F32, known: Mask, coarsest: int, finest: int) -> Iterator[_Frame]:
+def _levels(shown: F32, known: Bool, coarsest: int, finest: int) -> Iterator[_Frame]:
     """Give the frame at each size, the smallest first."""
     factor = coarsest
     while True:
@@ -477,10 +472,10 @@ def _trimmed_colours(seen: Array, shown: Array) -> tuple[F64, F64]:
     return gains, offsets
 
 
-def _kept(difference: Array) -> Mask:
+def _kept(difference: Array) -> Bool:
     """Which differences (n, 3) are no outliers, (n,)."""
     size = _largest(difference)
-    kept: Mask = size <= max(STEADIEST, 3 * float(np.median(size)))
+    kept: Bool = size <= max(STEADIEST, 3 * float(np.median(size)))
     return kept
 
 
@@ -501,7 +496,7 @@ def _explained(seen: Array, shown: Array) -> float:
     return float((difference[details] < deviation[details] / 3).mean())
 
 
-def _placed(picture: F32, size: tuple[int, ...], placement: Placement) -> tuple[F32, Mask]:
+def _placed(picture: F32, size: tuple[int, ...], placement: Placement) -> tuple[F32, Bool]:
     """Draw a picture at its place in a frame of a size, (height, width), and tell where it is."""
     rows, covered_rows = _resampled(picture, size[0], placement.scale_y, placement.top)
     across = rows.transpose(1, 0, 2)
@@ -510,7 +505,7 @@ def _placed(picture: F32, size: tuple[int, ...], placement: Placement) -> tuple[
     return drawn, covered_rows[:, None] & covered_columns
 
 
-def _resampled(picture: F32, length: int, scale: float, start: float) -> tuple[F32, Mask]:
+def _resampled(picture: F32, length: int, scale: float, start: float) -> tuple[F32, Bool]:
     """Scale the first axis by cubic interpolation, averaging where it is made smaller.
 
     Returns

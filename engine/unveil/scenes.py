@@ -9,10 +9,10 @@ import itertools
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-U8: TypeAlias = npt.NDArray[np.uint8]
+from unveil.arrays import U8
+
 Rgb: TypeAlias = tuple[int, int, int]
 
 CYAN: Rgb = (0, 200, 210)

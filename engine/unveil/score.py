@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from unveil.arrays import F64, U8, Bool
 from unveil.errors import InvalidParameter, MissingInput, UnreadableImage
 from unveil.initialisation import (
     InitialisationMetrics,
@@ -23,9 +23,6 @@ from unveil.parameters import Metric
 if TYPE_CHECKING:
     from os import PathLike
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-F64: TypeAlias = npt.NDArray[np.float64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
 VERIFY_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.99}
 """A pixel matches where its distance is below this, or its similarity above it."""
@@ -245,9 +242,9 @@ def read_image(path: str | PathLike[str]) -> U8:
         raise UnreadableImage(f"{path}: is not an image that can be read ({error})") from error
 
 
-def _recovered(room: U8) -> Mask:
+def _recovered(room: U8) -> Bool:
     """Pixels for which the picture claims a colour: all of them if it has no alpha."""
     if room.shape[2] == 3:
         return np.ones(room.shape[:2], np.bool_)
-    recovered: Mask = room[..., 3] > 0
+    recovered: Bool = room[..., 3] > 0
     return recovered

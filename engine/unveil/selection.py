@@ -14,7 +14,7 @@ from unveil.container import VideoProperties
 from unveil.errors import InvalidParameter
 from unveil.packets import FrameReader
 
-_SAME_TIME_SECONDS: Final = 1e-6  # times are rounded when a container stores them
+SAME_TIME_SECONDS: Final = 1e-6  # times are rounded when a container stores them
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Selection:
             return None
         if duration:
             chosen = max(0.0, min(self.end_seconds, duration) - self.start_seconds)
-            total = min(total, math.ceil(total * chosen / duration - _SAME_TIME_SECONDS))
+            total = min(total, math.ceil(total * chosen / duration - SAME_TIME_SECONDS))
         return -(-total // self.stride)
 
 
@@ -92,10 +92,10 @@ class SelectedFrames:
         chosen = self._selection
         n_inside = 0
         for frame, seconds, place in self._placed():
-            if chosen.start_seconds > place + _SAME_TIME_SECONDS:
+            if chosen.start_seconds > place + SAME_TIME_SECONDS:
                 self.n_skipped += 1
                 continue
-            if chosen.end_seconds <= place + _SAME_TIME_SECONDS:
+            if chosen.end_seconds <= place + SAME_TIME_SECONDS:
                 self.n_skipped += 1
                 self.reached_end = True
                 return
@@ -127,6 +127,6 @@ class SelectedFrames:
             if first is None:
                 continue
             self._frames = chain((first,), self._frames)
-            if self._reader.seconds_of(first.pts) - self._origin <= start + _SAME_TIME_SECONDS:
+            if self._reader.seconds_of(first.pts) - self._origin <= start + SAME_TIME_SECONDS:
                 break
         return self._frames

@@ -6,14 +6,12 @@ from collections import deque
 from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from unveil.actor import Segmenter
+from unveil.arrays import F32, U8
 from unveil.errors import InvalidParameter
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-F32: TypeAlias = npt.NDArray[np.float32]
 Blur: TypeAlias = Literal["none", "gaussian", "bilateral"]
 
 MAX_LAG: Final = 60

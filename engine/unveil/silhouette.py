@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from unveil.chunk import U8, Chunk, Layout, Planes
+from unveil.arrays import I64, U8, Bool
+from unveil.chunk import Chunk, Layout, Planes
 from unveil.person import ModelName, Segmenter
 from unveil.person.segmenter import MAX_THREADS
 
@@ -48,7 +48,7 @@ class Silhouette:
         *,
         every: int,
         threads: int,
-        searches: npt.NDArray[np.int64],
+        searches: I64,
     ) -> None:
         self._segmenter = Segmenter(model, threads=min(threads, MAX_THREADS))
         self._every = every
@@ -81,7 +81,7 @@ class Silhouette:
         return _with_neighbours(person) if person.any() else np.ones(layout.squares, np.uint8)
 
 
-def _with_neighbours(person: npt.NDArray[np.bool_]) -> U8:
+def _with_neighbours(person: Bool) -> U8:
     """Add the eight squares around each of the person's."""
     grown = np.pad(person, 1)
     grown[1:-1] |= grown[:-2] | grown[2:]

@@ -19,20 +19,20 @@ import numpy as np
 import numpy.typing as npt
 
 from unveil.actor import Actor, Choreography, Motion, Segmenter, place
-from unveil.backdrop import Backdrop, picture_of
+from unveil.arrays import U8
 from unveil.encode import VideoWriter
 from unveil.errors import InvalidParameter, NoFrames, OutputExists
 from unveil.outputs import make_folder
 from unveil.progress import Progress, ProgressCallback
 from unveil.service import Blur, Service, replace_background
 from unveil.truth import HIT_SHARE, PURE_SHARE, Truth
+from unveil.virtual_background import VirtualBackground, picture_of
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from unveil.person import ModelName
 
-U8: TypeAlias = npt.NDArray[np.uint8]
 Footage: TypeAlias = "str | PathLike[str]"
 
 CALL, TRUTH = "call.mp4", "truth.npz"
@@ -189,7 +189,7 @@ def simulate_call(
         raise OutputExists(f"{folder}: holds an earlier call; add --force to replace it")
     actor = Actor(person, threads=threads)
     service = Service(_segmenter(segmenter, threads), smoothing=smoothing, lag=lag, blur=blur)
-    backdrop = Backdrop(
+    virtual = VirtualBackground(
         background,
         height,
         width,
@@ -199,7 +199,7 @@ def simulate_call(
         seed=seed,
         threads=threads,
     )
-    tally = _Tally(picture_of(room, height, width, seed), backdrop.first)
+    tally = _Tally(picture_of(room, height, width, seed), virtual.first)
     moves: Sequence[Motion] = ("sway",) if actor.is_still else ()
     if motions is not None:
         moves = motions
@@ -222,7 +222,7 @@ def simulate_call(
         bit_rate=bit_rate,
         threads=threads or 2,
     ) as writer:
-        scene = zip(itertools.islice(pictures, limit), backdrop.frames(), strict=False)
+        scene = zip(itertools.islice(pictures, limit), virtual.frames(), strict=False)
         for n, (picture, behind) in enumerate(scene):
             pose = choreography.pose(n / rate)
             seen, outline = camera.take(*place(picture, pose, height, width, scale))

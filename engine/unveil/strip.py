@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from unveil import scenes
+from unveil.arrays import F64, U8
 
 if TYPE_CHECKING:
     from unveil.timeline import Timeline
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-F64: TypeAlias = npt.NDArray[np.float64]
 
 _CAPTION_WIDTH: Final = 92
 _HEADER_HEIGHT: Final = 22

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import F64, I64, U8
 from unveil.chunk import Chunk, Colour
 from unveil.colour import to_rgb as colours_to_rgb
 from unveil.decode import open_video
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from unveil.parameters import Method
     from unveil.recovery import Recovery
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-F64: TypeAlias = npt.NDArray[np.float64]
 Place: TypeAlias = tuple[int, int]
 
 MAX_PLACES: Final = 1000
@@ -233,15 +231,15 @@ class History:
         for counts, row in zip(self._counts, bins, strict=True):
             counts += np.bincount(row, minlength=len(counts))
 
-    def _usual(self) -> npt.NDArray[np.int64]:
+    def _usual(self) -> I64:
         """Middle of each pixel's most counted bin, (n_pixels, 3)."""
         best = self._counts.argmax(axis=1)
         mask = (1 << _BIN_BITS) - 1
         bits = np.stack([best >> 2 * _BIN_BITS, best >> _BIN_BITS & mask, best & mask], axis=1)
-        usual: npt.NDArray[np.int64] = (2 * bits + 1) << (7 - _BIN_BITS)
+        usual: I64 = (2 * bits + 1) << (7 - _BIN_BITS)
         return usual
 
-    def _halve(self, usual: npt.NDArray[np.int64]) -> None:
+    def _halve(self, usual: I64) -> None:
         half = self._capacity // 2
         first, second = self._colours[:, 0::2], self._colours[:, 1::2]
         self._colours[:, :half] = _farther(first, second, usual[:, None])
@@ -340,7 +338,7 @@ def _stored_place(properties: VideoProperties, stored: tuple[int, int], place: P
     return row, width - 1 - column if properties.mirrored else column
 
 
-def _farther(first: U8, second: U8, usual: npt.NDArray[np.int64]) -> U8:
+def _farther(first: U8, second: U8, usual: I64) -> U8:
     """Of two colours (..., 3) the one farther from the usual; the first where they tie."""
     distances = [np.abs(colour - usual).sum(axis=-1) for colour in (first, second)]
     return np.where((distances[1] > distances[0])[..., None], second, first)

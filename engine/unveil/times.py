@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from unveil.arrays import F64, I64
+
 MAX_KNOTS: Final = 65536
 """Up to so many frames every time is kept; then every second, every fourth, ... one."""
 
@@ -24,7 +26,7 @@ class TimeIndex:
         self._seconds = np.empty(0, np.float64)
         self._step = 1
 
-    def append(self, pts_seconds: npt.NDArray[np.float64]) -> None:
+    def append(self, pts_seconds: F64) -> None:
         """Add the times of the next frames, NaN where one is unknown."""
         frames = np.arange(self.n_frames, self.n_frames + len(pts_seconds))
         self._add(frames, pts_seconds)
@@ -36,11 +38,11 @@ class TimeIndex:
         self._add(later._frames + self.n_frames, later._seconds)
         self.n_frames += later.n_frames
 
-    def seconds_at(self, frames: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+    def seconds_at(self, frames: npt.NDArray[np.integer]) -> F64:
         """Seconds of each frame, of the nearest timed ones where unknown; NaN if none is."""
         if len(self._frames) == 0:
             return np.full(frames.shape, np.nan)
-        seconds: npt.NDArray[np.float64] = np.interp(frames, self._frames, self._seconds)
+        seconds: F64 = np.interp(frames, self._frames, self._seconds)
         return seconds
 
     def as_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -60,7 +62,7 @@ class TimeIndex:
         index._step, index.n_frames = (int(value) for value in arrays["time_step"])
         return index
 
-    def _add(self, frames: npt.NDArray[np.int64], pts_seconds: npt.NDArray[np.float64]) -> None:
+    def _add(self, frames: I64, pts_seconds: F64) -> None:
         known = ~np.isnan(pts_seconds)
         self._frames = np.concatenate([self._frames, frames[known]])
         self._seconds = np.concatenate([self._seconds, pts_seconds[known]])

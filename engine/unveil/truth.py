@@ -6,19 +6,17 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import U8, U16, Array, Bool
 from unveil.errors import InvalidParameter, MissingInput, UnreadableTruth
 from unveil.outputs import replacing
 
 if TYPE_CHECKING:
     from os import PathLike
 
-U8: TypeAlias = npt.NDArray[np.uint8]
-U16: TypeAlias = npt.NDArray[np.uint16]
 
 HIT_SHARE: Final = 0.9
 """A frame hits a pixel where the room's share in it is over this."""
@@ -97,9 +95,9 @@ class Truth:
         return int(self.room.shape[1])
 
     @property
-    def strong(self) -> npt.NDArray[np.bool_]:
+    def strong(self) -> Bool:
         """Pixels that leaked strongly, in two frames at least: (h, w) bool."""
-        strong: npt.NDArray[np.bool_] = self.hits >= STRONG_HITS
+        strong: Bool = self.hits >= STRONG_HITS
         return strong
 
     @property
@@ -123,7 +121,7 @@ class Truth:
         """
         if not Path(path).exists():
             raise MissingInput(f"{path}: no such file")
-        arrays: dict[str, npt.NDArray[Any]] = {}
+        arrays: dict[str, Array] = {}
         try:
             # Opened here: NumPy leaves the file open where it is no archive.
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:

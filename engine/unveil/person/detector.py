@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import F32, F64
 from unveil.chunk import Layout, Planes
 from unveil.person import sampling
 from unveil.person.models import DETECTOR
 from unveil.person.network import Network
 from unveil.person.region import Region, moved
-
-F32: TypeAlias = npt.NDArray[np.float32]
-F64: TypeAlias = npt.NDArray[np.float64]
 
 SIDE: Final = DETECTOR.width
 STRIDES: Final = (8, 16, 32, 32, 32)

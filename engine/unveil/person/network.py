@@ -7,15 +7,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, TypeAlias
+from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
+from unveil.arrays import F32
 from unveil.errors import MissingRuntime
 from unveil.person.models import Model, read
-
-F32: TypeAlias = npt.NDArray[np.float32]
 
 _GREETING: Final = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
 _first_lock = threading.Lock()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-F64: TypeAlias = npt.NDArray[np.float64]
+from unveil.arrays import F64
 
 MARGIN: Final = 1.25
 """How much larger than the person's circle the square is, as BlazePose was trained."""

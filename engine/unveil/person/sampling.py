@@ -7,15 +7,13 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import F32, F64, I64
 from unveil.chunk import Colour, Layout, Planes
 from unveil.colour import LUMA_WEIGHTS
 from unveil_kernels import warp
 
-F32: TypeAlias = npt.NDArray[np.float32]
-F64: TypeAlias = npt.NDArray[np.float64]
-Steps: TypeAlias = npt.NDArray[np.int64]
+Steps: TypeAlias = I64
 
 SPACING: Final = 2.25
 """Pixels between samples at most: a sample blends two, so that hardly anything falls between."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
 import av
 import numpy as np
-import numpy.typing as npt
 
-from unveil.chunk import U8, Colour, Layout, Planes
+from unveil.arrays import F32, F64, U8
+from unveil.chunk import Colour, Layout, Planes
 from unveil.errors import InvalidParameter
 from unveil.parameters import available_cores
 from unveil.person import sampling
@@ -18,9 +18,6 @@ from unveil.person.models import MODELS, Model, ModelName
 from unveil.person.network import Network
 from unveil.person.region import Region, inverse, moved
 from unveil.pixel_format import PlaneReader
-
-F32: TypeAlias = npt.NDArray[np.float32]
-F64: TypeAlias = npt.NDArray[np.float64]
 
 MIN_PRESENCE: Final = 0.5
 """Below it a pose model has lost the person."""

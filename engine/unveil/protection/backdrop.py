@@ -16,18 +16,18 @@ import av.error
 import numpy as np
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
-from unveil.chunk import U8, Layout, Planes
+from unveil.arrays import U8
+from unveil.chunk import Layout, Planes
 from unveil.container import one_line, open_container
 from unveil.errors import InvalidParameter, UnreadableImage, UnveilError
 from unveil.inputs import VIDEO_EXTENSIONS, Source, source_of
 from unveil.packets import FrameReader
 from unveil.protection.frames import Converter, covering
 from unveil.protection.parameters import Background
+from unveil.selection import SAME_TIME_SECONDS
 
 _AHEAD: Final = 3
 """Frames of a background video that wait, converted, to be shown."""
-
-_SAME_TIME_SECONDS: Final = 1e-6
 
 _WAIT_SECONDS: Final = 0.1
 
@@ -157,7 +157,7 @@ class _Projection:
                     self._ready.put(item)  # so that a later call finds it, too
                     raise item
                 self._next = item
-            if self._shown is not None and self._next[0] > seconds + _SAME_TIME_SECONDS:
+            if self._shown is not None and self._next[0] > seconds + SAME_TIME_SECONDS:
                 return self._shown
             self._shown = self._next[1]
             self._next = None

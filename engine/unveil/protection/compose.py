@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import F32, F64, I64, U8, U16
 from unveil.bands import Bands
-from unveil.chunk import U8, Layout, Planes
+from unveil.chunk import Layout, Planes
 from unveil_kernels import blur, matte
-
-U16: TypeAlias = npt.NDArray[np.uint16]
-I64: TypeAlias = npt.NDArray[np.int64]
 
 MIN_CELLS: Final = 240
 """Cells of the opacity along the frame's shorter side, at least; the networks' masks have 144 to
@@ -87,6 +84,7 @@ class Compositor:
             [[layout.height, layout.width], *[[layout.chroma_height, layout.chroma_width]] * 2]
         )
         self._steps = _per_plane(self._step, shifts)
+        self._same_rows: I64 = np.ones(3, np.int64)
         self._blur: _Blur | None = None
 
     @property
@@ -96,9 +94,9 @@ class Compositor:
 
     def place(
         self,
-        probability: npt.NDArray[np.float32],
-        to_mask: npt.NDArray[np.float64],
-        landmarks: npt.NDArray[np.float32] | None = None,
+        probability: F32,
+        to_mask: F64,
+        landmarks: F32 | None = None,
     ) -> None:
         """Take the mask of the frame that comes next, as `unveil.person.Mask` has it.
 
@@ -130,7 +128,7 @@ class Compositor:
             self._keep_joined(landmarks)
         self._placed = bool(self.opacity.max() > self._cut.clear)
 
-    def _keep_joined(self, landmarks: npt.NDArray[np.float32]) -> None:
+    def _keep_joined(self, landmarks: F32) -> None:
         visible = landmarks[landmarks[:, 2] >= MIN_VISIBILITY]
         # Far outside the frame a landmark may not even fit an integer.
         places = np.clip(visible[:, 1::-1] / self._step, -1, 2**31)
@@ -162,22 +160,7 @@ class Compositor:
             Whether the mask belongs to an earlier frame.
         """
         cut = self._close_cut if stale else self._cut
-        self._bands.run(
-            lambda first, last: matte.blend(
-                source,
-                backdrop,
-                target[:3],
-                self._sizes,
-                self._steps,
-                self.opacity,
-                cut.table,
-                cut.clear,
-                cut.solid,
-                first,
-                last,
-            ),
-            len(self.opacity) + 1,
-        )
+        self._blend(source, backdrop, self._same_rows, target, cut)
         if len(target) == 4:
             self._bands.run(
                 lambda first, last: matte.write_opacity(
@@ -208,11 +191,16 @@ class Compositor:
             self._blur = _Blur(self.layout, radius)
         blurred = self._blur
         blurred.run(self._bands, source, self._sizes, self.opacity, self._step, cut.clear)
+        self._blend(source, blurred.wides, blurred.factors_y, target, cut)
+
+    def _blend(
+        self, source: Planes, backdrop: Planes, factors: I64, target: tuple[U8, ...], cut: Cut
+    ) -> None:
         self._bands.run(
-            lambda first, last: matte.blend_before_blur(
+            lambda first, last: matte.blend(
                 source,
-                blurred.wides,
-                blurred.factors_y,
+                backdrop,
+                factors,
                 target[:3],
                 self._sizes,
                 self._steps,

@@ -6,11 +6,12 @@ from typing import Final, cast
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
-from unveil.chunk import U8, Layout, Matrix, Planes
+from unveil.arrays import U8
+from unveil.chunk import Layout, Matrix, Planes
 from unveil.container import VideoProperties
-from unveil.pixel_format import PlaneReader
+from unveil.pixel_format import EXACT, PlaneReader, swscale_matrix
 
 _FORMATS: Final = {
     (0, 0): "yuv444p",
@@ -29,14 +30,6 @@ _WITH_ALPHA: Final = {
     "gbrp": "gbrap",
 }
 
-SWSCALE_MATRICES: Final[dict[Matrix, Colorspace]] = {
-    "bt709": Colorspace.ITU709,
-    "fcc": Colorspace.FCC,
-    "bt601": Colorspace.ITU601,
-    "smpte240m": Colorspace.SMPTE240M,
-    "bt2020": Colorspace.BT2020,
-}
-
 TAGS: Final[dict[Matrix, int]] = {
     "rgb": 0,
     "bt709": 1,
@@ -46,15 +39,6 @@ TAGS: Final[dict[Matrix, int]] = {
     "bt2020": 9,
 }
 """FFmpeg's AVColorSpace of a matrix."""
-
-# swscale's exact paths: its default shortcuts differ from one CPU to the next.
-_EXACT: Final = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.BITEXACT
-)
 
 
 def pixel_format_of(layout: Layout) -> str:
@@ -106,11 +90,11 @@ class Converter:
             width=layout.width,
             height=layout.height,
             format=pixel_format_of(layout),
-            src_colorspace=_swscale_matrix(source.matrix),
-            dst_colorspace=_swscale_matrix(layout.colour.matrix),
+            src_colorspace=swscale_matrix(source.matrix),
+            dst_colorspace=swscale_matrix(layout.colour.matrix),
             src_color_range=_swscale_range(source.full_range),
             dst_color_range=_swscale_range(layout.colour.full_range),
-            interpolation=_EXACT,
+            interpolation=EXACT,
         )
         planes = layout.empty(1)
         for plane, target in zip(converted.planes, planes, strict=True):
@@ -124,9 +108,9 @@ class Converter:
         converted = self._reformatter.reformat(
             frame,
             format=name,
-            src_colorspace=_swscale_matrix(colour.matrix),
+            src_colorspace=swscale_matrix(colour.matrix),
             src_color_range=_swscale_range(colour.full_range),
-            interpolation=_EXACT,
+            interpolation=EXACT,
         )
         return cast("U8", converted.to_ndarray())
 
@@ -180,10 +164,6 @@ def turned_upright(
             layout.colour,
         )
     return (luma, cb, cr), layout
-
-
-def _swscale_matrix(matrix: Matrix) -> Colorspace:
-    return SWSCALE_MATRICES.get(matrix, Colorspace.ITU601)
 
 
 def _swscale_range(full: bool) -> ColorRange:

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import U8
 from unveil.errors import InvalidParameter
-from unveil.parameters import available_cores
+from unveil.parameters import available_cores, check_choice, check_range
 from unveil.person import MODELS, ModelName
 
 Mode: TypeAlias = Literal["remove", "blur", "replace"]
-Background: TypeAlias = str | os.PathLike[str] | npt.NDArray[np.uint8]
+Background: TypeAlias = str | os.PathLike[str] | U8
 """A colour, the file of a picture or a video, or an RGB picture (h, w, 3) uint8."""
 
 DEFAULT_EDGE: Final = 0.6
@@ -73,8 +73,8 @@ class ProtectParameters:
     def __post_init__(self) -> None:
         """Check every range."""
         if self.mode is not None:
-            _one_of("mode", self.mode, get_args(Mode))
-        _one_of("model", self.model, tuple(MODELS))
+            check_choice("mode", self.mode, get_args(Mode))
+        check_choice("model", self.model, tuple(MODELS))
         if self.chosen_mode == "replace" and self.background is None:
             raise InvalidParameter(
                 "background: mode replace needs one: a colour, a picture or a video"
@@ -84,12 +84,12 @@ class ProtectParameters:
         if self.blur is not None:
             if self.chosen_mode != "blur":
                 raise InvalidParameter(f"blur: mode {self.chosen_mode} blurs nothing")
-            _within("blur", self.blur, MIN_BLUR, MAX_BLUR)
-        _within("edge", self.edge, 0.05, 0.95)
-        _within("smooth", self.smooth, 0, 100)
-        _within("every", self.every, 1, 100)
+            check_range("blur", self.blur, MIN_BLUR, MAX_BLUR)
+        check_range("edge", self.edge, 0.05, 0.95)
+        check_range("smooth", self.smooth, 0, 100)
+        check_range("every", self.every, 1, 100)
         if self.threads is not None:
-            _within("threads", self.threads, 1, 1024)
+            check_range("threads", self.threads, 1, 1024)
 
     @property
     def chosen_mode(self) -> Mode:
@@ -119,13 +119,3 @@ class ProtectParameters:
             "mode": self.chosen_mode,
             "background": None if given is None else os.fspath(given),
         }
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidParameter(f"{name}: {value!r} is not one of {', '.join(allowed)}")
-
-
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # a NaN is outside, too
-        raise InvalidParameter(f"{name}: {value} is outside {low:g} to {high:g}")

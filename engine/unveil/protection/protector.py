@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 import av
 import numpy as np
 
+from unveil.arrays import U8
 from unveil.bands import Bands
-from unveil.chunk import U8, Layout, Planes
+from unveil.chunk import Layout, Planes
 from unveil.errors import InvalidParameter, ProtectionFailed, UnveilError, explain
 from unveil.pixel_format import PlaneReader
 from unveil.protection.backdrop import Backdrop, Colour, as_colour, make_backdrop
@@ -234,8 +235,9 @@ class Protector:
         self._reader.copy_into(frame, (luma, cb, cr), 0)
         planes = luma[0], cb[0], cr[0]
         protected, target = empty_frame(layout, alpha=self.transparent)
-        known = frame.pts is not None and frame.time_base
-        seconds = float(frame.pts * frame.time_base) if known else math.nan  # type: ignore[operator]
+        seconds = math.nan
+        if frame.pts is not None and frame.time_base:
+            seconds = float(frame.pts * frame.time_base)
         self.compose(planes, layout, self.sight(planes, layout), target, seconds)
         protected.pts = frame.pts
         if frame.time_base is not None:

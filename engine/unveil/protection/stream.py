@@ -18,7 +18,7 @@ from unveil.decode import Video, open_video
 from unveil.errors import InvalidParameter, UnreadableVideo
 from unveil.inputs import Source, source_of
 from unveil.outputs import write_json
-from unveil.progress import Progress, ProgressCallback
+from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, silent
 from unveil.protection.batches import Batch, Batches
 from unveil.protection.frames import empty_frame
 from unveil.protection.outputs import Footage, Output, open_sink, output_of
@@ -34,8 +34,6 @@ from unveil.protection.writer import SoundCopy, Writer
 
 if TYPE_CHECKING:
     from unveil.person import ModelName
-
-PROGRESS_SECONDS: Final = 0.1
 
 _CHUNK_FRAMES: Final = 8
 """Frames that are decoded, looked at and encoded in step."""
@@ -197,7 +195,7 @@ def protect(
             )
         )
         run = _Run(video, protector, target, codec, crf, start_seconds or 0.0, end_seconds)
-        run.go(started, progress or _silent)
+        run.go(started, progress or silent)
     report = run.report(started) | {
         "selection": {"start_seconds": start_seconds, "end_seconds": end_seconds}
     }
@@ -378,7 +376,3 @@ class _Run:
             self._last_seconds,
             elapsed_seconds,
         )
-
-
-def _silent(progress: Progress) -> None:
-    """Ignore the progress."""

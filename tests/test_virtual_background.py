@@ -12,8 +12,8 @@ from footage import numbered_frames, write_video
 from PIL import Image
 
 from unveil import scenes
-from unveil.backdrop import SCENES, Backdrop, picture_of
 from unveil.errors import InvalidParameter, MissingInput, UnreadableImage, UnveilError
+from unveil.virtual_background import SCENES, VirtualBackground, picture_of
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -31,42 +31,42 @@ def test_an_image_is_scaled_to_cover_and_its_middle_kept(tmp_path: Path) -> None
 
 
 def test_a_still_stays() -> None:
-    backdrop = Backdrop("landscape", 36, 64, seed=3)
-    for frame in itertools.islice(backdrop.frames(), 3):
+    shown = VirtualBackground("landscape", 36, 64, seed=3)
+    for frame in itertools.islice(shown.frames(), 3):
         assert np.array_equal(frame, scenes.landscape(36, 64, 3))
-    assert np.array_equal(backdrop.first, scenes.landscape(36, 64, 3))
+    assert np.array_equal(shown.first, scenes.landscape(36, 64, 3))
 
 
 @pytest.mark.parametrize("pan", [3, -5])
 def test_a_panning_background_moves_round_and_round(pan: int) -> None:
-    backdrop = Backdrop("landscape", 36, 64, pan=pan)
-    frames = list(itertools.islice(backdrop.frames(), 65))
-    assert np.array_equal(frames[0], backdrop.first)
+    shown = VirtualBackground("landscape", 36, 64, pan=pan)
+    frames = list(itertools.islice(shown.frames(), 65))
+    assert np.array_equal(frames[0], shown.first)
     for n, frame in enumerate(frames):
         for column in (0, 1, 40):
-            assert np.array_equal(frame[:, column], backdrop.first[:, (column + pan * n) % 64])
+            assert np.array_equal(frame[:, column], shown.first[:, (column + pan * n) % 64])
     assert np.array_equal(frames[64], frames[0])
 
 
 def test_a_video_loops(tmp_path: Path) -> None:
     path = write_video(tmp_path / "video.mp4", numbered_frames(4, first=60))
     for loop_frames, wanted in ((None, [0, 1, 2, 3, 0, 1]), (2, [0, 1, 0, 1, 0])):
-        backdrop = Backdrop(path, 48, 64, loop_frames=loop_frames)
-        frames = [frame.copy() for frame in itertools.islice(backdrop.frames(), len(wanted))]
+        shown = VirtualBackground(path, 48, 64, loop_frames=loop_frames)
+        frames = [frame.copy() for frame in itertools.islice(shown.frames(), len(wanted))]
         for frame, n in zip(frames, wanted, strict=True):
             assert np.array_equal(frame, frames[n])
-        assert np.array_equal(frames[0], backdrop.first)
+        assert np.array_equal(frames[0], shown.first)
         assert frames[1].mean() > frames[0].mean()
 
 
 def test_noise_hits_other_pixels_in_each_frame() -> None:
-    backdrop = Backdrop("landscape", 90, 160, pixels_of_noise=0.1, seed=5)
-    first, second = (frame.copy() for frame in itertools.islice(backdrop.frames(), 2))
+    shown = VirtualBackground("landscape", 90, 160, pixels_of_noise=0.1, seed=5)
+    first, second = (frame.copy() for frame in itertools.islice(shown.frames(), 2))
     for frame in (first, second):
-        changed = (frame != backdrop.first).any(axis=2)
+        changed = (frame != shown.first).any(axis=2)
         assert 0.08 < changed.mean() < 0.1  # some are drawn twice
     assert not np.array_equal(first, second)
-    again = next(Backdrop("landscape", 90, 160, pixels_of_noise=0.1, seed=5).frames())
+    again = next(VirtualBackground("landscape", 90, 160, pixels_of_noise=0.1, seed=5).frames())
     assert np.array_equal(first, again)
 
 
@@ -81,15 +81,15 @@ def test_noise_hits_other_pixels_in_each_frame() -> None:
 )
 def test_values_out_of_range(options: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidParameter, match=said):
-        Backdrop("landscape", 36, 64, **options)
+        VirtualBackground("landscape", 36, 64, **options)
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(MissingInput):
-        Backdrop(tmp_path / "no.png", 36, 64)
+        VirtualBackground(tmp_path / "no.png", 36, 64)
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(UnreadableImage):
-        Backdrop(tmp_path / "text.png", 36, 64)
+        VirtualBackground(tmp_path / "text.png", 36, 64)
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(UnveilError):
-        Backdrop(tmp_path / "text.mp4", 36, 64)
+        VirtualBackground(tmp_path / "text.mp4", 36, 64)

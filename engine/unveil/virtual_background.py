@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from unveil import scenes
 from unveil.actor import STILL_SUFFIXES
+from unveil.arrays import U8
 from unveil.errors import InvalidParameter
 from unveil.pictures import VideoPictures, endless
 from unveil.score import read_image
@@ -20,7 +20,6 @@ from unveil.score import read_image
 if TYPE_CHECKING:
     from os import PathLike
 
-U8: TypeAlias = npt.NDArray[np.uint8]
 Scene: TypeAlias = Literal["furnished", "text", "landscape"]
 
 SCENES: Final[tuple[Scene, ...]] = get_args(Scene)
@@ -44,7 +43,7 @@ def picture_of(source: str | PathLike[str], height: int, width: int, seed: int) 
     return _fitted(read_image(source)[..., :3], height, width)
 
 
-class Backdrop:
+class VirtualBackground:
     """The frames of a virtual background, which repeat for as long as a call lasts.
 
     Parameters
