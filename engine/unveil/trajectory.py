@@ -32,6 +32,9 @@ _LOOP_LEVELS: Final = 1.0
 _LOOP_SHARE: Final = 0.5
 
 
+Shift: TypeAlias = tuple[float, float]
+"""Pixels, and how alike the lines are after it: 1 is quite."""
+
 Axis: TypeAlias = Literal["horizontal", "vertical"]
 
 
@@ -67,9 +70,9 @@ class MotionSurvey:
     """Gathers what tells how the background moves, from the first frames of a recording.
 
     A pan is found by correlating the differences of neighbouring pixels of frames
-    `PAIR_FRAMES` apart, outside the person, along each axis; most pairs must agree. A loop is
-    found where the mean levels of all squares outside the person come back after some frames,
-    at the first of which they do.
+    `PAIR_FRAMES` apart, outside the person, along each axis. Most pairs must agree; of two axes
+    that one counts along which the frames are more alike. A loop is found where the mean levels
+    of all squares outside the person come back, after the fewest frames.
     """
 
     def __init__(self) -> None:
@@ -77,7 +80,7 @@ class MotionSurvey:
         self._levels: list[U8] = []
         self._outside: list[npt.NDArray[np.bool_]] = []
         self._before: tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]] | None = None
-        self._shifts: tuple[list[float], list[float]] = ([], [])
+        self._shifts: tuple[list[Shift], list[Shift]] = ([], [])
 
     @property
     def full(self) -> bool:
@@ -119,7 +122,7 @@ class MotionSurvey:
         for axis, measured in zip(axes, self._shifts, strict=True):
             if len(measured) < _MIN_PAIRS:
                 return None
-            shifts = np.array(measured)
+            shifts, likeness = np.array(measured).T
             middle = float(np.median(shifts))
             agree = np.abs(shifts - middle) <= 1
             if abs(middle) < _MIN_SHIFT or agree.mean() < _PAIRS_AGREE:
@@ -127,7 +130,7 @@ class MotionSurvey:
             mean = float(shifts[agree].mean())
             if abs(mean - round(mean)) < WHOLE:
                 mean = round(mean)
-            found.append((float(agree.mean()), Pan(axis, mean / PAIR_FRAMES)))
+            found.append((float(np.median(likeness)), Pan(axis, mean / PAIR_FRAMES)))
         return max(found, key=lambda pan: pan[0], default=(0.0, None))[1]
 
     def _loop(self) -> Loop | None:
@@ -175,8 +178,8 @@ def _spectra(luma: U8, outside: npt.NDArray[np.bool_]) -> npt.NDArray[np.complex
     return spectra
 
 
-def _shift(now: npt.NDArray[np.complex64], before: npt.NDArray[np.complex64], length: int) -> float:
-    """Pixels by which lines have moved, to a fraction of a pixel by a parabola's peak."""
+def _shift(now: npt.NDArray[np.complex64], before: npt.NDArray[np.complex64], length: int) -> Shift:
+    """Tell by how much lines have moved, to a fraction of a pixel by a parabola's peak."""
     cross = (now * before.conj()).sum(0)
     # Phase correlation: all frequencies count alike, so that the peak is sharp.
     likeness = np.fft.irfft(cross / np.maximum(np.abs(cross), np.finfo(np.float32).tiny), length)
@@ -184,4 +187,4 @@ def _shift(now: npt.NDArray[np.complex64], before: npt.NDArray[np.complex64], le
     left, top, right = likeness[peak - 1], likeness[peak], likeness[(peak + 1) % length]
     bend = left - 2 * top + right
     between = 0.5 * (left - right) / bend if bend else 0.0
-    return float((peak if peak <= length // 2 else peak - length) + between)
+    return float((peak if peak <= length // 2 else peak - length) + between), float(top)
