@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from footage import numbered_frames, write_video
 
 from unveil.encode import VideoWriter
 from unveil.errors import MissingInput, UnreadableVideo
@@ -47,3 +49,25 @@ def test_what_is_no_video(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(UnreadableVideo):
         VideoPictures(tmp_path / "text.mp4")
+
+
+def test_frames_come_with_their_times(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", numbered_frames(4, first=50), rate=10)
+    times = [seconds for seconds, _ in VideoPictures(path).frames()]
+    assert times == pytest.approx([0.0, 0.1, 0.2, 0.3])
+
+
+def test_frames_end_when_told(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", numbered_frames(200))
+    stop = threading.Event()
+    frames = VideoPictures(path, threads=1).frames(stop)
+    next(frames)
+    stop.set()
+    assert len(list(frames)) < 100
+
+
+def test_a_video_that_vanishes(video: Path) -> None:
+    pictures = VideoPictures(video)
+    video.unlink()
+    with pytest.raises(MissingInput):
+        next(pictures.frames())

@@ -186,9 +186,9 @@ class Video:
         frames = reader.frames()
         first = next(frames, None)
         if first is None:
-            said = reader.last_error or reader.end_error or "it holds no data"
             raise UnreadableVideo(
-                f"{self._source.name}: no frame can be decoded ({said}); copy or record it again"
+                f"{self._source.name}: no frame can be decoded ({reader.why_no_frame}); "
+                "copy or record it again"
             )
         if math.isnan(self._origin):
             self._origin = reader.seconds_of(first.pts)

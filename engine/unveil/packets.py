@@ -67,6 +67,11 @@ class FrameReader:
         self.counted_from_seconds = -math.inf
         self.reached_seconds = -math.inf
 
+    @property
+    def why_no_frame(self) -> str:
+        """What to tell where all was read and no frame came."""
+        return self.last_error or self.end_error or "it holds no data"
+
     def seconds_of(self, pts: int | None) -> float:
         """Convert to seconds in the container's time; NaN where there is no time."""
         # A frame flushed from the decoder lacks its time base in PyAV, so `frame.time` is None.

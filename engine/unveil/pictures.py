@@ -1,11 +1,13 @@
-"""The frames of a video as upright RGB pictures, one at a time."""
+"""The frames of a video one at a time: as upright RGB pictures, or as they are coded."""
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
@@ -49,8 +51,7 @@ class VideoPictures:
             reader = FrameReader(container, stream, threading.Event())
             first = next(reader.frames(), None)
             if first is None:
-                said = reader.last_error or reader.end_error or "it holds no data"
-                raise UnreadableVideo(f"{self._source.name}: no frame can be decoded ({said})")
+                raise self._unreadable(reader)
             self._properties = describe(self._source, container, stream, first)
             del first, reader
         finally:
@@ -60,18 +61,47 @@ class VideoPictures:
 
     def __iter__(self) -> Iterator[U8]:
         """Open the video anew and give its sound frames."""
-        container, stream = open_container(self._source, self._threads)
-        stop = threading.Event()
-        frames = FrameReader(container, stream, stop).frames()
         reformatter = VideoReformatter()
+        for _, frame in self.frames():
+            rgb = reformatter.reformat(frame, format="rgb24", interpolation=EXACT)
+            yield self._properties.upright(np.asarray(rgb.to_ndarray(), np.uint8))
+
+    def frames(
+        self, stop: threading.Event | None = None
+    ) -> Iterator[tuple[float | None, av.VideoFrame]]:
+        """Open the video anew and give its sound frames as they are coded.
+
+        With each comes the time in seconds since the first, None where the container tells none.
+        `stop` ends it between two packets.
+
+        Raises
+        ------
+        MissingInput, UnreadableVideo
+            The file is not there any more, or not what it was.
+        """
+        container, stream = open_container(self._source, self._threads)
+        stop = stop or threading.Event()
+        reader = FrameReader(container, stream, stop)
+        frames = reader.frames()
+        origin = math.nan
+        n_frames = 0
         try:
             for frame in frames:
-                rgb = reformatter.reformat(frame, format="rgb24", interpolation=EXACT)
-                yield self._properties.upright(np.asarray(rgb.to_ndarray(), np.uint8))
+                n_frames += 1
+                seconds = reader.seconds_of(frame.pts)
+                if math.isnan(origin):
+                    origin = seconds
+                yield None if math.isnan(seconds) else seconds - origin, frame
+            if not n_frames and not stop.is_set():
+                raise self._unreadable(reader)
         finally:
-            stop.set()
             del frames
             container.close()
+
+    def _unreadable(self, reader: FrameReader) -> UnreadableVideo:
+        return UnreadableVideo(
+            f"{self._source.name}: no frame can be decoded ({reader.why_no_frame})"
+        )
 
 
 def endless(pictures: VideoPictures, n_frames: int | None = None) -> Iterator[U8]:

@@ -18,16 +18,19 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from unveil.arrays import U8
 from unveil.chunk import Layout, Planes
-from unveil.container import one_line, open_container
+from unveil.container import one_line
 from unveil.errors import InvalidParameter, UnreadableImage, UnveilError
-from unveil.inputs import VIDEO_EXTENSIONS, Source, source_of
-from unveil.packets import FrameReader
+from unveil.inputs import VIDEO_EXTENSIONS
+from unveil.pictures import VideoPictures
 from unveil.protection.frames import Converter, covering
 from unveil.protection.parameters import Background
 from unveil.selection import SAME_TIME_SECONDS
 
 _AHEAD: Final = 3
 """Frames of a background video that wait, converted, to be shown."""
+
+_FRAME_RATE: Final = 25.0
+"""Of a background video that does not tell its own."""
 
 _WAIT_SECONDS: Final = 0.1
 
@@ -100,9 +103,8 @@ class Film:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._source = source_of(path)
-        for _ in _decoded(self._source, threading.Event()):
-            break  # what cannot be shown is told before the work begins
+        # It decodes the first frame: what cannot be shown is told before the work begins.
+        self._video = VideoPictures(path, threads=1)
         self._run: _Projection | None = None
         self._layout: Layout | None = None
         self._last_seconds = -math.inf
@@ -111,7 +113,7 @@ class Film:
         """Give the frame that the video, begun at 0 and repeated, shows at this time."""
         if self._run is None or self._layout != layout or seconds < self._last_seconds:
             self.close()
-            self._run, self._layout = _Projection(self._source, layout), layout
+            self._run, self._layout = _Projection(self._video, layout), layout
         self._last_seconds = seconds
         return self._run.at(seconds)
 
@@ -138,8 +140,8 @@ class Film:
 class _Projection:
     """One run of a background video for one layout."""
 
-    def __init__(self, source: Source, layout: Layout) -> None:
-        self._source = source
+    def __init__(self, video: VideoPictures, layout: Layout) -> None:
+        self._video = video
         self._layout = layout
         self._ready: Queue[tuple[float, Planes] | BaseException] = Queue(_AHEAD)
         self._stop = threading.Event()
@@ -174,7 +176,7 @@ class _Projection:
     def _project(self) -> None:
         try:
             converter = Converter()
-            for begin, frame in _repeated(self._source, self._stop):
+            for begin, frame in _repeated(self._video, self._stop):
                 if not self._offer((begin, covering(frame, self._layout, converter))):
                     return
         except BaseException as error:
@@ -190,38 +192,16 @@ class _Projection:
         return False
 
 
-def _repeated(source: Source, stop: threading.Event) -> Iterator[tuple[float, av.VideoFrame]]:
+def _repeated(video: VideoPictures, stop: threading.Event) -> Iterator[tuple[float, av.VideoFrame]]:
     """Give a video's frames and the times at which they begin, over and over."""
+    period = 1 / (video.frame_rate or _FRAME_RATE)
     begin = 0.0
     while not stop.is_set():
         last = begin
-        period = 0.0
-        for seconds, frame, frame_seconds in _decoded(source, stop):
-            period = frame_seconds
-            last = max(last, begin + seconds)
+        for n, (seconds, frame) in enumerate(video.frames(stop)):
+            last = max(last, begin + (n * period if seconds is None else seconds))
             yield last, frame
-        begin = last + (period or 1 / 25)
-
-
-def _decoded(source: Source, stop: threading.Event) -> Iterator[tuple[float, av.VideoFrame, float]]:
-    """Give (seconds since the first frame, frame, seconds from one frame to the next)."""
-    container, stream = open_container(source, threads=1)
-    with container:
-        rate = stream.average_rate or stream.guessed_rate
-        period = float(1 / rate) if rate else 1 / 25
-        reader = FrameReader(container, stream, stop)
-        origin = math.nan
-        n_frames = 0
-        for frame in reader.frames():
-            seconds = reader.seconds_of(frame.pts)
-            if math.isnan(origin):
-                origin = seconds
-            placed = seconds - origin
-            yield n_frames * period if math.isnan(placed) else placed, frame, period
-            n_frames += 1
-        if not n_frames and not stop.is_set():
-            said = reader.last_error or reader.end_error or "it holds no data"
-            raise UnreadableImage(f"{source.name}: no frame can be decoded ({said})")
+        begin = last + period
 
 
 def make_backdrop(background: Background) -> Backdrop:
