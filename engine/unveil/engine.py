@@ -16,6 +16,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from unveil.backgrounds import Backgrounds, Stretch
 from unveil.bands import Bands
 from unveil.chunk import Chunk, Colour, Layout
 from unveil.compilation import telling_of_compilation
@@ -113,11 +114,21 @@ class Engine:
         self._n_staged = 0
         self._reader: PlaneReader | None = None
         self._silhouette: Silhouette | None = None
+        self._backgrounds = Backgrounds()
 
     @property
     def n_frames(self) -> int:
         """Frames pushed so far."""
         return self._n_staged + (self._table.n_frames if self._table else 0)
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """Frames that show one background, as far as several can be told apart.
+
+        Only method "farend" tells them, and not of frames that were loaded or merged.
+        """
+        self._flush()
+        return self._backgrounds.stretches
 
     def push(
         self,
@@ -223,6 +234,8 @@ class Engine:
             self._table = self._create(chunk.layout)
         if isinstance(self._table, OutsideTable) and chunk.person is None:
             chunk = replace(chunk, person=self._find_person(chunk, self._table))
+        if chunk.person is not None:
+            self._backgrounds.add(chunk)
         self._table.update(chunk, self._bands)
 
     def _find_person(self, chunk: Chunk, table: OutsideTable) -> npt.NDArray[np.uint8]:
@@ -442,6 +455,7 @@ def recover(
     best: Engine | None = None
     current: Engine | None = None
     layout: Layout | None = None
+    behind: npt.NDArray[np.uint8] | None = None
     n_sizes = 0
     interrupted = False
     last_progress = last_preview = time.perf_counter()
@@ -508,26 +522,37 @@ def recover(
         )
     )
     before = time.perf_counter()
-    recovery, n_used = engine.finalise(), engine.n_frames
-    if recovery.report["background"] == "moves" and n_sizes == 1 and _is_file(path):
-        from unveil.moving import Recording, recover_moving
+    n_used, stretches = engine.n_frames, engine.stretches
+    # A picture that fits one of several backgrounds would not fit their mixture.
+    recovery = engine.finalise(use_background=len(stretches) < 2)
+    moves = recovery.report["background"] == "moves"
+    again = moves or len(stretches) > 1
+    if again and n_sizes == 1 and _is_file(path):
+        from unveil.backgrounds import recover_each
+        from unveil.moving import recover_moving
+        from unveil.recording import Recording
 
-        assert layout is not None  # there is an engine
         del engine, best, current  # their state would lie beside that of the next passes
-        recovery = recover_moving(
-            recovery,
-            Recording(opened, layout, parameters),
-            layout,
-            parameters,
-            lambda frame: report_progress(
-                Progress(
-                    "count",
-                    frame,
-                    video.expected_frames,
-                    elapsed_seconds=time.perf_counter() - started,
-                )
-            ),
-        )
+        assert layout is not None  # there was an engine
+        recording = Recording(opened, layout, parameters)
+
+        def report_frame(frame: int) -> None:
+            elapsed = time.perf_counter() - started
+            report_progress(
+                Progress("count", frame, video.expected_frames, elapsed_seconds=elapsed)
+            )
+
+        if moves:
+            recovery = recover_moving(recovery, recording, layout, parameters, report_frame)
+        if recovery.report["background"] in ("moves", "still", None) and len(stretches) > 1:
+            recovery = recover_each(
+                stretches,
+                recording,
+                partial(Engine, layout.height, layout.width, background=behind, **options),
+                report_frame,
+            )
+    elif len(stretches) > 1:
+        recovery = engine.finalise()
     recovery = _upright(recovery, video.properties)
     seconds["finalise"] = time.perf_counter() - before
     warnings = [*tally.warnings, *recovery.report["warnings"]]

@@ -9,9 +9,8 @@ of the room by the lines that `unveil_kernels.lines` gathers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +21,10 @@ from unveil.colour import ciede2000, to_lab, to_rgb
 from unveil.decision.decided import neighbour_agreement
 from unveil.finalise import MOVING
 from unveil.parameters import Parameters
+from unveil.recording import Recording
 from unveil.recovery import Recovery
-from unveil.silhouette import Silhouette
 from unveil.trajectory import PREFIX_FRAMES, Loop, MotionSurvey, Pan
 from unveil_kernels import lines
-
-if TYPE_CHECKING:
-    from unveil.decode import Video
 
 MAX_PHASES: Final = 100
 """Pictures of a loop that are kept, 4 bytes a pixel each."""
@@ -248,49 +244,6 @@ def _stretches(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
     rows = max(1, (1 << 16) // max(1, shape[1]))
     for first in range(0, shape[0], rows):
         yield slice(first, first + rows), slice(None)
-
-
-class Recording:
-    """A recording that can be read again and again, with the person in each chunk.
-
-    Parameters
-    ----------
-    opened
-        Opens it from its beginning.
-    layout
-        Of all its frames.
-    parameters
-        Of the person search.
-    """
-
-    def __init__(
-        self,
-        opened: Callable[[], AbstractContextManager[Video]],
-        layout: Layout,
-        parameters: Parameters,
-    ) -> None:
-        self._opened = opened
-        self._layout = layout
-        self._parameters = parameters
-
-    def chunks(self, n_frames: int | None = None) -> Iterator[tuple[int, Chunk]]:
-        """Give the number of each chunk's first frame, and the chunk; about `n_frames`."""
-        assert self._parameters.person != "none"  # there would be no way to tell that it moves
-        silhouette = Silhouette(
-            self._parameters.person,
-            every=self._parameters.person_every,
-            threads=self._parameters.n_threads,
-            searches=np.zeros(2, np.int64),
-        )
-        first = 0
-        with self._opened() as video:
-            for chunk in video.chunks():
-                if chunk.layout != self._layout:
-                    return
-                yield first, replace(chunk, person=silhouette.of(chunk, first))
-                first += len(chunk)
-                if n_frames is not None and first >= n_frames:
-                    return
 
 
 def recover_moving(

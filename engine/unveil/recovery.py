@@ -95,6 +95,8 @@ class Recovery:
         What was counted at each pixel.
     report
         Version, parameters, input and how it went; ready for JSON.
+    others
+        What was recovered behind further backgrounds of the call, by their lengths.
     """
 
     room: U8 = field(repr=False)
@@ -103,6 +105,7 @@ class Recovery:
     counts: PixelCounts = field(repr=False)
     times: TimeIndex = field(repr=False)
     report: Mapping[str, Any] = field(repr=False)
+    others: tuple[Recovery, ...] = field(default=(), repr=False)
 
     @property
     def recovered(self) -> int:
@@ -118,6 +121,8 @@ class Recovery:
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write room.png, background.png, stats.parquet and report.json into a folder.
+
+        Those of `others` go into folders in it, background-2 and so on.
 
         Parameters
         ----------
@@ -145,6 +150,8 @@ class Recovery:
                 pool.submit(self.write_stats, folder / STATS),
             ]:
                 written.result()
+        for number, other in enumerate(self.others, 2):
+            other.save(folder / f"background-{number}", force=force)
         write_json(folder / REPORT, self.report)
 
     def write_stats(self, path: Path) -> None:
@@ -169,6 +176,7 @@ class Recovery:
             background=change(self.background),
             confidence=change(self.confidence),
             counts=PixelCounts(**counts),
+            others=tuple(other.mapped(change) for other in self.others),
         )
 
     def _schema(self) -> pa.Schema:

@@ -8,7 +8,9 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from unveil.chunk import U8, Chunk
+from unveil.chunk import Chunk
+
+U8: TypeAlias = npt.NDArray[np.uint8]
 
 PREFIX_FRAMES: Final = 1200
 """Frames from which a motion is learned: bounds the memory of what is remembered of them."""
