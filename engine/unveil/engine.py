@@ -542,15 +542,18 @@ def recover(
                 Progress("count", frame, video.expected_frames, elapsed_seconds=elapsed)
             )
 
-        if moves:
-            recovery = recover_moving(recovery, recording, layout, parameters, report_frame)
-        if recovery.report["background"] in ("moves", "still", None) and len(stretches) > 1:
-            recovery = recover_each(
+        each = None
+        if len(stretches) > 1:
+            each = recover_each(
                 stretches,
                 recording,
                 partial(Engine, layout.height, layout.width, background=behind, **options),
                 report_frame,
             )
+        if each is not None and each.report["background"] != "moves":
+            recovery = each
+        elif moves:
+            recovery = recover_moving(recovery, recording, layout, parameters, report_frame)
     elif len(stretches) > 1:
         recovery = engine.finalise()
     recovery = _upright(recovery, video.properties)
