@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
@@ -14,18 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from unveil._version import __version__
-from unveil.errors import InvalidParameter, UnveilError, explain
+from unveil.errors import InvalidParameter
 from unveil.parameters import CHUNK_FRAMES, DEFAULT_SLOTS, Method, Metric, Parameters, Person
-from unveil.terminal import Display, print_outcomes, print_score, print_truth_score
+from unveil.reporting import batch_reporting, exit_codes, print_json, reporting
+from unveil.terminal import print_score, print_truth_score
 
 if TYPE_CHECKING:
     from unveil.actor import Motion
-    from unveil.batch import Outcome
-    from unveil.inputs import Source
-    from unveil.progress import Progress
-
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
-"""Exit codes; 130 is the shells' code for Ctrl-C."""
 
 DEFAULTS = Parameters()
 PROTECT_EDGE, PROTECT_SMOOTH = 0.6, 3
@@ -191,63 +182,38 @@ def recover(
 
     Each input gets OUT/NAME/ with room.png, background.png, stats.parquet and report.json.
     """
-    with _exit_codes(context):
+    with reporting(context, quiet=quiet, as_json=as_json) as report:
         from unveil.batch import find_sources, recover_all
 
         sources, missing = find_sources(inputs)
-        outcomes: list[Outcome] = []
-
-        with Display(quiet=quiet) as display:
-
-            def tell(outcome: Outcome) -> None:
-                outcomes.append(outcome)
-                display.clear()
-                _tell_outcome(context, display, outcome)
-                if as_json:
-                    typer.echo(json.dumps(outcome.as_dict(), allow_nan=False))
-
-            def show(source: Source, progress: Progress) -> None:
-                if source.live and progress.stage == "prepare":
-                    display.note(f"unveil: {source.name}: Ctrl-C ends it and writes the result")
-                number = f"{len(outcomes) + 1}/{len(sources) + len(missing)} "
-                display.show(f"{number if len(inputs) > 1 else ''}{source.name}", progress)
-
+        n_inputs = len(sources) + len(missing) if len(inputs) > 1 else None
+        with batch_reporting(report, n_inputs) as batch:
             for outcome in missing:
-                tell(outcome)
-            try:
-                if sources:
-                    recover_all(
-                        sources,
-                        out,
-                        force=force,
-                        preview_seconds=preview_seconds,
-                        progress=show,
-                        on_outcome=tell,
-                        method=method,
-                        metric=metric,
-                        threshold=threshold,
-                        noise_frames=noise_frames,
-                        slots=slots,
-                        bits=bits,
-                        tolerance=tolerance,
-                        person=person,
-                        person_every=person_every,
-                        threads=threads,
-                        chunk_frames=chunk_frames,
-                        start_seconds=_seconds("start_seconds", start_seconds),
-                        end_seconds=_seconds("end_seconds", end_seconds),
-                        stride=stride,
-                        background=background,
-                    )
-            except KeyboardInterrupt as interrupt:
-                raise KeyboardInterrupt(_unfinished(outcomes)) from interrupt
-            finally:
-                display.clear()
-                worth_a_table = any(outcome.state == "recovered" for outcome in outcomes)
-                if worth_a_table and not (quiet or as_json):
-                    print_outcomes(outcomes)
-        if any(outcome.state != "recovered" for outcome in outcomes):
-            raise typer.Exit(FAILED)
+                batch.outcome(outcome)
+            if sources:
+                recover_all(
+                    sources,
+                    out,
+                    force=force,
+                    preview_seconds=preview_seconds,
+                    progress=batch.progress,
+                    on_outcome=batch.outcome,
+                    method=method,
+                    metric=metric,
+                    threshold=threshold,
+                    noise_frames=noise_frames,
+                    slots=slots,
+                    bits=bits,
+                    tolerance=tolerance,
+                    person=person,
+                    person_every=person_every,
+                    threads=threads,
+                    chunk_frames=chunk_frames,
+                    start_seconds=_seconds("start_seconds", start_seconds),
+                    end_seconds=_seconds("end_seconds", end_seconds),
+                    stride=stride,
+                    background=background,
+                )
 
 
 @app.command()
@@ -296,7 +262,7 @@ def protect(
         ),
     ] = None,
     model: Annotated[
-        Literal["lite", "full", "heavy", "selfie", "selfie-landscape"],
+        Model,
         typer.Option(
             help="The network that finds the person: one person, the surer the slower (lite, full, "
             "heavy), or everybody close to the camera (selfie, selfie-landscape)."
@@ -353,13 +319,8 @@ def protect(
     A frame in which the person is not found, or in which something fails, shows the background
     alone. OUT's report stands beside it, as NAME.report.json.
     """
-    with _exit_codes(context), Display(quiet=quiet) as display:
+    with reporting(context, quiet=quiet, as_json=as_json) as report:
         from unveil.protection import protect
-
-        def show(progress: Progress) -> None:
-            if progress.stage == "prepare" and progress.expected_frames is None:
-                display.note(f"unveil: {source}: Ctrl-C ends it and completes the output")
-            display.show(source, progress)
 
         done = protect(
             source,
@@ -378,18 +339,12 @@ def protect(
             start_seconds=_seconds("start_seconds", start_seconds),
             end_seconds=_seconds("end_seconds", end_seconds),
             force=force,
-            progress=show,
+            progress=partial(report.progress_to_ctrl_c, source, "completes the output"),
         )
-        display.clear()
-        if done.interrupted and not done.live:
-            name, seconds = done.report["output"]["name"], done.report["protected_seconds"]
-            raise KeyboardInterrupt(f"{name} ends at {seconds:.1f} s, the rest is not done")
-        for note in done.notes:
-            display.note(f"unveil: {source}: {note}")
-        if as_json:
-            typer.echo(json.dumps(done.report, allow_nan=False), err=output == "-")
-        elif not quiet:
-            typer.echo(done.summary, err=output == "-")
+        if done.unfinished is not None:
+            raise KeyboardInterrupt(done.unfinished)
+        report.notes(source, *done.notes)
+        report.result(done.summary, as_dict=done.report, err=output == "-")
 
 
 @app.command()
@@ -423,7 +378,7 @@ def timeline(
 
     The recovered background and room stand at the end of each row.
     """
-    with _exit_codes(context), Display(quiet=quiet) as display:
+    with reporting(context, quiet=quiet) as report:
         from unveil.timeline import draw_timeline
 
         strip = draw_timeline(
@@ -438,12 +393,10 @@ def timeline(
             row_height=row_height,
             max_width=max_width,
             force=force,
-            progress=partial(display.show, source),
+            progress=partial(report.progress, source),
         )
-        display.clear()
-        if not quiet:
-            rows = "row" if len(strip.at) == 1 else "rows"
-            typer.echo(f"{strip.path}: {len(strip.at)} {rows} of {strip.n_frames} frames")
+        rows = "row" if len(strip.at) == 1 else "rows"
+        report.result(f"{strip.path}: {len(strip.at)} {rows} of {strip.n_frames} frames")
 
 
 @app.command()
@@ -461,18 +414,18 @@ def demo(
     force: Force = False,
 ) -> None:
     """Make an ideal call, recover its room and tell how much was recovered."""
-    with _exit_codes(context), Display(quiet=quiet) as display:
+    with reporting(context, quiet=quiet) as report:
         from unveil.demo import run_demo
 
         result = run_demo(
-            folder, kind, force=force, threads=threads, progress=partial(display.show, "demo")
+            folder, kind, force=force, threads=threads, progress=partial(report.progress, "demo")
         )
-        display.clear()
-        if not quiet:
-            typer.echo(f"Recovered {result.recovered_share:.1%} of the room.")
-            typer.echo(f"Right: {result.right_share:.1%} of the room (CIEDE2000 below 10).")
-            typer.echo(f"The call beside its room: {result.picture}")
-            typer.echo(f"All results: {result.recovery}")
+        report.result(
+            f"Recovered {result.recovered_share:.1%} of the room.",
+            f"Right: {result.right_share:.1%} of the room (CIEDE2000 below 10).",
+            f"The call beside its room: {result.picture}",
+            f"All results: {result.recovery}",
+        )
 
 
 @app.command()
@@ -572,7 +525,7 @@ def simulate(
     The person stands before the room, a segmenter sees that, and its mask decides what the
     background replaces. OUT/truth.npz tells what leaked, for unveil score.
     """
-    with _exit_codes(context), Display(quiet=quiet) as display:
+    with reporting(context, quiet=quiet) as report:
         from unveil.simulate import simulate_call
 
         made = simulate_call(
@@ -600,12 +553,12 @@ def simulate(
             seed=seed,
             threads=threads,
             force=force,
-            progress=partial(display.show, Path(person).name),
+            progress=partial(report.progress, Path(person).name),
         )
-        display.clear()
-        if not quiet:
-            typer.echo(f"{made.call}: {made.n_frames} frames")
-            typer.echo(f"{made.truth}: {made.strong_share:.2%} of the pixels leak strongly")
+        report.result(
+            f"{made.call}: {made.n_frames} frames",
+            f"{made.truth}: {made.strong_share:.2%} of the pixels leak strongly",
+        )
 
 
 @app.command()
@@ -644,7 +597,7 @@ def score(
     A photo tells zoomg's verification and the metrics of background initialisation. The
     truth of a simulated call tells leak score, precision, recall and calibration, too.
     """
-    with _exit_codes(context):
+    with exit_codes(context):
         from unveil.leak_score import room_file, score_truth
         from unveil.score import score_room
 
@@ -654,67 +607,15 @@ def score(
                 raise InvalidParameter(f"{name}: is for photos; leave it out with a truth.npz")
             measured = score_truth(recovery_path, truth_path)
             if as_json:
-                typer.echo(json.dumps(measured.as_dict(), allow_nan=False))
+                print_json(measured.as_dict())
             else:
                 print_truth_score(measured)
             return
         result = score_room(room_file(recovery_path), truth_path, metric, threshold)
         if as_json:
-            typer.echo(json.dumps(result.as_dict(), allow_nan=False))
+            print_json(result.as_dict())
         else:
             print_score(result)
-
-
-@contextmanager
-def _exit_codes(context: typer.Context) -> Iterator[None]:
-    """Turn errors into a line on stderr and an exit code."""
-    try:
-        yield
-    except (typer.Exit, BrokenPipeError):  # Typer deals with a reader that went away
-        raise
-    except KeyboardInterrupt as interrupt:
-        typer.echo("; ".join(["unveil: interrupted", *interrupt.args]), err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    except Exception as error:
-        typer.echo(_told(context, error, explain(error)), err=True)
-        wrong_option = isinstance(error, InvalidParameter)
-        raise typer.Exit(USAGE if wrong_option else FAILED) from error
-
-
-def _told(context: typer.Context, error: Exception, said: str) -> str:
-    """Give the line, or lines with --debug, that report an error."""
-    if context.obj:
-        return "".join(traceback.format_exception(error)).rstrip()
-    if isinstance(error, InvalidParameter):
-        # The library names its parameters, which here are options.
-        name, colon, rest = said.partition(":")
-        options = {p.name: p.opts for p in context.command.params}
-        spelled = next((o for o in options.get(name, ()) if o.startswith("--")), name)
-        said = f"{spelled}{colon}{rest}"
-    if not isinstance(error, (UnveilError, MemoryError, OSError)):
-        said += "; this is a bug in unveil, see where with: unveil --debug " + str(
-            context.command.name
-        )
-    return f"unveil: {said}"
-
-
-def _tell_outcome(context: typer.Context, display: Display, outcome: Outcome) -> None:
-    if outcome.error is not None and outcome.problem is not None:
-        display.say(_told(context, outcome.error, outcome.problem))
-    for note in outcome.notes:
-        display.note(f"unveil: {outcome.name}: {note}")
-
-
-def _unfinished(outcomes: Sequence[Outcome]) -> str:
-    """Say what Ctrl-C left undone."""
-    named = {
-        state: ", ".join(outcome.name for outcome in outcomes if outcome.state == state)
-        for state in ("interrupted", "not started")
-    }
-    said = [f"not finished: {named['interrupted'] or 'nothing'}"]
-    if named["not started"]:
-        said.append(f"not started: {named['not started']}")
-    return "; ".join([*said, "finished results stay"])
 
 
 def _place(text: str) -> tuple[int, int]:

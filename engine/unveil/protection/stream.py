@@ -72,6 +72,14 @@ class Protection:
         return f"{told['output']['name']}: {', '.join(said)}"
 
     @property
+    def unfinished(self) -> str | None:
+        """What Ctrl-C left undone, in one line; None where nothing is."""
+        if not self.interrupted or self.live:
+            return None
+        name, seconds = self.report["output"]["name"], self.report["protected_seconds"]
+        return f"{name} ends at {seconds:.1f} s, the rest is not done"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What else a user should know, one line each."""
         told = self.report
