@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from clips import PROPERTY
 from command import unveil as command
 from command import write_call
+from hypothesis import given
+from hypothesis import strategies as st
 from segmenters import FixedMask
 from sitter import Watcher
 
@@ -19,8 +22,9 @@ import unveil
 from unveil import silhouette
 from unveil.chunk import Chunk, Colour, Layout
 from unveil.colour import ciede2000, to_lab
+from unveil.decision import farend
 from unveil.encode import VideoWriter
-from unveil.engine import Engine, prepare
+from unveil.engine import RGB, Engine, prepare
 from unveil.errors import IncompatibleTable, InvalidParameter
 from unveil.person import Mask, Segmenter
 from unveil.recovery import Recovery
@@ -446,3 +450,48 @@ def test_a_call_without_a_person_is_told(tmp_path: Path) -> None:
     done = command("recover", call, "-o", tmp_path / "out", "--person-every", "4")
     assert done.exit_code == 0
     assert "the person was found in no frame" in done.stderr
+
+
+@PROPERTY
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    reach=st.integers(0, 4),
+)
+def test_scatter_is_that_of_the_neighbourhood(
+    seed: int, height: int, width: int, reach: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    lab = rng.uniform(-50, 100, (height, width, 3)).astype(np.float32)
+    claimed = rng.random((height, width)) < 0.7
+    scatter = farend._scatter(lab, claimed, reach)
+    for y, x in np.ndindex(height, width):
+        around = np.s_[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
+        rooms = lab[around][claimed[around]].astype(float)
+        expected = np.sqrt(((rooms - rooms.mean(0)) ** 2).sum(1).mean()) if len(rooms) else 0.0
+        assert scatter[y, x] == pytest.approx(expected, abs=1e-4)
+
+
+def test_only_an_even_room_that_nobody_covered_is_sure() -> None:
+    """A wall that leaks beside the person is sure, a patchwork and what they covered are not."""
+    height, width, n_frames = 180, 320, 64
+    rng = np.random.default_rng(3)
+    picture = np.full((n_frames, height, width, 3), (40, 60, 160), np.uint8)
+    leak = np.arange(n_frames) % 7 < 3
+    patchwork = rng.integers(0, 256, (60, 80, 3), np.uint8)
+    picture[leak, 20:80, 20:100] = (200, 190, 120)
+    picture[leak, 20:80, 220:300] = patchwork
+    picture[leak, 100:160, 20:100] = (200, 190, 120)
+    layout = Layout(height, width, 0, 0, RGB)
+    person = np.zeros((n_frames, *layout.squares), np.uint8)
+    cell = layout.cell
+    person[:, :, 130 // cell : 200 // cell] = 1
+    person[8:16, 96 // cell :, : 110 // cell] = 1
+    green, blue, red = (np.ascontiguousarray(picture[..., c]) for c in (1, 2, 0))
+    engine = Engine(height, width)
+    engine.update(Chunk((green, blue, red), np.zeros(n_frames), layout, person))
+    confidence = engine.finalise().confidence
+    assert (confidence[28:72, 28:92] > 0.5).mean() > 0.9
+    for covered in (confidence[20:80, 220:300], confidence[104:156, 24:96]):
+        assert 0 < covered.max() <= 0.5

@@ -38,8 +38,22 @@ FAR_DISTANCE: Final = 20.0
 NEVER_COVERED_SHARE: Final = 0.999
 """Share of the surveys from which a pixel counts as never covered by the person."""
 
+SCATTER: Final = 8.0
+"""L*a*b* distance, the root of its mean square, by which the rooms around a sure one scatter at
+most: walls and furniture go on, hair and hands do not."""
+
+SCATTER_SQUARES: Final = 2
+"""Reach of that neighbourhood on each side, in squares of the person's silhouette."""
+
+SURE_AGREEMENT: Final = 0.6
+"""Share of its 24 neighbours that must agree with a sure room."""
+
+MIN_SURE_SHARE: Final = 0.001
+"""Share of the picture that must be sure for any of it to be: a few pixels are so by chance."""
+
 CONFIDENCE_POWER: Final = 2.4
-"""Makes a confidence of 0.5 of a probability of 0.75: half the alpha is a strong claim."""
+"""Spreads the confidence of claims that are not sure below 0.5, so that their shares of right ones
+rise with it."""
 
 CONTRADICTION: Final = 10.0
 """CIEDE2000 from the given picture beyond which what was taken for the background is not."""
@@ -111,10 +125,18 @@ def decide_farend(
     out.run(decide, bands)
     claimed = out.counts.episodes > 0
     outside = seen / max(1, table.n_surveys)
-    likely = _likely_room(
-        neighbour_agreement(room_lab, claimed, bands), out.counts.ciede2000, outside
+    agreement = neighbour_agreement(room_lab, claimed, bands)
+    likely = _likely_room(agreement, out.counts.ciede2000, outside)
+    sure = (
+        (outside >= NEVER_COVERED_SHARE)
+        & (table.evictions == 0)
+        & (agreement >= SURE_AGREEMENT)
+        & (_scatter(room_lab, claimed, SCATTER_SQUARES * table.layout.cell) <= SCATTER)
     )
-    out.claim(likely**CONFIDENCE_POWER, claimed)
+    if np.count_nonzero(sure) < MIN_SURE_SHARE * sure.size:
+        sure[...] = False
+    confidence = np.where(sure, 0.5 + 0.5 * likely, 0.5 * likely**CONFIDENCE_POWER)
+    out.claim(confidence, claimed)
     return match
 
 
@@ -209,3 +231,35 @@ def _likely_room(agreement: Array, distance: Array, outside: Array) -> Array:
     )
     likely: Array = 1.0 / (1.0 + np.exp(-evidence))
     return likely
+
+
+def _scatter(lab: Array, claimed: Array, reach: int) -> Array:
+    """Root mean square distance of the rooms around each pixel from their mean, (h, w).
+
+    Parameters
+    ----------
+    lab
+        (h, w, 3) L*a*b* of the rooms.
+    claimed
+        (h, w) bool, where there is one.
+    reach
+        The neighbourhood has `2 * reach + 1` pixels on each side.
+    """
+    here = claimed.astype(np.float64)
+    n = np.maximum(1, _sum_around(here, reach))
+    square = _sum_around(here * (lab.astype(np.float64) ** 2).sum(-1), reach) / n
+    for channel in range(3):
+        square -= (_sum_around(here * lab[..., channel], reach) / n) ** 2
+    scatter: Array = np.sqrt(np.maximum(0, square))
+    return scatter
+
+
+def _sum_around(values: Array, reach: int) -> Array:
+    """Sum a square around each value, (h, w), as far as it lies within the picture."""
+    for axis in (0, 1):
+        length = values.shape[axis]
+        places = np.arange(length)
+        sums = np.insert(np.cumsum(values, axis), 0, 0, axis)
+        after = sums.take(np.minimum(places + reach + 1, length), axis)
+        values = after - sums.take(np.maximum(places - reach, 0), axis)
+    return values
