@@ -203,7 +203,7 @@ def recover_each(
         recoveries.append(current.finalise(use_background=not recoveries))
     listed = [
         {
-            "folder": None if n == 0 else f"background-{n + 1}",
+            "folder": f"background-{n + 1}" if 0 < n < len(recoveries) else None,
             "frames": lengths[background],
             "stretches": [
                 [stretch.first, stretch.end - 1]
@@ -222,7 +222,7 @@ def recover_each(
             "or a shared screen, counts as another one"
         )
     if dropped:
-        warnings.append(f"{dropped} frames show none of the backgrounds and were left out")
+        warnings.append(f"frames left out, for they show none of the backgrounds: {dropped}")
     report = {
         **longest.report,
         "backgrounds": listed,

@@ -551,7 +551,7 @@ def recover(
                 report_frame,
             )
         if each is not None and each.report["background"] != "moves":
-            recovery = each
+            recovery, n_used = each, each.report["backgrounds"][0]["frames"]
         elif moves:
             recovery = recover_moving(recovery, recording, layout, parameters, report_frame)
     elif len(stretches) > 1:
@@ -568,15 +568,18 @@ def recover(
     if match is not None:
         named = None if isinstance(background, np.ndarray) else str(background)
         match = {"picture": named, **match}
-    report = {
-        **recovery.report,
-        "background_match": match,
+    source = {
         "input": video.properties.as_dict(),
         "selection": {
             "start_seconds": start_seconds,
             "end_seconds": end_seconds,
             "stride": stride,
         },
+    }
+    report = {
+        **recovery.report,
+        **source,
+        "background_match": match,
         "frames_read": tally.frames_read,
         "frames_used": n_used,
         "frames_damaged": tally.frames_damaged,
@@ -587,7 +590,8 @@ def recover(
         "threads": parameters.n_threads,
         "seconds": seconds,
     }
-    return replace(recovery, report=report)
+    others = tuple(replace(other, report={**other.report, **source}) for other in recovery.others)
+    return replace(recovery, report=report, others=others)
 
 
 def prepare(
