@@ -153,6 +153,9 @@ def test_a_pan_forgets_what_its_ring_has_no_room_for() -> None:
     assert not prediction.shown(0)[1].any()
 
 
-def test_a_long_loop_is_refused() -> None:
-    with pytest.raises(ValueError, match="loop"):
-        Prediction(Layout(8, 8), Loop(MAX_PHASES + 1), 1000)
+def test_a_long_loop_shares_its_pictures() -> None:
+    period = 2 * MAX_PHASES - 1
+    prediction = Prediction(Layout(8, 8), Loop(period), 1000)
+    assert len(prediction.pictures) == MAX_PHASES
+    places = [prediction.place(frame)[0] for frame in range(2 * period)]
+    assert places == [frame % period // 2 for frame in range(2 * period)]

@@ -26,8 +26,8 @@ from unveil.recovery import Recovery
 from unveil.trajectory import PREFIX_FRAMES, Loop, MotionSurvey, Pan
 from unveil_kernels import lines
 
-MAX_PHASES: Final = 100
-"""Pictures of a loop that are kept, 4 bytes a pixel each."""
+MAX_PHASES: Final = 64
+"""Pictures of a loop that are kept, 4 bytes a pixel each; in a longer one neighbours share one."""
 
 MAX_WORLD: Final = 4
 """Length of the picture that pans, in frame lengths, which is kept at most."""
@@ -69,11 +69,6 @@ class Prediction:
         What was found.
     n_frames
         About how many frames there are: a pan's picture need not be longer.
-
-    Raises
-    ------
-    ValueError
-        The loop has more than `MAX_PHASES` pictures.
     """
 
     def __init__(self, layout: Layout, motion: Pan | Loop, n_frames: int) -> None:
@@ -82,9 +77,9 @@ class Prediction:
         self._layout = layout
         n_pictures = 1
         if isinstance(motion, Loop):
-            if motion.frames > MAX_PHASES:
-                raise ValueError(f"a loop of {motion.frames} pictures, more than {MAX_PHASES}")
-            n_pictures = motion.frames
+            # Frames that follow each other differ little.
+            self._share = -(-motion.frames // MAX_PHASES)
+            n_pictures = -(-motion.frames // self._share)
         else:
             travel = int(np.ceil(abs(motion.pixels_per_frame) * n_frames)) + 1
             if motion.axis == "horizontal":
@@ -104,7 +99,7 @@ class Prediction:
         they hold are forgotten.
         """
         if isinstance(self.motion, Loop):
-            return frame % self.motion.frames, 0, 0
+            return frame % self.motion.frames // self._share, 0, 0
         down, right = self.motion.offset(frame)
         horizontal = self.motion.axis == "horizontal"
         length = self._layout.width if horizontal else self._layout.height
@@ -269,15 +264,14 @@ def recover_moving(
 
     Returns
     -------
-    The recovery, as it was but for a warning where the motion is neither a pan nor a loop
-    that can be kept.
+    The recovery, as it was where the motion is neither a pan nor a loop.
     """
     bands = Bands(parameters.n_threads)
     survey = MotionSurvey()
     for _, chunk in recording.chunks(PREFIX_FRAMES):
         survey.add(chunk)
     motion = survey.motion()
-    if motion is None or (isinstance(motion, Loop) and motion.frames > MAX_PHASES):
+    if motion is None:
         return recovery
     prediction = Prediction(layout, motion, survey.n_frames)
     for first, chunk in recording.chunks(PREFIX_FRAMES):
