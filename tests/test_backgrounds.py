@@ -127,6 +127,11 @@ def test_one_background_is_not_several() -> None:
     assert len(told([noise(1)] * 30).stretches) == 1
 
 
+def test_a_picture_that_moves_is_not_several() -> None:
+    patches = np.kron(noise(1)[::8, ::8], np.ones((8, 8, 1), np.uint8))
+    assert told([np.roll(patches, n, 1) for n in range(100)]).stretches == ()
+
+
 def test_what_never_stands_still_is_not_told_apart() -> None:
     assert told([noise(n) for n in range(60)]).stretches == ()
     many = [noise(n // CONFIRMED_FRAMES) for n in range(2 * MAX_BACKGROUNDS * CONFIRMED_FRAMES)]

@@ -90,6 +90,8 @@ class Backgrounds:
         self._current = NONE
         self._candidate: _Picture | None = None
         self._candidate_first = 0
+        self._before: _Picture | None = None
+        self._moves = False
         self._runs: list[Stretch] = []
 
     def add(self, chunk: Chunk) -> None:
@@ -110,16 +112,20 @@ class Backgrounds:
         if not self._pictures:
             self._pictures.append(_Picture(levels.copy(), outside.copy()))
             self._current = 0
+        before, self._before = self._before, _Picture(levels, outside)
         order = [self._current, *(k for k in range(len(self._pictures)) if k != self._current)]
         for k in order:
             shown = self._pictures[k].shown_by(levels, outside)
             if shown or (shown is None and k == self._current):
                 self._pictures[k].complete(levels, outside)
+                if k != self._current:
+                    self._changed(before, levels, outside)
                 self._current = k
                 self._candidate = None
                 self._append(k, frame)
                 return
         self._append(NONE, frame)
+        self._changed(before, levels, outside)
         candidate = self._candidate
         if candidate is None or not candidate.shown_by(levels, outside):
             self._candidate = _Picture(levels.copy(), outside.copy())
@@ -129,6 +135,13 @@ class Backgrounds:
         full = len(self._pictures) == MAX_BACKGROUNDS
         if frame + 1 - self._candidate_first >= CONFIRMED_FRAMES and not full:
             self._confirm(candidate, frame + 1)
+
+    def _changed(
+        self, before: _Picture | None, levels: npt.NDArray[np.int16], outside: Mask
+    ) -> None:
+        """Tell an exchange, at which the frame before is another, from a motion."""
+        if self._candidate is None and before is not None and before.shown_by(levels, outside):
+            self._moves = True
 
     def _append(self, background: int, frame: int) -> None:
         last = self._runs[-1] if self._runs else None
@@ -151,9 +164,13 @@ class Backgrounds:
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
-        """All frames in their order; none where the backgrounds cannot be told apart."""
+        """All frames in their order; none where the backgrounds cannot be told apart.
+
+        That is so where a frame fits no background, or another one, but is like the frame before:
+        a background that moves, or fades into the next.
+        """
         explained = sum(run.end - run.first for run in self._runs if run.background != NONE)
-        if not self.n_frames or explained < EXPLAINED_SHARE * self.n_frames:
+        if self._moves or explained < EXPLAINED_SHARE * self.n_frames:
             return ()
         return tuple(self._runs)
 
