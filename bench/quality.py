@@ -57,7 +57,7 @@ class KnownCall:
 
 def simulated(names: list[str] | None = None, *, small: bool = False) -> list[KnownCall]:
     """Make and list the simulated calls."""
-    folders = {name: made(name, small=small) for name in names or RECIPES}
+    folders = {name: made(name, small=small) for name in (RECIPES if names is None else names)}
     return [
         # A small call's pictures must not take the place of the whole one's.
         KnownCall(f"{name}-small" if small else name, folder / "call.mp4", folder / "truth.npz")

@@ -36,9 +36,9 @@ FAR_LEVELS: Final = 12
 """Levels beyond which a sample is not the predicted background."""
 
 
-MOST_CONFIDENT: Final = 0.5
-"""Confidence of a claim with which all neighbours agree: behind a moving background no more than
-half of the claims were right on calls of known truth."""
+MOST_CONFIDENT: Final = 0.49
+"""Confidence of a claim with which all neighbours agree, less than a strong one: behind a moving
+background about half of the claims, at best, were right on calls of known truth."""
 
 
 @dataclass(frozen=True, slots=True)
