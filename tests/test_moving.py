@@ -16,6 +16,7 @@ from unveil.bands import Bands
 from unveil.chunk import Chunk, Layout
 from unveil.encode import VideoWriter
 from unveil.finalise import MOVING
+from unveil.inputs import source_of
 from unveil.moving import MAX_PHASES, Prediction, Trust, meeting_points
 from unveil.trajectory import Loop, Pan
 from unveil_kernels.lines import TERMS
@@ -103,6 +104,12 @@ def test_threads_change_nothing(tmp_path: Path) -> None:
     one, two = (recover(call, threads=threads) for threads in (1, 2))
     assert np.array_equal(one.room, two.room)
     assert np.array_equal(one.background, two.background)
+
+
+def test_a_file_that_was_resolved_ahead_is_read_again(tmp_path: Path) -> None:
+    """As the command line does."""
+    call = written(tmp_path / "call.mp4", looping)
+    assert recover(source_of(call)).report["background"] == "loops"
 
 
 def test_an_unpredictable_background_is_told(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from unveil.compilation import telling_of_compilation
 from unveil.decode import open_video
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
 from unveil.finalise import finalise
+from unveil.inputs import Source, source_of
 from unveil.parameters import CHUNK_FRAMES, Method, Metric, Parameters, Person
 from unveil.progress import Progress, ProgressCallback
 from unveil.recovery import Recovery
@@ -30,7 +31,6 @@ from unveil.table import TABLES, ColourTable, OutsideTable
 
 if TYPE_CHECKING:
     from unveil.container import VideoProperties
-    from unveil.inputs import Source
     from unveil.pixel_format import PlaneReader
     from unveil.silhouette import Silhouette
 
@@ -637,7 +637,8 @@ def _silent(progress: Progress) -> None:
 
 def _is_file(path: str | os.PathLike[str] | Source) -> bool:
     """Whether it can be read again from its beginning."""
-    return isinstance(path, str | os.PathLike) and Path(path).is_file()
+    file = (path if isinstance(path, Source) else source_of(path)).path
+    return file is not None and file.is_file()
 
 
 def _longer(one: Engine | None, other: Engine | None) -> Engine | None:
