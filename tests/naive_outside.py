@@ -10,7 +10,12 @@ from dataclasses import dataclass, replace
 
 from naive import U16_MAX, Colour, Likeness, Slot, Slots, followed
 
-from unveil_kernels.count import EPISODE_GAP, OUTSIDE_SURVEY_EVERY
+from unveil_kernels.count import (
+    EPISODE_GAP,
+    OUTSIDE_STILLNESS,
+    OUTSIDE_SURVEY_EVERY,
+    SEARCHED_COUNT,
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,10 @@ class OutsideSlots(Slots):
         self.deposit(sample)
 
 
+def is_still(before: Colour, colour: Colour) -> bool:
+    return max(abs(p - q) for p, q in zip(before, colour, strict=True)) <= OUTSIDE_STILLNESS
+
+
 def difference(a: Colour, b: Colour) -> int:
     return sum(abs(p - q) for p, q in zip(a, b, strict=True))
 
@@ -64,21 +73,26 @@ class OutsidePixel:
         self.leader = Candidate()
         self.challenger = Candidate()
         self.outside_surveys = 0
+        self.leader_stills = 0
+        self.before: Colour | None = None
 
-    def see(self, frame: int, colour: Colour, *, inside: bool) -> None:
+    def see(self, frame: int, colour: Colour, *, inside: bool, searched: bool) -> None:
         """Count the sample of a frame."""
+        before, self.before = self.before, colour
         if inside:
             return
         if frame % OUTSIDE_SURVEY_EVERY == 0:
             self.outside_surveys = min(self.outside_surveys + 1, U16_MAX)
-            self.survey(colour, frame)
+            self.survey(colour, frame, still=before is None or is_still(before, colour))
         if self.likeness.distance(colour, self.leader.colour) > self.far:
-            self.slots.deposit_beside(self.leader.colour, Slot(colour, 1, 1, frame, frame))
+            n = SEARCHED_COUNT if searched else 1
+            self.slots.deposit_beside(self.leader.colour, Slot(colour, 1, n, frame, frame))
 
-    def survey(self, colour: Colour, frame: int) -> None:
+    def survey(self, colour: Colour, frame: int, *, still: bool) -> None:
         """Vote for a colour."""
         if self.likeness.same(colour, self.leader.colour):
             self.leader = self.leader.voted(colour)
+            self.leader_stills = min(self.leader_stills + still, U16_MAX)
         elif self.challenger.votes == 0:
             self.challenger = Candidate(colour, 1)
         elif self.likeness.same(colour, self.challenger.colour):
@@ -87,6 +101,7 @@ class OutsidePixel:
             self.challenger = replace(self.challenger, votes=self.challenger.votes - 1)
         if self.challenger.votes > self.leader.votes:
             self.leader, self.challenger = self.challenger, self.leader
+            self.leader_stills = 0
             self.slots.take_out(self.leader.colour)
             self.resign(self.challenger, frame)
 
@@ -113,6 +128,17 @@ class OutsidePixel:
         groups.sort(key=lambda group: group[0].rank)
         groups += [(Candidate(), []), (Candidate(), [])]
         (leader, members), (challenger, _), *_ = groups
+        self.leader_stills = min(
+            sum(
+                stills
+                for candidate, stills in (
+                    (old, self.leader_stills),
+                    (its, later.leader_stills),
+                )
+                if any(candidate is member for member in members)
+            ),
+            U16_MAX,
+        )
         self.leader = replace(leader, votes=min(leader.votes, U16_MAX))
         self.challenger = replace(challenger, votes=min(challenger.votes, U16_MAX))
         for slot in later.slots.used:
@@ -126,3 +152,4 @@ class OutsidePixel:
         self.slots.take_out(leader.colour)
         self.slots.evictions = min(self.slots.evictions + later.slots.evictions, U16_MAX)
         self.outside_surveys = min(self.outside_surveys + later.outside_surveys, U16_MAX)
+        self.before = later.before

@@ -21,7 +21,7 @@ from unveil.chunk import Chunk, Colour, Layout
 from unveil.errors import IncompatibleTable
 from unveil.parameters import Parameters
 from unveil.table import ColourTable, OutsideTable
-from unveil_kernels.count import OUTSIDE_SURVEY_EVERY
+from unveil_kernels.count import OUTSIDE_SURVEY_EVERY, SEARCHED_COUNT
 
 pytestmark = pytest.mark.kernels
 
@@ -60,6 +60,11 @@ class Call:
         return squares
 
     @property
+    def searched(self) -> Array:
+        """Frames in which the person was searched."""
+        return np.random.default_rng((self.clip.seed, 2)).random(self.clip.n_frames) < 0.4
+
+    @property
     def table(self) -> OutsideTable:
         """An empty table for it."""
         clip = self.clip
@@ -67,9 +72,10 @@ class Call:
 
     def chunks(self, seed: int | None = None) -> Iterator[Chunk]:
         """Cut it into chunks of random lengths, or into one."""
-        start, person = 0, self.person
+        start, person, searched = 0, self.person, self.searched
         for chunk in chunks(self.clip.planes, self.clip.layout, seed):
-            yield replace(chunk, person=person[start : start + len(chunk)])
+            part = slice(start, start + len(chunk))
+            yield replace(chunk, person=person[part], searched=searched[part])
             start += len(chunk)
 
     def counted(self, seed: int | None = None) -> OutsideTable:
@@ -103,8 +109,10 @@ def see(pixels: dict[naive.Place, OutsidePixel], call: Call, numbers: range | li
         shifts = layout.chroma_shift_y, layout.chroma_shift_x
         colours = naive.samples_of(planes, *shifts, (y, x))
         inside = person[:, y // layout.cell, x // layout.cell]
-        for number, colour, covered in zip(numbers, colours, inside, strict=True):
-            pixel.see(number, colour, inside=bool(covered))
+        for number, colour, covered, searched in zip(
+            numbers, colours, inside, call.searched, strict=True
+        ):
+            pixel.see(number, colour, inside=bool(covered), searched=bool(searched))
 
 
 calls = st.builds(Call, clips(), st.sampled_from([0.0, 0.3, 0.7, 1.0]))
@@ -118,6 +126,7 @@ def assert_equal(table: OutsideTable, pixels: dict[naive.Place, OutsidePixel]) -
     wanted = list(pixels.values())
     assert colours_of(table.leader) == [p.leader.colour for p in wanted]
     assert table.leader_surveys.ravel().tolist() == [p.leader.votes for p in wanted]
+    assert table.leader_stills.ravel().tolist() == [p.leader_stills for p in wanted]
     assert table.challenger_votes.ravel().tolist() == [p.challenger.votes for p in wanted]
     challengers = zip(colours_of(table.challenger), wanted, strict=True)
     assert all(c == p.challenger.colour for c, p in challengers if p.challenger.votes)
@@ -218,7 +227,9 @@ def test_what_is_counted_adds_up(call: Call) -> None:
     surveyed = surveyed[: call.clip.layout.height, : call.clip.layout.width]
     assert np.array_equal(table.outside_surveys, surveyed)
     # A leader that resigned is counted with its surveys, which were not counted before.
-    assert (table.slots["count"].sum(-1, dtype=np.int64) <= outside).all()
+    counted = table.slots["count"].sum(-1, dtype=np.int64)
+    assert (counted <= SEARCHED_COUNT * outside).all()
+    assert (table.leader_stills <= table.leader_surveys).all()
     assert (table.leader_surveys <= table.outside_surveys).all()
     assert table.n_surveys == -(-call.clip.n_frames // OUTSIDE_SURVEY_EVERY)
 
@@ -227,15 +238,21 @@ ONE_PIXEL = Clip(Layout(1, 1), 1, slots=4, bits=8, tolerance=0, n_colours=1, sta
 
 
 def one_pixel(
-    levels: list[int], inside: list[int] | None = None, clip: Clip = ONE_PIXEL, seed: int = 3
+    levels: list[int],
+    inside: list[int] | None = None,
+    clip: Clip = ONE_PIXEL,
+    seed: int = 3,
+    searched: list[int] | None = None,
 ) -> OutsideTable:
     """Count a pixel of one row and column, whose three channels are equal."""
+    frames = np.isin(np.arange(len(levels)), searched or [])
     table = Call(clip, 0.0).table
     planes: Any = tuple(np.array(levels, np.uint8).reshape(-1, 1, 1) for _ in range(3))
     person = np.array(inside or [0] * len(levels), np.uint8).reshape(-1, 1, 1)
     for chunk in chunks(planes, clip.layout, seed):
         start = table.n_frames
-        table.update(replace(chunk, person=person[start : start + len(chunk)]), BANDS)
+        part = slice(start, start + len(chunk))
+        table.update(replace(chunk, person=person[part], searched=frames[part]), BANDS)
     return table
 
 
@@ -275,6 +292,22 @@ def test_the_colour_seen_once_longest_ago_makes_room() -> None:
     table = one_pixel([10] * 20 + [90, 50, 50, 60, 10, 10] + [70])
     assert sorted(levels_of(table)) == [50, 60, 70], "90 was seen once and is the oldest"
     assert table.evictions[0, 0] == 1
+
+
+def test_a_sample_of_a_searched_frame_counts_twice() -> None:
+    """So it need not come again, and does not make room as one seen once does."""
+    table = one_pixel([10] * 20 + [90, 50, 60, 60, 10, 10, 70], searched=[20])
+    assert sorted(levels_of(table)) == [60, 70, 90], "50 was seen once"
+    counts = {slot.colour[0]: slot.count for slot in naive.read_slots(table.slots)[0]}
+    assert counts[90] == 2
+
+
+def test_what_stands_still_is_told() -> None:
+    every = OUTSIDE_SURVEY_EVERY
+    table = one_pixel([100] + [97, 100] * (2 * every))
+    assert (table.leader_surveys[0, 0], table.leader_stills[0, 0]) == (5, 0)
+    table = one_pixel([100] + [101, 100] * (2 * every))
+    assert (table.leader_surveys[0, 0], table.leader_stills[0, 0]) == (5, 4), "a codec leaves that"
 
 
 def test_else_the_colour_nearest_to_the_leader_makes_room() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -254,8 +254,10 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         VideoFrame.from_ndarray(behind, "rgb24").reformat(format="yuv444p") for _ in range(40)
     )
     monkeypatch.setattr(
-        "unveil.silhouette.Silhouette.of",
-        lambda _self, chunk, _first: np.zeros((len(chunk), *chunk.layout.squares), np.uint8),
+        "unveil.silhouette.Silhouette.marked",
+        lambda _self, chunk, _first: replace(
+            chunk, person=np.zeros((len(chunk), *chunk.layout.squares), np.uint8)
+        ),
     )
     return write_video(tmp_path / "call.mp4", frames)
 

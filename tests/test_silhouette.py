@@ -48,14 +48,20 @@ def watched(
 
 
 def slowly_grown(person: Array) -> Array:
-    """Mark what has a square of the person at most one step away, slantwise, too."""
+    """Mark what has a square of the person at most one step up, down or to a side away."""
     height, width = person.shape
     found = np.zeros(person.shape, np.uint8)
     for y, x in np.argwhere(person):
-        for v in range(max(0, y - 1), min(height, y + 2)):
-            for u in range(max(0, x - 1), min(width, x + 2)):
+        for v, u in ((y, x), (y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
+            if 0 <= v < height and 0 <= u < width:
                 found[v, u] = 1
     return found
+
+
+def squares_of(found: Silhouette, chunk: Chunk, first_frame: int) -> Array:
+    person = found.marked(chunk, first_frame).person
+    assert person is not None
+    return person
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -65,7 +71,7 @@ def test_the_squares_next_to_the_person_are_the_persons(
     probability = np.random.default_rng(seed).random((16, 24), np.float32) ** 4
     mask = seated_at(probability)
     found, _ = watched(monkeypatch, Watcher(lambda number: mask))
-    squares = found.of(chunk_of(1), 0)
+    squares = squares_of(found, chunk_of(1), 0)
     assert squares.shape == (1, *LAYOUT.squares) == (1, HEIGHT, WIDTH)
     assert squares.dtype == np.uint8
     assert np.array_equal(squares[0], slowly_grown(mask.at(HEIGHT, WIDTH) >= 0.5))
@@ -79,7 +85,10 @@ def test_the_frames_between_two_searches_keep_the_last_ones_person(
         probability[:, 5 * number : 5 * number + 3] = 1
     watcher = Watcher(lambda number: seated_at(columns[number]))
     found, searches = watched(monkeypatch, watcher, every=3)
-    squares = found.of(chunk_of(10), 0)
+    marked = found.marked(chunk_of(10), 0)
+    assert marked.searched is not None
+    assert np.flatnonzero(marked.searched).tolist() == [0, 3, 6, 9]
+    squares: Any = marked.person
     alone = [slowly_grown(seated_at(each).at(HEIGHT, WIDTH) >= 0.5) for each in columns]
     for number in range(10):
         assert np.array_equal(squares[number], alone[number // 3]), number
@@ -95,7 +104,7 @@ def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch, every: int) -> No
         watcher = Watcher(lambda number: seated_at(masks[number]))
         found, _ = watched(monkeypatch, watcher, every)
         cut = range(0, 23, length)
-        parts = [found.of(chunk_of(min(length, 23 - start)), start) for start in cut]
+        parts = [squares_of(found, chunk_of(min(length, 23 - start)), start) for start in cut]
         squares.append(np.concatenate(parts).tobytes())
         assert watcher.n_asked == -(-23 // every)
     assert len(set(squares)) == 1
@@ -106,7 +115,9 @@ def test_the_very_first_frame_is_searched_whatever_its_number(
 ) -> None:
     watcher = Watcher()
     found, searches = watched(monkeypatch, watcher, every=4)
-    found.of(chunk_of(6), 7)  # 7, 8 and 12
+    marked = found.marked(chunk_of(6), 7)
+    assert marked.searched is not None
+    assert np.flatnonzero(marked.searched).tolist() == [0, 1, 5]  # 7, 8 and 12
     assert searches.tolist() == [3, 0]
 
 
@@ -119,7 +130,7 @@ def test_where_nobody_is_found_all_is_the_persons(
     found, searches = watched(
         monkeypatch, Watcher(lambda number: seated() if number == 1 else empty)
     )
-    squares = found.of(chunk_of(3), 0)
+    squares = squares_of(found, chunk_of(3), 0)
     assert squares.all((1, 2)).tolist() == [True, False, True]
     assert searches.tolist() == [3, 2]
 
@@ -138,7 +149,7 @@ def test_the_network_gets_the_frames_own_planes(monkeypatch: pytest.MonkeyPatch)
     for number in range(5):
         for channel, plane in enumerate(chunk.planes):
             plane[number] = 10 * channel + number
-    found.of(chunk, 0)
+    found.marked(chunk, 0)
     assert seen == [(number, 10 + number, 20 + number) for number in (0, 2, 4)]
 
 
@@ -164,7 +175,7 @@ def test_an_astronaut_is_inside_her_squares(height: int, width: int) -> None:
     planes = tuple(np.ascontiguousarray(plane)[None] for plane in (green, blue, red))
     searches = np.zeros(2, np.int64)
     found = Silhouette("lite", every=2, threads=1, searches=searches)
-    (squares,) = found.of(Chunk(planes, np.zeros(1), layout), 0)
+    (squares,) = squares_of(found, Chunk(planes, np.zeros(1), layout), 0)
     assert searches.tolist() == [1, 0]
     by_pixel = squares.repeat(layout.cell, 0).repeat(layout.cell, 1)[:height, :width]
     mask = Segmenter("lite", threads=1).mask(np.asarray(room)).at(height, width)

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from unveil.arrays import F64, U8
+from unveil.arrays import F64, U8, Bool
 
 Planes: TypeAlias = tuple[U8, U8, U8]
 Matrix: TypeAlias = Literal["rgb", "bt601", "bt709", "fcc", "smpte240m", "bt2020"]
@@ -84,13 +84,15 @@ class Chunk:
 
     `person`, where it is known, tells where the caller is: uint8 of shape
     (n, *layout.squares), 1 for squares of `layout.cell` by `layout.cell` pixels that show the
-    person, else 0.
+    person, else 0. `searched`, bool of shape (n,), then says in which frames that was told from the
+    frame itself, and not from an earlier one; None: in all.
     """
 
     planes: Planes
     pts_seconds: F64
     layout: Layout
     person: U8 | None = None
+    searched: Bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse planes that do not fit the layout: a kernel would read past their end."""
@@ -106,6 +108,10 @@ class Chunk:
             raise ValueError(f"person of shape {person.shape} does not fit {self.layout}")
         if person is not None and person.dtype != np.uint8:
             raise ValueError(f"person of type {person.dtype}: expected uint8")
+        if self.searched is not None and self.searched.shape != (n_frames,):
+            raise ValueError(
+                f"searched of shape {self.searched.shape} does not fit {n_frames} frames"
+            )
 
     def __len__(self) -> int:
         """Count the frames."""

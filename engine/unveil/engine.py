@@ -83,7 +83,7 @@ class Engine:
         bits: int = 8,
         tolerance: int = 6,
         person: Person = "lite",
-        person_every: int = 4,
+        person_every: int = 3,
         threads: int | None = None,
         chunk_frames: int = CHUNK_FRAMES,
         background: Background | None = None,
@@ -233,13 +233,13 @@ class Engine:
         if self._table is None:
             self._table = self._create(chunk.layout)
         if isinstance(self._table, OutsideTable) and chunk.person is None:
-            chunk = replace(chunk, person=self._find_person(chunk, self._table))
+            chunk = self._find_person(chunk, self._table)
         if chunk.person is not None:
             self._backgrounds.add(chunk)
         self._table.update(chunk, self._bands)
 
-    def _find_person(self, chunk: Chunk, table: OutsideTable) -> npt.NDArray[np.uint8]:
-        """Mark the person in a chunk, as `Chunk.person`."""
+    def _find_person(self, chunk: Chunk, table: OutsideTable) -> Chunk:
+        """Mark the person in a chunk."""
         if chunk.layout != table.layout:
             raise IncompatibleTable(f"a chunk of {chunk.layout} does not fit {table.layout}")
         if self._silhouette is None:
@@ -253,7 +253,7 @@ class Engine:
                 threads=chosen.n_threads,
                 searches=table.searches,
             )
-        return self._silhouette.of(chunk, table.n_frames)
+        return self._silhouette.marked(chunk, table.n_frames)
 
     def _create(self, layout: Layout) -> ColourTable:
         chosen = self.parameters
@@ -387,7 +387,7 @@ def recover(
     bits: int = 8,
     tolerance: int = 6,
     person: Person = "lite",
-    person_every: int = 4,
+    person_every: int = 3,
     threads: int | None = None,
     chunk_frames: int = CHUNK_FRAMES,
     start_seconds: float | None = None,

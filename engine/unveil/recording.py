@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +53,7 @@ class Recording:
             for chunk in video.chunks():
                 if chunk.layout != self._layout:
                     return
-                yield first, replace(chunk, person=silhouette.of(chunk, first))
+                yield first, silhouette.marked(chunk, first)
                 first += len(chunk)
                 if n_frames is not None and first >= n_frames:
                     return

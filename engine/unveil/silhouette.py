@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -18,9 +19,9 @@ PERSON_FROM: Final = 0.5
 class Silhouette:
     """Finds the person in every `every`-th frame of one video; the others keep the last one's.
 
-    The squares next to the person belong to the person, too: no network finds an edge to the
-    pixel. A frame in which nobody is found belongs to the person as a whole: a caller who was not
-    recognised must not be taken for the room.
+    The squares beside the person's belong to the person, too: no network finds an edge to the
+    pixel. A frame in which nobody is found belongs to the person as a whole: a caller who was
+    not recognised must not be taken for the room.
 
     Not thread-safe: use one per thread. It follows the person from frame to frame, so another
     one that takes over in the middle of a video may see the edge a little differently.
@@ -55,23 +56,21 @@ class Silhouette:
         self._searches = searches
         self._last: U8 | None = None
 
-    def of(self, chunk: Chunk, first_frame: int) -> U8:
-        """Mark the person in a chunk that begins with frame number `first_frame`.
+    def marked(self, chunk: Chunk, first_frame: int) -> Chunk:
+        """Return a chunk that begins with frame number `first_frame` with the person in it.
 
         Chunks are given in their order and are of one layout. Searched are the frames whose
         numbers are multiples of `every`, and the very first one given.
-
-        Returns
-        -------
-        uint8 array as `Chunk.person`.
         """
         squares = np.empty((len(chunk), *chunk.layout.squares), np.uint8)
+        searched = np.arange(first_frame, first_frame + len(chunk)) % self._every == 0
         luma, cb, cr = chunk.planes
         for i in range(len(chunk)):
-            if self._last is None or (first_frame + i) % self._every == 0:
+            if self._last is None or searched[i]:
+                searched[i] = True
                 self._last = self._search((luma[i], cb[i], cr[i]), chunk.layout)
             squares[i] = self._last
-        return squares
+        return replace(chunk, person=squares, searched=searched)
 
     def _search(self, planes: Planes, layout: Layout) -> U8:
         mask = self._segmenter.mask_planes(planes, layout)
@@ -82,8 +81,7 @@ class Silhouette:
 
 
 def _with_neighbours(person: Bool) -> U8:
-    """Add the eight squares around each of the person's."""
-    grown = np.pad(person, 1)
-    grown[1:-1] |= grown[:-2] | grown[2:]
-    grown[:, 1:-1] |= grown[:, :-2] | grown[:, 2:]
-    return grown[1:-1, 1:-1].astype(np.uint8)
+    """Add the squares above, below and beside each of the person's."""
+    wide = np.pad(person, 1)
+    grown = person | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
+    return grown.astype(np.uint8)

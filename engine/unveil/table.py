@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from unveil._version import __version__
 from unveil.bands import Bands
-from unveil.chunk import Chunk, Colour, Layout
+from unveil.chunk import Chunk, Colour, Layout, Planes
 from unveil.errors import IncompatibleTable, MissingInput
 from unveil.outputs import replacing
 from unveil.times import TimeIndex
@@ -296,6 +296,10 @@ class SurveyingTable(ColourTable):
         shape = (layout.height, layout.width)
         self.leader, self.challenger = (np.zeros((3, *shape), np.uint8) for _ in range(2))
         self.leader_surveys, self.challenger_votes = (np.zeros(shape, np.uint16) for _ in range(2))
+        # The last frame.
+        self.tail0, self.tail1, self.tail2 = layout.empty(1)
+        for tail in self._tails:
+            tail[...] = 0
         # Frames surveyed.
         self.surveyed = np.zeros(1, np.int64)
 
@@ -313,6 +317,10 @@ class SurveyingTable(ColourTable):
         """Frames surveyed."""
         return int(self.surveyed[0])
 
+    @property
+    def _tails(self) -> Planes:
+        return self.tail0, self.tail1, self.tail2
+
     @staticmethod
     @abstractmethod
     def _is_surveyed(frames: Array) -> Array:
@@ -321,6 +329,8 @@ class SurveyingTable(ColourTable):
     def _remember(self, chunk: Chunk) -> None:
         frames = np.arange(self.n_frames, self.n_frames + len(chunk))
         self.surveyed += np.count_nonzero(self._is_surveyed(frames))
+        for tail, plane in zip(self._tails, chunk.planes, strict=True):
+            tail[...] = plane[-1:]
 
     def _merge(self, later: Self, first_row: int, last_row: int) -> None:
         self.merge_kernel(
@@ -336,6 +346,8 @@ class SurveyingTable(ColourTable):
 
     def _remember_merged(self, later: Self) -> None:
         self.surveyed += later.surveyed
+        for tail, its in zip(self._tails, later._tails, strict=True):
+            tail[...] = its
 
 
 class TransitionTable(SurveyingTable):
@@ -357,9 +369,6 @@ class TransitionTable(SurveyingTable):
         shape = (layout.height, layout.width)
         self.leader_returns = np.zeros(shape, np.uint16)
         self.history = np.full(shape, count.UNCHANGED, np.uint8)
-        self.tail0, self.tail1, self.tail2 = layout.empty(1)
-        for tail in (self.tail0, self.tail1, self.tail2):
-            tail[...] = 0
 
     @staticmethod
     def _is_surveyed(frames: Array) -> Array:
@@ -383,23 +392,10 @@ class TransitionTable(SurveyingTable):
             self.challenger,
             self.challenger_votes,
             self.history,
-            self.tail0,
-            self.tail1,
-            self.tail2,
+            *self._tails,
             self.slots,
             self.evictions,
         )
-
-    def _remember(self, chunk: Chunk) -> None:
-        super()._remember(chunk)
-        for tail, plane in zip((self.tail0, self.tail1, self.tail2), chunk.planes, strict=True):
-            tail[...] = plane[-1:]
-
-    def _remember_merged(self, later: Self) -> None:
-        super()._remember_merged(later)
-        self.tail0[...] = later.tail0
-        self.tail1[...] = later.tail1
-        self.tail2[...] = later.tail2
 
 
 class OutsideTable(SurveyingTable):
@@ -410,16 +406,18 @@ class OutsideTable(SurveyingTable):
     """
 
     method = "farend"
+    slot = count.OUTSIDE_SLOT
     by_pixel = (
-        *("leader", "leader_surveys", "challenger", "challenger_votes", "outside_surveys"),
-        *("slots", "evictions"),
+        *("leader", "leader_surveys", "leader_stills", "challenger", "challenger_votes"),
+        *("outside_surveys", "slots", "evictions"),
     )
-    names = (*by_pixel, "surveyed", "searches")
+    names = (*by_pixel, "tail0", "tail1", "tail2", "surveyed", "searches")
     merge_kernel = staticmethod(count.merge_outside)
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
-        self.outside_surveys = np.zeros((layout.height, layout.width), np.uint16)
+        shape = (layout.height, layout.width)
+        self.leader_stills, self.outside_surveys = (np.zeros(shape, np.uint16) for _ in range(2))
         self.searches = np.zeros(2, np.int64)
 
     @property
@@ -438,6 +436,7 @@ class OutsideTable(SurveyingTable):
         count.count_outside(
             *chunk.planes,
             chunk.person,
+            np.ones(len(chunk), np.bool_) if chunk.searched is None else chunk.searched,
             self.layout.cell,
             self.n_frames,
             first_row,
@@ -447,7 +446,15 @@ class OutsideTable(SurveyingTable):
             self.mask,
             np.uint8(self.tolerance),
             self.far,
-            *(getattr(self, name) for name in self.by_pixel),
+            self.leader,
+            self.leader_surveys,
+            self.leader_stills,
+            self.challenger,
+            self.challenger_votes,
+            self.outside_surveys,
+            *self._tails,
+            self.slots,
+            self.evictions,
         )
 
     def _remember_merged(self, later: Self) -> None:

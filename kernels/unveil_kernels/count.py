@@ -58,6 +58,19 @@ TRANSITION_SLOT = np.dtype(
 )
 """The same in 16 bytes: four make a cache line. Its `count` stops at 65535."""
 
+OUTSIDE_SLOT = np.dtype(
+    [
+        ("c0", np.uint8),
+        ("c1", np.uint8),
+        ("c2", np.uint8),
+        ("episodes", np.uint16),
+        ("count", np.uint16),
+        ("first", np.uint32),
+        ("last", np.uint32),
+    ]
+)
+"""The same without the spare byte: where a pixel has more slots than a cache line holds."""
+
 EPISODE_GAP = 4
 """Transitions nearer than this, in frames, are one: a single flicker of the edge."""
 
@@ -85,6 +98,13 @@ UNCHANGED = LEADER_NEWEST | LEADER_COUNTED | LEADER_BEFORE
 
 OUTSIDE_SURVEY_EVERY = 8
 """Distance in frames between two surveys of the most frequent colour outside the person."""
+
+OUTSIDE_STILLNESS = 1
+"""Levels by which a leader that stands still may differ from the sample a frame before it."""
+
+SEARCHED_COUNT = 2
+"""What a sample counts of a frame in which the person was searched; of the others, whose person is
+that of an earlier frame, one counts 1."""
 
 LISTED_ROWS = 4
 """Samples of a row that are listed before they are deposited: so many rows full."""
@@ -197,8 +217,8 @@ def _deposit(
 
 
 @inlined
-def _deposit_newest(slots, x, c0, c1, c2, frame, gap, most_counted, mask, tolerance):
-    """Do what `_deposit` does with one sample that is later than all before: this is hot."""
+def _deposit_newest(slots, x, c0, c1, c2, counts, frame, gap, most_counted, mask, tolerance):
+    """Do what `_deposit` does with a sample later than all before, which counts `counts`: hot."""
     evicted = 0
     # Written out: with the loop of `_find_slot` inlined from there a deposit took a third longer.
     n_slots = slots.shape[1]
@@ -220,16 +240,21 @@ def _deposit_newest(slots, x, c0, c1, c2, frame, gap, most_counted, mask, tolera
         slots[x, s]["c1"] = c1
         slots[x, s]["c2"] = c2
         slots[x, s]["episodes"] = 1
-        slots[x, s]["count"] = 1
+        slots[x, s]["count"] = counts
         slots[x, s]["first"] = frame
         slots[x, s]["last"] = frame
     else:
-        slots[x, s]["c0"] = _followed(slots[x, s]["c0"], c0)
-        slots[x, s]["c1"] = _followed(slots[x, s]["c1"], c1)
-        slots[x, s]["c2"] = _followed(slots[x, s]["c2"], c2)
+        if slots[x, s]["count"] < counts:
+            slots[x, s]["c0"] = c0
+            slots[x, s]["c1"] = c1
+            slots[x, s]["c2"] = c2
+        else:
+            slots[x, s]["c0"] = _followed(slots[x, s]["c0"], c0)
+            slots[x, s]["c1"] = _followed(slots[x, s]["c1"], c1)
+            slots[x, s]["c2"] = _followed(slots[x, s]["c2"], c2)
         more = np.int64(frame - np.int64(slots[x, s]["last"]) > gap)
         slots[x, s]["episodes"] = min(np.int64(slots[x, s]["episodes"]) + more, U16_MAX)
-        slots[x, s]["count"] = min(np.int64(slots[x, s]["count"]) + 1, most_counted)
+        slots[x, s]["count"] = min(np.int64(slots[x, s]["count"]) + counts, most_counted)
         slots[x, s]["last"] = frame
     return evicted
 
@@ -661,6 +686,7 @@ def count_transitions(
                         plane0[j - 1, row, x] if j > 0 else tail0[0, row, x],
                         wide1[j, x],
                         wide2[j, x],
+                        1,
                         first_frame + np.int64(j) - 1,
                         EPISODE_GAP,
                         U16_MAX,
@@ -1013,6 +1039,7 @@ def count_outside(
     plane1,
     plane2,
     person,
+    searched,
     cell,
     first_frame,
     first_row,
@@ -1024,9 +1051,13 @@ def count_outside(
     far,
     leader,
     leader_surveys,
+    leader_stills,
     challenger,
     challenger_votes,
     outside_surveys,
+    tail0,
+    tail1,
+    tail2,
     slots,
     evictions,
 ):
@@ -1034,14 +1065,15 @@ def count_outside(
 
     The leader is the colour that a survey of every `OUTSIDE_SURVEY_EVERY`-th frame finds most
     often outside the person. Counted is a sample outside the person that differs from the
-    leader by more than `far` levels in some channel. A pixel that no survey has yet seen
-    outside the person has no leader: its leader's channels are 0, and samples are compared
-    with them. `far` is not below `tolerance`.
+    leader by more than `far` levels in some channel; of a frame in which the person was
+    searched it counts `SEARCHED_COUNT`. A pixel that no survey has yet seen outside the person
+    has no leader: its leader's channels are 0, and samples are compared with them. `far` is
+    not below `tolerance`.
 
     When the challenger takes over, the slot alike it is freed, and the old leader is
     deposited with as many samples and episodes as it has surveys, all of this frame. For a
     colour without a slot, where all are taken, the one that tells least makes room: of those
-    with a single sample the one that was seen longest ago; where all have more, the one
+    that count 1 the one that was seen longest ago; where all count more, the one
     nearest to the leader, for what is far from it is what is looked for.
 
     Parameters
@@ -1050,24 +1082,35 @@ def count_outside(
         The frames `first_frame`, `first_frame + 1`, ...
     person : (n, ceil(h / cell), ceil(w / cell)) uint8
         Not 0 where a square of `cell` by `cell` pixels belongs to the person.
+    searched : (n,) bool
+        Whether that was told from the frame itself, and not from an earlier one.
     cell : int
     first_row, last_row : int
         The band.
     mask, tolerance, far : uint8
     leader, leader_surveys, challenger, challenger_votes
         As in `count_transitions`, but for what the survey looks at.
+    leader_stills : (h, w) uint16
+        Surveys that showed the leader, since it leads, while no channel differed from the frame
+        before by more than `OUTSIDE_STILLNESS` levels, whatever `mask` is; in frame 0 all
+        stand still. Saturating.
     outside_surveys : (h, w) uint16
         Surveyed frames in which the pixel was outside the person, saturating.
-    slots : (h, w, n_slots) TRANSITION_SLOT
+    tail0, tail1, tail2 : (1, h, w), (1, ch, cw), (1, ch, cw) uint8
+        As in `count_transitions`.
+    slots : (h, w, n_slots) OUTSIDE_SLOT
         Colours that are not the leader.
     evictions : (h, w) uint16
         Colours that lost their slot to another, saturating.
     """
     n_frames, width = len(plane0), leader.shape[2]
-    wide1 = np.empty((n_frames, plane1.shape[2] << shift_x), np.uint8)
-    wide2 = np.empty(wide1.shape, np.uint8)
+    # Row i is of the frame before frame i.
+    before1 = np.empty((1 + n_frames, plane1.shape[2] << shift_x), np.uint8)
+    before2 = np.empty(before1.shape, np.uint8)
+    wide1, wide2 = before1[1:], before2[1:]
     inside = np.empty((n_frames, width), np.uint8)
     distance = np.empty(width, np.uint8)
+    moved = np.zeros(width, np.uint8)
     other = np.empty(width, np.uint8)
     differs = np.empty(width, np.uint8)
     taken = np.empty(width, np.uint8)
@@ -1081,6 +1124,8 @@ def count_outside(
     for row in range(first_row, last_row):
         chroma_row = row >> shift_y
         if row == first_row or chroma_row != (row - 1) >> shift_y:
+            _widen_rows(tail1, chroma_row, shift_x, before1)
+            _widen_rows(tail2, chroma_row, shift_x, before2)
             _widen_rows(plane1, chroma_row, shift_x, wide1)
             _widen_rows(plane2, chroma_row, shift_x, wide2)
         if row == first_row or row % cell == 0:
@@ -1088,6 +1133,7 @@ def count_outside(
         row0, row1, row2 = leader[0, row], leader[1, row], leader[2, row]
         rival0, rival1, rival2 = challenger[0, row], challenger[1, row], challenger[2, row]
         row_surveys, row_outside = leader_surveys[row], outside_surveys[row]
+        row_stills = leader_stills[row]
         row_votes, row_slots, row_evictions = challenger_votes[row], slots[row], evictions[row]
         n_listed = 0
         for i in range(n_frames):
@@ -1100,6 +1146,21 @@ def count_outside(
                 _differing_row(luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, other)
                 _count_outside_row(inside[i], row_outside)
                 _survey_row(inside[i], other, row_surveys, flags)
+                if frame == 0:
+                    moved[:] = 0
+                else:
+                    _differing_row(
+                        luma,
+                        chroma1,
+                        chroma2,
+                        plane0[i - 1, row] if i > 0 else tail0[0, row],
+                        before1[i],
+                        before2[i],
+                        ALL_BITS,
+                        np.uint8(OUTSIDE_STILLNESS),
+                        moved,
+                    )
+                _count_still_row(flags, moved, row_stills)
                 _follow_row(luma, flags, row0)
                 _follow_row(chroma1, flags, row1)
                 _follow_row(chroma2, flags, row2)
@@ -1132,6 +1193,7 @@ def count_outside(
                             mask,
                             tolerance_,
                         )
+                        row_stills[x] = 0
                         _add(row_evictions, x, evicted)
             _difference_row(luma, row0, mask, distance)
             _greater_difference_row(chroma1, row1, mask, distance)
@@ -1146,6 +1208,7 @@ def count_outside(
                     plane0,
                     wide1,
                     wide2,
+                    searched,
                     row,
                     first_frame,
                     row_slots,
@@ -1171,6 +1234,15 @@ def _widen_cells(person, row, cell, inside_out):
         for square in range(len(squares)):
             for x in range(square * cell, min(len(wide), (square + 1) * cell)):
                 wide[x] = np.uint8(squares[square] != 0)
+
+
+@kernel
+def _count_still_row(shown, moved, stills):
+    """Count where the leader shows and did not move."""
+    for x in range(len(stills)):
+        still = np.uint8(shown[x] & np.uint8(np.uint8(1) - moved[x]))
+        more = np.uint8(still & np.uint8(stills[x] < np.uint16(U16_MAX)))
+        stills[x] = np.uint16(stills[x] + np.uint16(more))
 
 
 @kernel
@@ -1227,6 +1299,7 @@ def _deposit_listed(
     plane0,
     wide1,
     wide2,
+    searched,
     row,
     first_frame,
     row_slots,
@@ -1255,6 +1328,7 @@ def _deposit_listed(
             c0,
             c1,
             c2,
+            SEARCHED_COUNT if searched[i] else 1,
             first_frame + np.int64(i),
             EPISODE_GAP,
             U16_MAX,
@@ -1344,6 +1418,7 @@ def merge_outside(
     tolerance,
     leader,
     leader_surveys,
+    leader_stills,
     challenger,
     challenger_votes,
     outside_surveys,
@@ -1351,6 +1426,7 @@ def merge_outside(
     evictions,
     its_leader,
     its_surveys,
+    its_stills,
     its_challenger,
     its_votes,
     its_outside,
@@ -1359,7 +1435,8 @@ def merge_outside(
 ):
     """Add what `count_outside` counted of a later stretch of frames to that of an earlier one.
 
-    Leaders and challengers are joined as in `merge_transitions`. Then the later stretch's
+    Leaders and challengers are joined as in `merge_transitions`; what stood still of leaders
+    alike the one that leads is added up. Then the later stretch's
     slots are deposited, and a leader that does not lead any more is, as in `count_outside`,
     at its stretch's last frame, the earlier stretch's first; at last the slot alike the one
     that leads is freed. What makes room is told by the distance to the one that leads.
@@ -1438,6 +1515,9 @@ def merge_outside(
                         mask,
                         tolerance_,
                     )
+            stills = np.int64(leader_stills[row, x]) if joined[0] == first else np.int64(0)
+            stills += np.int64(its_stills[row, x]) if joined[1] == first else np.int64(0)
+            leader_stills[row, x] = min(stills, U16_MAX)
             _take_out(row_slots, x, lead0, lead1, lead2, mask, tolerance_)
             _add(evictions[row], x, evicted)
             _add(outside_surveys[row], x, np.int64(its_outside[row, x]))
