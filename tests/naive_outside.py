@@ -101,7 +101,7 @@ class OutsidePixel:
             self.challenger = replace(self.challenger, votes=self.challenger.votes - 1)
         if self.challenger.votes > self.leader.votes:
             self.leader, self.challenger = self.challenger, self.leader
-            self.leader_stills = 0
+            self.leader_stills = int(still)
             self.slots.take_out(self.leader.colour)
             self.resign(self.challenger, frame)
 

@@ -183,7 +183,7 @@ def test_the_background_is_what_stands_still() -> None:
     layout = Layout(height, width, 0, 0, RGB)
     person = np.zeros((n_frames, *layout.squares), np.uint8)
     hidden = np.s_[20:70, 30:80]
-    person[np.arange(n_frames) % 16 < 11, *hidden] = 1
+    person[np.arange(n_frames) % 24 < 16, *hidden] = 1
     green, blue, red = (np.ascontiguousarray(frames[..., c]) for c in (1, 2, 0))
     engine = Engine(height, width)
     engine.update(Chunk((green, blue, red), np.zeros(n_frames), layout, person))

@@ -305,9 +305,9 @@ def test_a_sample_of_a_searched_frame_counts_twice() -> None:
 def test_what_stands_still_is_told() -> None:
     every = OUTSIDE_SURVEY_EVERY
     table = one_pixel([100] + [97, 100] * (2 * every))
-    assert (table.leader_surveys[0, 0], table.leader_stills[0, 0]) == (5, 0)
+    assert (table.leader_surveys[0, 0], table.leader_stills[0, 0]) == (5, 1), "frame 0"
     table = one_pixel([100] + [101, 100] * (2 * every))
-    assert (table.leader_surveys[0, 0], table.leader_stills[0, 0]) == (5, 4), "a codec leaves that"
+    assert (table.leader_surveys[0, 0], table.leader_stills[0, 0]) == (5, 5), "a codec leaves that"
 
 
 def test_else_the_colour_nearest_to_the_leader_makes_room() -> None:

@@ -1091,9 +1091,9 @@ def count_outside(
     leader, leader_surveys, challenger, challenger_votes
         As in `count_transitions`, but for what the survey looks at.
     leader_stills : (h, w) uint16
-        Surveys that showed the leader, since it leads, while no channel differed from the frame
-        before by more than `OUTSIDE_STILLNESS` levels, whatever `mask` is; in frame 0 all
-        stand still. Saturating.
+        Surveys that showed the leader, from that in which it took over, while no channel
+        differed from the frame before by more than `OUTSIDE_STILLNESS` levels, whatever
+        `mask` is; in frame 0 all stand still. Saturating.
     outside_surveys : (h, w) uint16
         Surveyed frames in which the pixel was outside the person, saturating.
     tail0, tail1, tail2 : (1, h, w), (1, ch, cw), (1, ch, cw) uint8
@@ -1193,7 +1193,7 @@ def count_outside(
                             mask,
                             tolerance_,
                         )
-                        row_stills[x] = 0
+                        row_stills[x] = 1 - moved[x]
                         _add(row_evictions, x, evicted)
             _difference_row(luma, row0, mask, distance)
             _greater_difference_row(chroma1, row1, mask, distance)
