@@ -1,4 +1,4 @@
-"""Slow, obvious reference of how a moving background is learned and of the lines to its room.
+"""Slow, obvious reference of how a moving background is learned and of what shows before it.
 
 Written from the docstrings of `unveil_kernels.lines`.
 """
@@ -9,6 +9,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from unveil_kernels.lines import (
+    LEAST_SHARE,
+    LINE_DISTANCE,
+    MOST_SHARE,
+    SEARCHED_COUNT,
+    SHORTEST,
+)
 
 Array = npt.NDArray[Any]
 
@@ -30,13 +38,46 @@ def learned(colour: Array, votes: int, seen: Array, tolerance: int) -> tuple[Arr
     return colour, votes - 1
 
 
-def line(background: Array, seen: Array) -> Array:
-    """Return what a line from the background to a sample adds to the sums."""
-    difference = seen - background
-    length = np.linalg.norm(difference)
-    weight = min(length, 50.0) ** 2
-    direction = difference / length
-    across = weight * (np.eye(3) - np.outer(direction, direction))
-    point = seen - 128
-    matrix = across[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
-    return np.array([*matrix, *(across @ point), point @ across @ point, weight, 1])
+class SeenPixel:
+    """What one pixel showed that is not the background, and what each colour explains."""
+
+    def __init__(self, n_slots: int, tolerance: int) -> None:
+        self.n_slots = n_slots
+        self.tolerance = tolerance
+        self.slots: list[dict[str, Any]] = []
+        self.explained: list[int] = []
+        self.total = 0
+
+    def count(self, frame: int, seen: Array, counts: int) -> None:
+        """Remember a colour, in the place of the one that tells least if need be."""
+        alike = [s for s in self.slots if abs(s["colour"] - seen).max() <= self.tolerance]
+        if alike:
+            slot = alike[0]
+            slot["colour"] = slot["colour"] + np.sign(seen - slot["colour"])
+            slot["count"] += counts
+            slot["last"] = frame
+            return
+        new = {"colour": seen.copy(), "count": counts, "last": frame}
+        if len(self.slots) < self.n_slots:
+            self.slots.append(new)
+            return
+        once = [s for s in self.slots if s["count"] <= SEARCHED_COUNT]
+        least = (
+            min(once, key=lambda s: s["last"])
+            if once
+            else min(self.slots, key=lambda s: s["count"])
+        )
+        self.slots[next(n for n, s in enumerate(self.slots) if s is least)] = new
+
+    def explain(self, background: Array, seen: Array, counts: int) -> None:
+        """Count a sample, and for each colour if it is a blend of it and the background."""
+        self.total += counts
+        self.explained += [0] * (len(self.slots) - len(self.explained))
+        for n, slot in enumerate(self.slots):
+            way, gone = slot["colour"] - background, seen - background
+            if way @ way < SHORTEST**2:
+                continue
+            share = (gone @ way) / (way @ way)
+            aside = gone @ gone - (gone @ way) ** 2 / (way @ way)
+            if LEAST_SHARE <= share <= MOST_SHARE and aside <= LINE_DISTANCE**2:
+                self.explained[n] += counts

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from naive_lines import line
 from sitter import Watcher, seated
 
 from unveil import recover
@@ -17,9 +16,8 @@ from unveil.chunk import Chunk, Layout
 from unveil.encode import VideoWriter
 from unveil.finalise import MOVING
 from unveil.inputs import source_of
-from unveil.moving import MAX_PHASES, Prediction, Trust, meeting_points
+from unveil.moving import MAX_PHASES, MIN_EXPLAINED, Prediction, Seen
 from unveil.trajectory import Loop, Pan
-from unveil_kernels.lines import TERMS
 
 U8 = npt.NDArray[np.uint8]
 
@@ -119,30 +117,20 @@ def test_an_unpredictable_background_is_told(tmp_path: Path) -> None:
     assert not recovery.room[..., 3].any()
 
 
-def test_lines_meet_in_the_room() -> None:
-    rng = np.random.default_rng(4)
-    room = np.array([180.0, 90.0, 120.0])
-    sums = np.zeros((1, 3, TERMS))
-    for n in range(20):
-        background = rng.uniform(20, 235, 3)
-        share = rng.uniform(0.3, 1)
-        sums[0, 0] += line(background, share * room + (1 - share) * background)
-        sums[0, 1] += line(background, rng.uniform(20, 235, 3))
-        if n < 5:
-            sums[0, 2] += line(background, room)
-    meeting = meeting_points(sums, Trust(residual=3.0, samples=8))
-    assert meeting.trusted.tolist() == [[True, False, False]]
-    np.testing.assert_allclose(meeting.levels[0, 0], room, atol=1e-6)
-    assert meeting.residual[0, 0] < 1e-3
-    assert meeting.samples.tolist() == [[20, 20, 5]]
-
-
-def test_parallel_lines_meet_nowhere() -> None:
-    room, background = np.full(3, 200.0), np.full(3, 60.0)
-    sums = np.zeros((1, 1, TERMS))
-    for share in np.linspace(0.3, 1, 20):
-        sums[0, 0] += line(background, share * room + (1 - share) * background)
-    assert not meeting_points(sums, Trust(3.0, 8)).trusted.any()
+def test_the_colour_that_explains_most_is_the_room() -> None:
+    """Not the one that was seen most, nor one that is noise or explains too little."""
+    seen = Seen(Layout(1, 4, 0, 0), 6)
+    slots = [[(200, 60), (120, 9)], [(90, 1), (80, 3)], [(70, 5), (60, 5)], [(50, 9)]]
+    explained = [[10, 38], [40, 30], [20, 22], [MIN_EXPLAINED - 1]]
+    for x, (colours, counts) in enumerate(zip(slots, explained, strict=True)):
+        for n, (level, count) in enumerate(colours):
+            seen.slots[0, x, n] = (level, level, level, count, 0)
+            seen.explained[0, x, n] = counts[n]
+        seen.total[0, x] = 40 if x < 3 else MIN_EXPLAINED
+    levels, weight, trusted = seen.best()
+    assert levels[0, :, 0].tolist() == [120, 80, 60, 50]
+    assert weight[0].tolist() == [38, 30, 22, MIN_EXPLAINED - 1]
+    assert trusted[0].tolist() == [True, True, False, False]
 
 
 def test_a_pan_forgets_what_its_ring_has_no_room_for() -> None:

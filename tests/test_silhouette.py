@@ -48,13 +48,14 @@ def watched(
 
 
 def slowly_grown(person: Array) -> Array:
-    """Mark what has a square of the person at most one step up, down or to a side away."""
+    """Mark the person with 2, and with 1 what is one step up, down or to a side away."""
     height, width = person.shape
     found = np.zeros(person.shape, np.uint8)
     for y, x in np.argwhere(person):
         for v, u in ((y, x), (y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
             if 0 <= v < height and 0 <= u < width:
                 found[v, u] = 1
+    found[person] = 2
     return found
 
 

@@ -83,9 +83,9 @@ class Chunk:
     belong to whoever made the chunk and are valid until the next one is asked for.
 
     `person`, where it is known, tells where the caller is: uint8 of shape
-    (n, *layout.squares), 1 for squares of `layout.cell` by `layout.cell` pixels that show the
-    person, else 0. `searched`, bool of shape (n,), then says in which frames that was told from the
-    frame itself, and not from an earlier one; None: in all.
+    (n, *layout.squares), of squares of `layout.cell` by `layout.cell` pixels 2 for those that show
+    the person and 1 for those beside them, else 0. `searched`, bool of shape (n,), then says in
+    which frames that was told from the frame itself, and not from an earlier one; None: in all.
     """
 
     planes: Planes

@@ -77,11 +77,11 @@ class Silhouette:
         # The last squares may reach beyond the frame, by less than the margin that is kept.
         person = mask.at(*layout.squares) >= PERSON_FROM
         self._searches += (1, not person.any())
-        return _with_neighbours(person) if person.any() else np.ones(layout.squares, np.uint8)
+        return _with_neighbours(person) if person.any() else np.full(layout.squares, 2, np.uint8)
 
 
 def _with_neighbours(person: Bool) -> U8:
-    """Add the squares above, below and beside each of the person's."""
+    """Mark the person's squares with 2, and with 1 those above, below and beside them."""
     wide = np.pad(person, 1)
     grown = person | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
-    return grown.astype(np.uint8)
+    return grown.astype(np.uint8) + person

@@ -1,9 +1,9 @@
-"""The room behind a background that moves: where the lines from background to sample meet.
+"""The room behind a background that moves: the colour to which most lines from it lead.
 
 A leak is a blend, `a * room + (1 - a) * background`: its colour lies on the line from the
 background to the room. Where the background changes, each sample of a pixel has another
-line, and all of them meet in the room's colour, whatever their shares `a`. The point nearest
-to all lines, by least squares, needs only sums: a pixel's state never grows.
+line, and all of them lead to the room's colour, whatever their shares `a`. So colours that were
+seen are remembered first, and then it is counted how many samples each of them explains.
 
 Kernels work on one frame and on the rows `first_row <= row < last_row` of it. The background
 is a picture that may be larger than the frame and is a ring on both axes: pixel `(y, x)` shows
@@ -18,12 +18,33 @@ from unveil_kernels._jit import inlined, kernel
 
 MOST_VOTES = 255
 
-LONGEST = 50.0
-"""Levels from which a longer line weighs no more: those of short ones point anywhere."""
+MARGIN = 1
+"""What marks a square beside the person, where a background is not learned; more marks theirs."""
 
-TERMS = 12
-"""Sums a pixel: six of the symmetric matrix, three of the right side, one of the squares, the
-weights, and the number of samples."""
+SEARCHED_COUNT = 2
+"""What a sample counts of a frame in which the person was searched; of the others 1."""
+
+LINE_DISTANCE = 6.0
+"""Levels by which a sample that a colour explains may miss the line to it."""
+
+LEAST_SHARE, MOST_SHARE = 0.1, 1.15
+"""Shares of the way from the background to the colour at which such a sample lies."""
+
+SHORTEST = 10.0
+"""Levels from which a line tells a direction."""
+
+U16_MAX = 65535
+
+SEEN_SLOT = np.dtype(
+    [
+        ("c0", np.uint8),  # the colour
+        ("c1", np.uint8),
+        ("c2", np.uint8),
+        ("count", np.uint16),  # what its samples count, saturating
+        ("last", np.uint32),  # frame of the last of them
+    ]
+)
+"""One colour that a pixel showed before the moving background. Free where `count` is 0."""
 
 
 @inlined
@@ -98,12 +119,116 @@ def learn_background(
                 votes[at_y, at_x] = had - 1
 
 
+@inlined
+def _is_far(d0, d1, d2, far):
+    """Whether a sample differs from the background in some channel."""
+    return max(abs(d0), abs(d1), abs(d2)) > far
+
+
+@inlined
+def _place_of(slots, y, x, c0, c1, c2, tolerance):
+    """Return the slot of a colour, else a free one, else the one that tells least.
+
+    That is, of those that one sample may have made the one seen longest ago; where there are
+    none, the one counted least.
+    """
+    worst, worst_rank = 0, np.int64(1) << 62
+    for s in range(slots.shape[2]):
+        slot = slots[y, x, s]
+        counted = np.int64(slot["count"])
+        if counted == 0:
+            return s
+        if (
+            max(
+                abs(np.int64(slot["c0"]) - c0),
+                abs(np.int64(slot["c1"]) - c1),
+                abs(np.int64(slot["c2"]) - c2),
+            )
+            <= tolerance
+        ):
+            return s
+        rank = counted
+        if counted <= SEARCHED_COUNT:
+            rank = np.int64(slot["last"]) - (np.int64(1) << 33)
+        if rank < worst_rank:
+            worst, worst_rank = s, rank
+    slots[y, x, worst]["count"] = 0
+    return worst
+
+
 @kernel
-def gather_lines(
+def count_seen(
     plane0,
     plane1,
     plane2,
     person,
+    counts,
+    cell,
+    frame,
+    first_row,
+    last_row,
+    shift_y,
+    shift_x,
+    tolerance,
+    far,
+    down,
+    right,
+    picture,
+    votes,
+    slots,
+):
+    """Remember the colours of samples outside the person that are not the background.
+
+    Parameters
+    ----------
+    plane0, ..., votes
+        As in `learn_background`, of which nothing is changed. But squares marked `MARGIN` are
+        counted, too.
+    counts : int
+        What a sample of this frame counts: `SEARCHED_COUNT` or 1.
+    frame : int
+        Its number.
+    tolerance : int
+        Levels within which colours are one.
+    far : int
+        Levels by which a sample must differ, in the channel that differs most.
+    slots : (h, w, n_slots) SEEN_SLOT
+        A slot's colour follows its samples by one level.
+    """
+    for y in range(first_row, last_row):
+        at_y = (y + down) % picture.shape[1]
+        for x in range(plane0.shape[1]):
+            at_x = (x + right) % picture.shape[2]
+            if person[y // cell, x // cell] > MARGIN or votes[at_y, at_x] == 0:
+                continue
+            d0, d1, d2 = _levels_apart(
+                plane0, plane1, plane2, y, x, shift_y, shift_x, picture, at_y, at_x
+            )
+            if not _is_far(d0, d1, d2, far):
+                continue
+            c0 = np.int64(plane0[y, x])
+            c1 = np.int64(plane1[y >> shift_y, x >> shift_x])
+            c2 = np.int64(plane2[y >> shift_y, x >> shift_x])
+            slot = slots[y, x, _place_of(slots, y, x, c0, c1, c2, tolerance)]
+            if slot["count"] == 0:
+                slot["c0"] = c0
+                slot["c1"] = c1
+                slot["c2"] = c2
+            else:
+                slot["c0"] = _followed(slot["c0"], c0 - np.int64(slot["c0"]))
+                slot["c1"] = _followed(slot["c1"], c1 - np.int64(slot["c1"]))
+                slot["c2"] = _followed(slot["c2"], c2 - np.int64(slot["c2"]))
+            slot["count"] = min(np.int64(slot["count"]) + counts, U16_MAX)
+            slot["last"] = frame
+
+
+@kernel
+def count_explained(
+    plane0,
+    plane1,
+    plane2,
+    person,
+    counts,
     cell,
     first_row,
     last_row,
@@ -114,57 +239,50 @@ def gather_lines(
     right,
     picture,
     votes,
-    sums,
+    slots,
+    explained,
+    total,
 ):
-    """Add a frame's lines: of samples outside the person that differ from the background.
+    """Count the samples that each remembered colour explains: blends of it and the background.
 
     Parameters
     ----------
-    plane0, ..., votes
-        As in `learn_background`; none of them is changed.
-    far : int
-        Levels by which a sample must differ, in the channel that differs most.
-    sums : (h, w, TERMS) float64
-        Of the weights `|d|**2`, at most `LONGEST**2`, with the direction `u = d / |d|` and the
-        sample `p`, less 128 in each channel: `w (I - u u')`, as its elements 00, 11, 22, 01,
-        02, 12, then `w (I - u u') p`, `w p' (I - u u') p`, `w`, and 1.
+    plane0, ..., slots
+        As in `count_seen`; none of them is changed.
+    explained : (h, w, n_slots) uint16
+        What the samples count that lie on the line from the background, where and when they
+        were seen, to the colour: nearer to it than `LINE_DISTANCE`, and from `LEAST_SHARE` to
+        `MOST_SHARE` of the way. Lines shorter than `SHORTEST` explain nothing. Saturating.
+    total : (h, w) uint16
+        What all samples count. Nothing is counted any more where it would exceed its largest
+        value.
     """
     for y in range(first_row, last_row):
         at_y = (y + down) % picture.shape[1]
         for x in range(plane0.shape[1]):
             at_x = (x + right) % picture.shape[2]
-            if person[y // cell, x // cell] != 0 or votes[at_y, at_x] == 0:
+            if person[y // cell, x // cell] > MARGIN or votes[at_y, at_x] == 0:
                 continue
             d0, d1, d2 = _levels_apart(
                 plane0, plane1, plane2, y, x, shift_y, shift_x, picture, at_y, at_x
             )
-            if max(abs(d0), abs(d1), abs(d2)) <= far:
+            if not _is_far(d0, d1, d2, far) or total[y, x] > U16_MAX - counts:
                 continue
+            total[y, x] += counts
             square = d0 * d0 + d1 * d1 + d2 * d2
-            weight = min(square, LONGEST * LONGEST)
-            scale = weight / square
-            p0 = np.float64(plane0[y, x]) - 128.0
-            p1 = np.float64(plane1[y >> shift_y, x >> shift_x]) - 128.0
-            p2 = np.float64(plane2[y >> shift_y, x >> shift_x]) - 128.0
-            a00, a11, a22 = (
-                weight - scale * d0 * d0,
-                weight - scale * d1 * d1,
-                weight - scale * d2 * d2,
-            )
-            a01, a02, a12 = -scale * d0 * d1, -scale * d0 * d2, -scale * d1 * d2
-            b0 = a00 * p0 + a01 * p1 + a02 * p2
-            b1 = a01 * p0 + a11 * p1 + a12 * p2
-            b2 = a02 * p0 + a12 * p1 + a22 * p2
-            total = sums[y, x]
-            total[0] += a00
-            total[1] += a11
-            total[2] += a22
-            total[3] += a01
-            total[4] += a02
-            total[5] += a12
-            total[6] += b0
-            total[7] += b1
-            total[8] += b2
-            total[9] += p0 * b0 + p1 * b1 + p2 * b2
-            total[10] += weight
-            total[11] += 1.0
+            for s in range(slots.shape[2]):
+                slot = slots[y, x, s]
+                if slot["count"] == 0:
+                    break
+                e0 = np.float64(slot["c0"]) - np.float64(picture[0, at_y, at_x])
+                e1 = np.float64(slot["c1"]) - np.float64(picture[1, at_y, at_x])
+                e2 = np.float64(slot["c2"]) - np.float64(picture[2, at_y, at_x])
+                length = e0 * e0 + e1 * e1 + e2 * e2
+                along = d0 * e0 + d1 * e1 + d2 * e2
+                if (
+                    length >= SHORTEST * SHORTEST
+                    and along >= LEAST_SHARE * length
+                    and along <= MOST_SHARE * length
+                    and square - along * along / length <= LINE_DISTANCE * LINE_DISTANCE
+                ):
+                    explained[y, x, s] += counts
