@@ -134,7 +134,7 @@ def test_the_room_is_found_where_it_leaked(call: Call) -> None:
     assert np.abs(error)[known].max() <= 3
     assert recovery.report["person"] == {
         "model": "lite",
-        "every": 3,
+        "every": 4,
         "frames_searched": 0,
         "frames_without_person": 0,
     }
@@ -366,7 +366,7 @@ def test_without_a_model_it_is_counted_as_transitions(call: Call) -> None:
     assert without.report["warnings"] == ["no person model: counted as transitions"]
     assert without.report["person"] == {
         "model": "none",
-        "every": 3,
+        "every": 4,
         "frames_searched": 0,
         "frames_without_person": 0,
     }

@@ -16,7 +16,7 @@ def test_defaults() -> None:
     parameters = Parameters()
     assert parameters.method == "farend"
     assert parameters.person == "lite"
-    assert parameters.person_every == 3
+    assert parameters.person_every == 4
     assert parameters.distance_threshold == 5.06
     assert Parameters(metric="cosine").distance_threshold == 0.75
     assert Parameters(threshold=0.0).distance_threshold == 0
@@ -33,7 +33,7 @@ def test_what_is_told_resolves_defaults_and_leaves_out_threads() -> None:
         "bits": 8,
         "tolerance": 6,
         "person": "lite",
-        "person_every": 3,
+        "person_every": 4,
     }
     again = Parameters(**told, threads=3)
     assert again == Parameters(metric="cosine", threshold=0.75, slots=8, threads=3)

@@ -44,10 +44,10 @@ SEEN_SLOTS: Final = 8
 NOISE_COUNT: Final = 1
 """What a colour counts at most that is noise: one sample of a frame between two searches."""
 
-EXPLAINED_SHARE: Final = 0.6
+EXPLAINED_SHARE: Final = 0.7
 """Share of the samples that differ from the background which a room explains at least."""
 
-MIN_EXPLAINED: Final = 16
+MIN_EXPLAINED: Final = 24
 """What these samples count at least. With both figures the mean F of three calls of known truth was
 0.33; with the point at which all lines of a pixel meet by least squares it was 0.27."""
 

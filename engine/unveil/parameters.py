@@ -67,7 +67,7 @@ class Parameters:
     bits: int = 8
     tolerance: int = 6
     person: Person = "lite"
-    person_every: int = 3
+    person_every: int = 4
     threads: int | None = None
 
     def __post_init__(self) -> None:
