@@ -63,7 +63,7 @@ def test_what_shows_before_a_moving_background_is_as_by_the_reference(
     for _, planes, person, _, at in frames:
         for band in ((split, height), (0, split)):
             lines.learn_background(
-                *planes, person, CELL, *band, *place, TOLERANCE, *at, picture, votes
+                *planes, person, CELL, *band, *place, *at, picture, votes, TOLERANCE
             )
         for y, x in np.ndindex(height, width):
             if not person[y // CELL, x // CELL]:
@@ -82,13 +82,13 @@ def test_what_shows_before_a_moving_background_is_as_by_the_reference(
             for band in ((0, split), (split, height)):
                 if second:
                     lines.count_explained(
-                        *planes, person, counts, CELL, *band, *place, FAR, *at, *behind,
+                        *planes, person, CELL, *band, *place, *at, *behind, FAR, counts,
                         slots, explained, total,
                     )  # fmt: skip
                 else:
                     lines.count_seen(
-                        *planes, person, counts, CELL, number, *band, *place, TOLERANCE, FAR, *at,
-                        *behind, slots,
+                        *planes, person, CELL, *band, *place, *at, *behind, TOLERANCE, FAR,
+                        counts, number, slots,
                     )  # fmt: skip
             for (y, x), pixel in pixels.items():
                 there = (y + at[0]) % rows, (x + at[1]) % columns
@@ -118,25 +118,21 @@ def test_counters_of_lines_stop_at_the_largest() -> None:
     slots = np.zeros((2, 2, 2), lines.SEEN_SLOT)
     explained, total = np.zeros((2, 2, 2), np.uint16), np.zeros((2, 2), np.uint16)
     shown = light, light, light
-    where = 2, 0, 2, 0, 0
+    where = 2, 0, 2, 0, 0, 0, 0
     for frame in range(3):
-        lines.count_seen(
-            *shown, nobody, 2, 2, frame, 0, 2, 0, 0, 6, FAR, 0, 0, picture, votes, slots
-        )
+        lines.count_seen(*shown, nobody, *where, picture, votes, 6, FAR, 2, frame, slots)
         slots["count"] = np.maximum(slots["count"], 65534) * (slots["count"] > 0)
     assert np.all(slots["count"][..., 0] == 65535)
     total[...] = explained[..., 0] = 65532
     for _ in range(3):
         lines.count_explained(
-            *shown, nobody, 2, *where, FAR, 0, 0, picture, votes, slots, explained, total
+            *shown, nobody, *where, picture, votes, FAR, 2, slots, explained, total
         )
     assert np.all(total == 65534)
     assert np.all(explained[..., 0] == 65534)
     assert not explained[..., 1].any()
     before = slots.copy()
-    lines.count_seen(
-        dark, dark, dark, nobody, 2, 2, 9, 0, 2, 0, 0, 6, FAR, 0, 0, picture, votes, slots
-    )
+    lines.count_seen(dark, dark, dark, nobody, *where, picture, votes, 6, FAR, 2, 9, slots)
     assert np.array_equal(slots, before), "what shows the background is not counted"
 
 
@@ -144,6 +140,6 @@ def test_votes_stop_at_the_largest() -> None:
     plane = np.full((2, 2), 70, np.uint8)
     picture, votes = np.full((3, 2, 2), 70, np.uint8), np.full((2, 2), 255, np.uint8)
     nobody = np.zeros((1, 1), np.uint8)
-    lines.learn_background(plane, plane, plane, nobody, 2, 0, 2, 0, 0, 6, 0, 0, picture, votes)
+    lines.learn_background(plane, plane, plane, nobody, 2, 0, 2, 0, 0, 0, 0, picture, votes, 6)
     assert np.all(votes == 255)
     assert np.all(picture == 70)

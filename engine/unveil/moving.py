@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -112,89 +112,55 @@ class Prediction:
 
     def learn(self, chunk: Chunk, index: int, frame: int, bands: Bands, tolerance: int) -> None:
         """Learn from a frame of a chunk, number `frame` of the recording."""
-        assert chunk.person is not None
-        arguments = self._arguments(chunk, index)
-        picture, down, right = self.place(frame)
-
-        def step(first: int, last: int) -> None:
-            lines.learn_background(
-                *arguments,
-                first,
-                last,
-                chunk.layout.chroma_shift_y,
-                chunk.layout.chroma_shift_x,
-                tolerance,
-                down,
-                right,
-                self.pictures[picture],
-                self.votes[picture],
-            )
-
-        bands.run(step, chunk.layout.height)
+        self._run(lines.learn_background, chunk, index, frame, bands, tolerance)
 
     def count(self, chunk: Chunk, index: int, frame: int, bands: Bands, seen: Seen) -> None:
         """Remember the colours of a frame's samples that are not the background."""
-        luma, cb, cr, person, cell = self._arguments(chunk, index)
-        picture, down, right = self.place(frame)
-
-        def step(first: int, last: int) -> None:
-            lines.count_seen(
-                luma,
-                cb,
-                cr,
-                person,
-                _counts(chunk, index),
-                cell,
-                frame,
-                first,
-                last,
-                chunk.layout.chroma_shift_y,
-                chunk.layout.chroma_shift_x,
-                seen.tolerance,
-                FAR_LEVELS,
-                down,
-                right,
-                self.pictures[picture],
-                self.votes[picture],
-                seen.slots,
-            )
-
-        bands.run(step, chunk.layout.height)
+        counts = _counts(chunk, index)
+        own = seen.tolerance, FAR_LEVELS, counts, frame, seen.slots
+        self._run(lines.count_seen, chunk, index, frame, bands, *own)
 
     def explain(self, chunk: Chunk, index: int, frame: int, bands: Bands, seen: Seen) -> None:
         """Count the samples of a frame that the remembered colours explain."""
-        luma, cb, cr, person, cell = self._arguments(chunk, index)
+        counts = _counts(chunk, index)
+        own = FAR_LEVELS, counts, seen.slots, seen.explained, seen.total
+        self._run(lines.count_explained, chunk, index, frame, bands, *own)
+
+    def _run(
+        self,
+        kernel: Callable[..., None],
+        chunk: Chunk,
+        index: int,
+        frame: int,
+        bands: Bands,
+        *own: object,
+    ) -> None:
+        """Run a kernel over a frame and its background; `own` are the arguments of its own."""
+        if chunk.person is None:
+            raise ValueError("a chunk does not tell where the person is")
+        luma, cb, cr = (plane[index] for plane in chunk.planes)
+        person, layout = chunk.person[index], chunk.layout
         picture, down, right = self.place(frame)
 
         def step(first: int, last: int) -> None:
-            lines.count_explained(
+            kernel(
                 luma,
                 cb,
                 cr,
                 person,
-                _counts(chunk, index),
-                cell,
+                layout.cell,
                 first,
                 last,
-                chunk.layout.chroma_shift_y,
-                chunk.layout.chroma_shift_x,
-                FAR_LEVELS,
+                layout.chroma_shift_y,
+                layout.chroma_shift_x,
                 down,
                 right,
                 self.pictures[picture],
                 self.votes[picture],
-                seen.slots,
-                seen.explained,
-                seen.total,
+                *own,
             )
 
-        bands.run(step, chunk.layout.height)
-
-    def _arguments(self, chunk: Chunk, index: int) -> tuple[Any, ...]:
-        if chunk.person is None:
-            raise ValueError("a chunk does not tell where the person is")
-        luma, cb, cr = (plane[index] for plane in chunk.planes)
-        return luma, cb, cr, chunk.person[index], chunk.layout.cell
+        bands.run(step, layout.height)
 
     def shown(self, frame: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Return the background behind a frame, (h, w, 3) RGB, and where it is known."""

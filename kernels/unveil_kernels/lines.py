@@ -74,11 +74,11 @@ def learn_background(
     last_row,
     shift_y,
     shift_x,
-    tolerance,
     down,
     right,
     picture,
     votes,
+    tolerance,
 ):
     """Learn the background's picture from what a frame shows outside the person.
 
@@ -90,10 +90,12 @@ def learn_background(
     plane0, plane1, plane2 : (h, w), (ch, cw), (ch, cw) uint8
     person : (ceil(h / cell), ceil(w / cell)) uint8
         Not 0 where a square belongs to the person.
-    cell, first_row, last_row, shift_y, shift_x, tolerance, down, right : int
+    cell, first_row, last_row, shift_y, shift_x, down, right : int
     picture : (3, H, W) uint8
     votes : (H, W) uint8
         0 where nothing is known.
+    tolerance : int
+        Levels within which colours are one.
     """
     for y in range(first_row, last_row):
         at_y = (y + down) % picture.shape[1]
@@ -162,36 +164,34 @@ def count_seen(
     plane1,
     plane2,
     person,
-    counts,
     cell,
-    frame,
     first_row,
     last_row,
     shift_y,
     shift_x,
-    tolerance,
-    far,
     down,
     right,
     picture,
     votes,
+    tolerance,
+    far,
+    counts,
+    frame,
     slots,
 ):
     """Remember the colours of samples outside the person that are not the background.
 
     Parameters
     ----------
-    plane0, ..., votes
+    plane0, ..., tolerance
         As in `learn_background`, of which nothing is changed. But squares marked `MARGIN` are
         counted, too.
+    far : int
+        Levels by which a sample must differ, in the channel that differs most.
     counts : int
         What a sample of this frame counts: `SEARCHED_COUNT` or 1.
     frame : int
         Its number.
-    tolerance : int
-        Levels within which colours are one.
-    far : int
-        Levels by which a sample must differ, in the channel that differs most.
     slots : (h, w, n_slots) SEEN_SLOT
         A slot's colour follows its samples by one level.
     """
@@ -228,17 +228,17 @@ def count_explained(
     plane1,
     plane2,
     person,
-    counts,
     cell,
     first_row,
     last_row,
     shift_y,
     shift_x,
-    far,
     down,
     right,
     picture,
     votes,
+    far,
+    counts,
     slots,
     explained,
     total,
