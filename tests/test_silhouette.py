@@ -48,12 +48,12 @@ def watched(
 
 
 def slowly_grown(person: Array) -> Array:
-    """Mark the person with 2, and with 1 what is one step up, down or to a side away."""
+    """Mark the person with 2, and with 1 what is at most one step away, slantwise, too."""
     height, width = person.shape
     found = np.zeros(person.shape, np.uint8)
     for y, x in np.argwhere(person):
-        for v, u in ((y, x), (y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
-            if 0 <= v < height and 0 <= u < width:
+        for v in range(max(0, y - 1), min(height, y + 2)):
+            for u in range(max(0, x - 1), min(width, x + 2)):
                 found[v, u] = 1
     found[person] = 2
     return found

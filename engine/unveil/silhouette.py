@@ -19,7 +19,7 @@ PERSON_FROM: Final = 0.5
 class Silhouette:
     """Finds the person in every `every`-th frame of one video; the others keep the last one's.
 
-    The squares beside the person's belong to the person, too: no network finds an edge to the
+    The squares next to the person's belong to the person, too: no network finds an edge to the
     pixel. A frame in which nobody is found belongs to the person as a whole: a caller who was
     not recognised must not be taken for the room.
 
@@ -81,7 +81,8 @@ class Silhouette:
 
 
 def _with_neighbours(person: Bool) -> U8:
-    """Mark the person's squares with 2, and with 1 those above, below and beside them."""
-    wide = np.pad(person, 1)
-    grown = person | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
-    return grown.astype(np.uint8) + person
+    """Mark the person's squares with 2, and with 1 the eight around each of them."""
+    grown = np.pad(person, 1)
+    grown[1:-1] |= grown[:-2] | grown[2:]
+    grown[:, 1:-1] |= grown[:, :-2] | grown[:, 2:]
+    return grown[1:-1, 1:-1].astype(np.uint8) + person
