@@ -49,7 +49,7 @@ EXPLAINED_SHARE: Final = 0.7
 
 MIN_EXPLAINED: Final = 24
 """What these samples count at least. With both figures the mean F of three calls of known truth was
-0.33; with the point at which all lines of a pixel meet by least squares it was 0.27."""
+0.32; with the point at which all lines of a pixel meet by least squares it was 0.27."""
 
 MOST_CONFIDENT: Final = 0.49
 """Confidence of a claim with which all neighbours agree, less than a strong one: behind a moving
