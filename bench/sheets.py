@@ -94,7 +94,10 @@ def _room(call: KnownCall, method: str, threads: int | None) -> Picture:
 
 
 def _over_checks(room: Picture) -> Picture:
-    return scenes.over(room, scenes.checkerboard(*room.shape[:2], side=16))
+    """Show all that is claimed, however confidently: not all methods tell that."""
+    opaque = room.copy()
+    opaque[..., 3] = np.where(room[..., 3] > 0, 255, 0)
+    return scenes.over(opaque, scenes.checkerboard(*room.shape[:2], side=16))
 
 
 def _page(cells: list[tuple[Picture, str]], width: int) -> Image.Image:
