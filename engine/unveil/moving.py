@@ -209,7 +209,8 @@ class Seen:
         (h, w, 3) float64 levels, (h, w) uint16 what they explain, and (h, w) bool whether that
         is enough to take them for the room.
         """
-        share = self.explained / np.maximum(1, self.total)[..., None]
+        total = np.maximum(1, self.total)[..., None]
+        share = np.divide(self.explained, total, dtype=np.float32)
         share[self.slots["count"] <= NOISE_COUNT] = -1
         place = share.argmax(-1)[..., None]
         chosen = np.take_along_axis(self.slots, place, -1)[..., 0]

@@ -164,7 +164,7 @@ def _known_background(table: OutsideTable, shown: Array, share: float) -> Array:
     """
     seen = table.outside_surveys
     often = seen >= motion.SEEN_SHARE * table.n_surveys
-    still = table.leader_stills / np.maximum(1, seen)
+    still = np.divide(table.leader_stills, np.maximum(1, seen), dtype=np.float32)
     usual = np.percentile(still[often], USUAL_PERCENTILE) if often.any() else 0.0
     known: Array
     if usual >= MIN_USUAL:
