@@ -269,7 +269,7 @@ def _parts(
                     chunk.pts_seconds[begin:end],
                     chunk.layout,
                     chunk.person[begin:end],
-                    None if chunk.searched is None else chunk.searched[begin:end],
+                    chunk.exact[begin:end],
                 )
             )
     return parts

@@ -113,6 +113,11 @@ class Chunk:
                 f"searched of shape {self.searched.shape} does not fit {n_frames} frames"
             )
 
+    @property
+    def exact(self) -> Bool:
+        """Frames whose person was told from the frame itself, bool of shape (n,)."""
+        return np.ones(len(self), np.bool_) if self.searched is None else self.searched
+
     def __len__(self) -> int:
         """Count the frames."""
         return len(self.pts_seconds)

@@ -177,8 +177,7 @@ class Prediction:
 
 def _counts(chunk: Chunk, index: int) -> int:
     """Tell what a sample of a frame counts."""
-    exact = chunk.searched is None or bool(chunk.searched[index])
-    return lines.SEARCHED_COUNT if exact else 1
+    return lines.SEARCHED_COUNT if chunk.exact[index] else 1
 
 
 class Seen:

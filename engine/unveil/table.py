@@ -436,7 +436,7 @@ class OutsideTable(SurveyingTable):
         count.count_outside(
             *chunk.planes,
             chunk.person,
-            np.ones(len(chunk), np.bool_) if chunk.searched is None else chunk.searched,
+            chunk.exact,
             self.layout.cell,
             self.n_frames,
             first_row,
