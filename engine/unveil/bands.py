@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import Any, Final
 
 BANDS_PER_THREAD: Final = 4
@@ -28,20 +31,62 @@ class Bands:
         self._pool: ThreadPoolExecutor | None = None
 
     def run(self, step: Step, n_rows: int, band_rows: int | None = None) -> None:
-        """Call `step` for every band of `n_rows` rows and wait; the first error is raised.
+        """Call `step` for every band of `n_rows` rows; return when no band is running.
 
-        `band_rows` is the height of a band where memory limits it, else as suits the threads.
+        `band_rows` is the height of a band where memory limits it, else it suits the threads.
+        An error in one band does not keep the others from running: the error of the first
+        band that failed is raised when all of them have ended.
         """
         if band_rows is None:
             band_rows = -(-n_rows // (self.n_threads * BANDS_PER_THREAD))
         band_rows = -(-band_rows // BAND_ALIGNMENT) * BAND_ALIGNMENT
         starts = range(0, n_rows, band_rows)
+        errors: dict[int, BaseException] = {}
+
+        def attempt(first: int) -> None:
+            try:
+                step(first, min(first + band_rows, n_rows))
+            except BaseException as error:
+                errors[first] = error
+
         if self.n_threads == 1 or len(starts) == 1:
             for first in starts:
-                step(first, min(first + band_rows, n_rows))
-            return
+                attempt(first)
+        else:
+            self._run_in_pool(attempt, starts)
+        if errors:
+            raise errors[min(errors)]
+
+    def _run_in_pool(self, attempt: Callable[[int], None], starts: range) -> None:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.n_threads, thread_name_prefix="unveil-band")
-        bands = [self._pool.submit(step, first, min(first + band_rows, n_rows)) for first in starts]
-        for band in bands:
-            band.result()
+        bands: list[Future[None]] = []
+        try:
+            bands.extend(self._pool.submit(attempt, first) for first in starts)
+            wait(bands)
+        finally:
+            # After Ctrl-C, too: the caller may read what the bands write.
+            wait(bands)
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[None]:
+    """Defer Ctrl-C to the end of the block, for a state that must not be left half updated.
+
+    The handler of SIGINT is then called as usual. Outside of the main thread, which alone
+    handles signals, and where SIGINT has no handler in Python, nothing is deferred.
+    """
+    handler = None
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        yield
+        return
+    deferred: list[tuple[int, Any]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: deferred.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if deferred:
+            handler(*deferred[-1])

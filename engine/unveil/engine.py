@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unveil.backgrounds import Backgrounds, Stretch
-from unveil.bands import Bands
+from unveil.bands import Bands, deferred_interrupt
 from unveil.chunk import Chunk, Colour, Layout
 from unveil.compilation import telling_of_compilation
 from unveil.decode import open_video
@@ -228,15 +228,20 @@ class Engine:
             The chunk is of another layout than those before.
         DamagedModel, MissingRuntime
             The network that finds the person cannot be loaded.
+
+        Notes
+        -----
+        Ctrl-C during it is taken when the chunk is counted.
         """
-        self._flush()
-        if self._table is None:
-            self._table = self._create(chunk.layout)
-        if isinstance(self._table, OutsideTable) and chunk.person is None:
-            chunk = self._find_person(chunk, self._table)
-        if chunk.person is not None:
-            self._backgrounds.add(chunk)
-        self._table.update(chunk, self._bands)
+        with deferred_interrupt():
+            self._flush()
+            if self._table is None:
+                self._table = self._create(chunk.layout)
+            if isinstance(self._table, OutsideTable) and chunk.person is None:
+                chunk = self._find_person(chunk, self._table)
+            if chunk.person is not None:
+                self._backgrounds.add(chunk)
+            self._table.update(chunk, self._bands)
 
     def _find_person(self, chunk: Chunk, table: OutsideTable) -> Chunk:
         """Mark the person in a chunk."""
@@ -293,13 +298,14 @@ class Engine:
                 f"engines of {self.width}x{self.height} and {other.width}x{other.height} pixels "
                 "cannot be merged"
             )
-        self._flush()
-        other._flush()
-        if other._table is None:
-            return
-        if self._table is None:
-            self._table = self._create(other._table.layout)
-        self._table.merge(other._table, self._bands)
+        with deferred_interrupt():
+            self._flush()
+            other._flush()
+            if other._table is None:
+                return
+            if self._table is None:
+                self._table = self._create(other._table.layout)
+            self._table.merge(other._table, self._bands)
 
     def save(self, path: str | Path) -> None:
         """Save the state; `Engine.load` goes on from there.

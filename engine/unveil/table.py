@@ -90,10 +90,13 @@ class ColourTable(ABC):
             raise IncompatibleTable(f"a chunk of {chunk.layout} does not fit {self.layout}")
         if self.n_frames + len(chunk) > MAX_FRAMES:
             raise IncompatibleTable(f"a state counts at most {MAX_FRAMES} frames")
-        bands.run(lambda first, last: self._count(chunk, first, last), self.layout.height)
-        self._remember(chunk)
-        self.times.append(chunk.pts_seconds)
-        self.n_frames += len(chunk)
+        try:
+            bands.run(lambda first, last: self._count(chunk, first, last), self.layout.height)
+        finally:
+            # Where a band failed the others have counted these frames all the same.
+            self._remember(chunk)
+            self.times.append(chunk.pts_seconds)
+            self.n_frames += len(chunk)
 
     def merge(self, later: Self, bands: Bands) -> None:
         """Add what a table of the frames after this one's last has counted.
@@ -114,9 +117,16 @@ class ColourTable(ABC):
         if self.n_frames == 0:
             for name, array in self.arrays.items():
                 array[...] = later.arrays[name]
-        else:
+            self._add_length(later)
+            return
+        try:
             bands.run(lambda first, last: self._merge(later, first, last), self.layout.height)
+        finally:
+            # As in `update`.
             self._remember_merged(later)
+            self._add_length(later)
+
+    def _add_length(self, later: Self) -> None:
         self.times.extend(later.times)
         self.n_frames += later.n_frames
 
