@@ -6,7 +6,9 @@ import itertools
 import json
 import math
 import os
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -545,6 +547,79 @@ def test_errors_of_the_input(tmp_path: Path) -> None:
         unveil.recover(tmp_path / "missing.mp4")
     with pytest.raises(InvalidParameter):
         unveil.recover(tmp_path / "missing.mp4", slots=1)
+
+
+# Long recordings and several engines
+
+
+def repeated(engine: Engine, path: Path, doublings: int) -> Engine:
+    """Let an engine count its frames so often again: the state is saved, loaded and merged."""
+    for _ in range(doublings):
+        engine.save(path)
+        engine.merge(Engine.load(path, threads=1))
+    return engine
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(
+            "transitions",
+            marks=pytest.mark.xfail(
+                reason="issue 11: shares are computed from counters that are full"
+            ),
+        ),
+        "farend",
+    ],
+)
+def test_a_still_background_is_known_after_a_day(tmp_path: Path, method: Method) -> None:
+    """At 30 frames a second a day takes every counter of 16 bits beyond its end."""
+    engine = Engine(HEIGHT, WIDTH, method=method, threads=1)
+    for chunk in chunks_with_person(10):
+        engine.update(chunk)
+    early = repeated(engine, tmp_path / "state.npz", 3).finalise()
+    late = repeated(engine, tmp_path / "state.npz", 11).finalise()
+    assert late.report["frames_read"] > 24 * 3600 * 30
+    assert early.report["background_coverage"] > 0.5
+    assert early.report["coverage"] > 0.5
+    for name in ("background_coverage", "coverage", "mean_confidence"):
+        assert late.report[name] == pytest.approx(early.report[name], abs=0.02), name
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_engines_count_at_once_in_two_threads(method: Method) -> None:
+    calls = [call_frames(90), call_frames(90)[:, ::-1]]
+    engines = [Engine(HEIGHT, WIDTH, method=method, threads=2) for _ in calls]
+    both = threading.Barrier(2, timeout=60)
+
+    def count_all(engine: Engine, frames: Array) -> list[Recovery]:
+        snapshots = []
+        for part in np.split(frames, 6):
+            both.wait()
+            engine.push(part)
+            snapshots.append(engine.finalise())
+        return snapshots
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(count_all, engines, calls))
+    for frames, snapshots in zip(calls, found, strict=True):
+        assert_same(snapshots[-1], recover_frames(frames, method=method, threads=1))
+        assert_same(snapshots[2], recover_frames(frames[:45], method=method, threads=1))
+    assert found[0][-1].room.tobytes() != found[1][-1].room.tobytes()
+
+
+def test_two_recoveries_run_at_once(call: Path) -> None:
+    """With decoders, kernels and finalisers of their own."""
+    with ThreadPoolExecutor(2) as pool:
+        runs = [
+            pool.submit(unveil.recover, call, method=method, threads=2)
+            for method in (*METHODS, *METHODS)
+        ]
+        found = [run.result() for run in runs]
+    for method, recovery in zip((*METHODS, *METHODS), found, strict=True):
+        alone = unveil.recover(call, method=method, threads=1)
+        assert recovery.room.tobytes() == alone.room.tobytes()
+        assert recovery.stats.equals(alone.stats)
 
 
 # Interrupts and errors while frames are counted

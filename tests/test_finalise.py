@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import naive
@@ -336,7 +337,7 @@ def test_a_higher_threshold_never_claims_more(method: Method) -> None:
     assert recovered[-1] == 0
 
 
-def test_merged_states_stay_within_full_confidence() -> None:
+def test_merged_states_stay_within_full_confidence(tmp_path: Path) -> None:
     """However a call is cut, no share is over one."""
     frames = crossings()
     whole = Engine(HEIGHT, WIDTH, method="transitions")
@@ -347,6 +348,7 @@ def test_merged_states_stay_within_full_confidence() -> None:
     recovery = whole.finalise()
     assert recovery.confidence.max() <= 1
     assert (np.abs(recovery.room[..., 3] - 255.0 * recovery.confidence) <= 0.5 + 1e-3).all()
-    table = whole._table
+    whole.save(tmp_path / "state.npz")
+    table, _ = ColourTable.load(tmp_path / "state.npz")
     assert isinstance(table, TransitionTable)
     assert table.leader_surveys.max() <= table.n_surveys

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -25,8 +25,10 @@ from footage import (
     write_video,
 )
 
+from unveil.container import open_container
 from unveil.decode import DecodeTally, open_video
 from unveil.errors import UnreadableVideo
+from unveil.inputs import Source
 from unveil.packets import FrameReader
 from unveil.pixel_format import PlaneReader
 
@@ -207,15 +209,19 @@ def test_damage_outside_the_chosen_time_is_not_counted(tmp_path: Path, intra_cal
 
 
 class _FailingContainer:
-    """Demuxes ten packets of a real container, then raises."""
+    """Demuxes so many packets of a real container, then raises."""
 
-    def __init__(self, container: InputContainer, error: Exception) -> None:
-        self._container = container
-        self._error = error
+    def __init__(self, container: InputContainer, error: Exception, after: int = 10) -> None:
+        self.container = container
+        self.error = error
+        self.after = after
 
     def demux(self, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-        yield from itertools.islice(self._container.demux(stream), 10)
-        raise self._error
+        yield from itertools.islice(self.container.demux(stream), self.after)
+        raise self.error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.container, name)
 
 
 @pytest.mark.parametrize(
@@ -240,13 +246,13 @@ def test_an_error_of_the_demuxer_ends_it_with_all_frames_so_far(
 
 
 def test_a_demuxer_s_error_is_told(call: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = FrameReader._packets
+    error = av.error.ConnectionResetError(104, "Connection reset by peer")
 
-    def packets(reader: FrameReader) -> Iterator[Packet[VideoStream]]:
-        yield from itertools.islice(original(reader), 119)
-        reader.end_error = "Connection reset by peer"
+    def open_failing(source: Source, threads: int | None) -> Any:
+        container, stream = open_container(source, threads)
+        return _FailingContainer(container, error, after=119), stream
 
-    monkeypatch.setattr(FrameReader, "_packets", packets)
+    monkeypatch.setattr("unveil.decode.open_container", open_failing)
     tally = decode(call).tally
     assert tally.frames_read == 119
     assert (tally.truncated, tally.reason) == (

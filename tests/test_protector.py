@@ -165,9 +165,10 @@ def test_the_opacity_does_not_trail() -> None:
 def test_between_two_masks_less_is_shown() -> None:
     soft = seated()
     soft.probability[:] *= 0.7
-    with whitening(Watcher(lambda number: soft), every=2, edge=0.5) as protector:
+    watcher = Watcher(lambda number: soft)
+    with whitening(watcher, every=2, edge=0.5) as protector:
         sharp, stale = (luma_of(protector.frame(frame(i)))[INSIDE].mean() for i in range(2))
-        assert protector._segmenter.n_asked == 1
+    assert watcher.n_asked == 1
     assert sharp == pytest.approx(sitter.SKIN, abs=2)
     assert stale > sharp + 5
 
