@@ -605,7 +605,7 @@ def test_two_engines_count_at_once_in_two_threads(method: Method) -> None:
     for frames, snapshots in zip(calls, found, strict=True):
         assert_same(snapshots[-1], recover_frames(frames, method=method, threads=1))
         assert_same(snapshots[2], recover_frames(frames[:45], method=method, threads=1))
-    assert found[0][-1].room.tobytes() != found[1][-1].room.tobytes()
+    assert found[0][-1].background.tobytes() != found[1][-1].background.tobytes()
 
 
 def test_two_recoveries_run_at_once(call: Path) -> None:
