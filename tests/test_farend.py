@@ -70,7 +70,7 @@ class Call:
 
     def pushed(self, chunk_frames: int = 16, **choice: Any) -> Engine:
         """Count it."""
-        engine = Engine(HEIGHT, WIDTH, **choice)
+        engine = Engine(HEIGHT, WIDTH, **{"method": "farend"} | choice)
         for chunk in self.chunks(chunk_frames):
             engine.update(chunk)
         return engine
@@ -137,6 +137,8 @@ def test_the_room_is_found_where_it_leaked(call: Call) -> None:
         "every": 4,
         "frames_searched": 0,
         "frames_without_person": 0,
+        "frames_people_counted": 0,
+        "frames_with_several_people": 0,
     }
     assert recovery.report["warnings"] == []
 
@@ -185,7 +187,7 @@ def test_the_background_is_what_stands_still() -> None:
     hidden = np.s_[20:70, 30:80]
     person[np.arange(n_frames) % 24 < 16, *hidden] = 1
     green, blue, red = (np.ascontiguousarray(frames[..., c]) for c in (1, 2, 0))
-    engine = Engine(height, width)
+    engine = Engine(height, width, method="farend")
     engine.update(Chunk((green, blue, red), np.zeros(n_frames), layout, person))
     recovery = engine.finalise()
     assert recovery.background[hidden][..., 3].all()
@@ -206,7 +208,7 @@ def test_threads_and_chunks_change_no_byte(call: Call) -> None:
 
 
 def test_finalising_in_between_changes_nothing(call: Call) -> None:
-    engine = Engine(HEIGHT, WIDTH)
+    engine = Engine(HEIGHT, WIDTH, method="farend")
     for chunk in call.chunks(16):
         engine.update(chunk)
         assert_same(engine.finalise(), engine.finalise())
@@ -214,7 +216,9 @@ def test_finalising_in_between_changes_nothing(call: Call) -> None:
 
 
 def test_a_saved_engine_goes_on_exactly(call: Call, tmp_path: Path) -> None:
-    engine = Engine(HEIGHT, WIDTH, person="heavy", person_every=3, slots=5, tolerance=4)
+    engine = Engine(
+        HEIGHT, WIDTH, method="farend", person="heavy", person_every=3, slots=5, tolerance=4
+    )
     for number, chunk in enumerate(call.chunks(16)):
         if number == 4:
             engine.save(tmp_path / "call.npz")
@@ -229,7 +233,7 @@ def test_a_saved_engine_goes_on_exactly(call: Call, tmp_path: Path) -> None:
 
 def test_two_halves_are_merged(call: Call) -> None:
     whole = call.pushed().finalise()
-    halves = [Engine(HEIGHT, WIDTH) for _ in range(2)]
+    halves = [Engine(HEIGHT, WIDTH, method="farend") for _ in range(2)]
     for number, chunk in enumerate(call.chunks(16)):
         halves[number >= 5].update(chunk)
     halves[0].merge(halves[1])
@@ -251,7 +255,7 @@ def test_engines_of_other_accumulators_cannot_be_merged(call: Call) -> None:
 
 @pytest.mark.parametrize("rgb", [False, True])
 def test_the_state_is_at_most_128_bytes_a_pixel(rgb: bool) -> None:
-    engine = Engine(48, 64)
+    engine = Engine(48, 64, method="farend")
     layout = Layout(48, 64) if rgb else Layout(48, 64, 1, 1)
     planes = layout.empty(2)
     for plane in planes:
@@ -303,7 +307,7 @@ def test_a_recording_is_searched_and_recovered(
     call: Call, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watchers = watch(monkeypatch, call, every=1)
-    recovery = unveil.recover(recording, person_every=1)
+    recovery = unveil.recover(recording, method="farend", person_every=1)
     assert watchers[-1].n_asked == FRAMES
     assert right(recovery, call.room)[call.leaked >= 3].mean() > 0.8
     assert recovery.report["person"] == {
@@ -311,6 +315,8 @@ def test_a_recording_is_searched_and_recovered(
         "every": 1,
         "frames_searched": FRAMES,
         "frames_without_person": 0,
+        "frames_people_counted": 0,
+        "frames_with_several_people": 0,
     }
     assert recovery.report["parameters"]["person"] == "lite"
     assert recovery.report["warnings"] == []
@@ -324,7 +330,11 @@ def test_threads_and_chunks_do_not_change_the_search(
     for threads, chunk_frames in ((1, 1), (2, 7), (2, 64)):
         watchers = watch(monkeypatch, call, every)
         recovery = unveil.recover(
-            recording, person_every=every, threads=threads, chunk_frames=chunk_frames
+            recording,
+            method="farend",
+            person_every=every,
+            threads=threads,
+            chunk_frames=chunk_frames,
         )
         assert watchers[-1].n_asked == FRAMES // every
         assert recovery.report["person"]["frames_searched"] == FRAMES // every
@@ -337,7 +347,7 @@ def test_where_nobody_is_found_nothing_is_claimed(
 ) -> None:
     empty = Call(call.frames, np.zeros_like(call.person), *[call.leaked] * 3)
     watch(monkeypatch, empty, every=2)
-    recovery = unveil.recover(recording, person_every=2)
+    recovery = unveil.recover(recording, method="farend", person_every=2)
     assert recovery.recovered == 0
     assert not recovery.background[..., 3].any()
     assert recovery.report["person"]["frames_without_person"] == FRAMES // 2
@@ -350,7 +360,7 @@ def test_searches_survive_saving_and_merging(
     watch(monkeypatch, call, every=2)
     parts = []
     for n_frames in (21, 8):
-        engine = Engine(HEIGHT, WIDTH, person_every=2)
+        engine = Engine(HEIGHT, WIDTH, method="farend", person_every=2)
         engine.push(call.frames[:n_frames])
         parts.append(engine)
     parts[0].save(tmp_path / "call.npz")
@@ -369,6 +379,8 @@ def test_without_a_model_it_is_counted_as_transitions(call: Call) -> None:
         "every": 4,
         "frames_searched": 0,
         "frames_without_person": 0,
+        "frames_people_counted": 0,
+        "frames_with_several_people": 0,
     }
     assert transitions.report["warnings"] == []
     assert transitions.report["person"] is None
@@ -478,7 +490,7 @@ def test_options_of_the_command(tmp_path: Path) -> None:
 def test_a_call_without_a_person_is_told(tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     call = write_call(tmp_path / "call.mp4")
-    done = command("recover", call, "-o", tmp_path / "out", "--person-every", "4")
+    done = command("recover", call, "-o", tmp_path / "out", "--method", "farend")
     assert done.exit_code == 0
     assert "the person was found in no frame" in done.stderr
 
@@ -520,7 +532,7 @@ def test_only_an_even_room_that_nobody_covered_is_sure() -> None:
     person[:, :, 130 // cell : 200 // cell] = 1
     person[8:16, 96 // cell :, : 110 // cell] = 1
     green, blue, red = (np.ascontiguousarray(picture[..., c]) for c in (1, 2, 0))
-    engine = Engine(height, width)
+    engine = Engine(height, width, method="farend")
     engine.update(Chunk((green, blue, red), np.zeros(n_frames), layout, person))
     confidence = engine.finalise().confidence
     assert (confidence[28:72, 28:92] > 0.5).mean() > 0.9

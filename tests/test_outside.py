@@ -395,7 +395,7 @@ def test_a_person_of_another_form(person: Array, said: str) -> None:
     "layout", [Layout(720, 1280, 1, 1), Layout(48, 64), Layout(1, 1, 0, 0, Colour("rgb"))], ids=str
 )
 def test_the_state_is_at_most_128_bytes_a_pixel(layout: Layout) -> None:
-    table = OutsideTable(layout, slots=Parameters().n_slots, bits=8, tolerance=6)
+    table = OutsideTable(layout, slots=Parameters().slots_of("farend"), bits=8, tolerance=6)
     assert table.bytes_per_pixel <= 128
     assert table.slots.ctypes.data % 64 == 0
 
@@ -409,7 +409,7 @@ def test_a_loaded_state_goes_on_exactly(
     clip = call.clip
     parameters = Parameters(slots=clip.slots, bits=clip.bits, tolerance=clip.tolerance)
     table = call.table
-    table.searches += (7, 2)
+    table.searches += (7, 2, 3, 1)
     loaded: ColourTable | None = None
     for number, chunk in enumerate(call.chunks(cut)):
         if number == cut % 4:
@@ -421,7 +421,7 @@ def test_a_loaded_state_goes_on_exactly(
     if loaded is not None:
         assert_same_bytes(loaded, table)
         assert isinstance(loaded, OutsideTable)
-        assert loaded.searches.tolist() == [7, 2]
+        assert loaded.searches.tolist() == [7, 2, 3, 1]
 
 
 def test_what_differs_cannot_be_merged() -> None:
@@ -436,10 +436,10 @@ def test_what_differs_cannot_be_merged() -> None:
 
 def test_searches_are_added_up() -> None:
     a, b = one_pixel([10] * 9), one_pixel([10] * 9)
-    a.searches += (5, 1)
-    b.searches += (4, 4)
+    a.searches += (5, 1, 2, 1)
+    b.searches += (4, 4, 1, 0)
     a.merge(b, BANDS)
-    assert a.searches.tolist() == [9, 5]
+    assert a.searches.tolist() == [9, 5, 3, 1]
 
 
 def test_an_empty_state_can_be_saved(tmp_path: Path) -> None:

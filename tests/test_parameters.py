@@ -14,7 +14,9 @@ from unveil.parameters import Parameters, available_cores
 
 def test_defaults() -> None:
     parameters = Parameters()
-    assert parameters.method == "farend"
+    assert parameters.method == "auto"
+    assert parameters.accumulators == ("farend", "transitions")
+    assert [parameters.slots_of(a) for a in parameters.accumulators] == [8, 5]
     assert parameters.person == "lite"
     assert parameters.person_every == 4
     assert parameters.distance_threshold == 5.06
@@ -23,7 +25,7 @@ def test_defaults() -> None:
 
 
 def test_what_is_told_resolves_defaults_and_leaves_out_threads() -> None:
-    told = Parameters(metric="cosine", threads=3).as_dict()
+    told = Parameters("farend", metric="cosine", threads=3).as_dict()
     assert told == {
         "method": "farend",
         "metric": "cosine",
@@ -36,7 +38,28 @@ def test_what_is_told_resolves_defaults_and_leaves_out_threads() -> None:
         "person_every": 4,
     }
     again = Parameters(**told, threads=3)
-    assert again == Parameters(metric="cosine", threshold=0.75, slots=8, threads=3)
+    assert again == Parameters("farend", metric="cosine", threshold=0.75, slots=8, threads=3)
+
+
+def test_slots_are_resolved_where_one_method_counts() -> None:
+    assert Parameters().as_dict()["slots"] is None
+    assert Parameters(slots=6).as_dict()["slots"] == 6
+    assert Parameters(person="none").as_dict()["slots"] == 5
+
+
+@pytest.mark.parametrize(
+    ("method", "person", "accumulators"),
+    [
+        ("auto", "lite", ("farend", "transitions")),
+        ("auto", "none", ("transitions",)),
+        ("farend", "selfie", ("farend",)),
+        ("farend", "none", ("transitions",)),
+        ("transitions", "lite", ("transitions",)),
+        ("rarest", "none", ("rarest",)),
+    ],
+)
+def test_what_counts(method: Any, person: Any, accumulators: tuple[str, ...]) -> None:
+    assert Parameters(method, person=person).accumulators == accumulators
 
 
 @pytest.mark.parametrize(

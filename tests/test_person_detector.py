@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
-from unveil.person.detector import anchors, letterbox, surest
+from unveil import scenes
+from unveil.chunk import Colour, Layout
+from unveil.person import Segmenter
+from unveil.person.detector import anchors, distinct, letterbox, surest
 
 F32 = npt.NDArray[np.float32]
 N_BOXES = 2254
+ASTRONAUT = Path(__file__).parent / "data" / "astronaut.png"
 
 
 def slow_anchors() -> list[tuple[float, float]]:
@@ -104,3 +111,57 @@ def test_the_frame_fits_into_the_letterbox(size: tuple[int, int]) -> None:
     assert np.allclose(to_frame @ [112, 112, 1], [width / 2, height / 2])
     low, high = to_frame @ [0, 0, 1], to_frame @ [224, 224, 1]
     assert np.allclose(high - low, max(size))
+
+
+def slow_distinct(boxes: F32, logits: F32) -> int:
+    """Count by taking the best box left, and leaving out all that overlap it, again and again."""
+    left = []
+    for box, logit, (x, y) in zip(boxes.tolist(), logits.tolist(), slow_anchors(), strict=True):
+        score = 1 / (1 + np.exp(-logit))
+        if score >= 0.2:
+            left.append((score, x + box[0], y + box[1], box[2], box[3]))
+    n_people = 0
+    while left:
+        _, best_x, best_y, best_w, best_h = max(left)
+        n_people += 1
+        apart = []
+        for score, x, y, w, h in left:
+            across = min(x + w / 2, best_x + best_w / 2) - max(x - w / 2, best_x - best_w / 2)
+            down = min(y + h / 2, best_y + best_h / 2) - max(y - h / 2, best_y - best_h / 2)
+            common = across * down if across > 0 and down > 0 else 0.0
+            if common / (w * h + best_w * best_h - common) <= 0.3:
+                apart.append((score, x, y, w, h))
+        left = apart
+    return n_people
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_people_are_counted_by_what_does_not_overlap(seed: int) -> None:
+    boxes, logits = predictions(seed, bias=-5.0)
+    expected = slow_distinct(boxes, logits)
+    assert expected > 1
+    assert distinct(boxes, logits) == expected
+
+
+def test_nobody_is_counted_where_nobody_scores() -> None:
+    boxes, _ = predictions(0, bias=0.0)
+    assert distinct(boxes, np.full(N_BOXES, -1.4, np.float32)) == 0
+
+
+@pytest.mark.parametrize("n_people", [1, 2, 3])
+def test_people_side_by_side_are_several(n_people: int) -> None:
+    """A portrait once, twice or three times; the third scores too little to be promised."""
+    pytest.importorskip("ai_edge_litert")
+    height, width = 180, 320
+    picture = Image.fromarray(scenes.photo_room(height, width))
+    place = width // n_people
+    side = min(place, 150)
+    with Image.open(ASTRONAUT) as image:
+        portrait = image.convert("RGBA").resize((side, side))
+    for k in range(n_people):
+        picture.paste(portrait, (k * place + (place - side) // 2, height - side), portrait)
+    red, green, blue = (np.ascontiguousarray(c) for c in np.moveaxis(np.asarray(picture), -1, 0))
+    layout = Layout(height, width, colour=Colour("rgb", full_range=True))
+    found = Segmenter("lite", threads=1).count_people((green, blue, red), layout)
+    assert found == 1 if n_people == 1 else found in (2, 3)
+    assert Segmenter("selfie", threads=1).count_people((green, blue, red), layout) is None

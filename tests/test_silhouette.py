@@ -43,7 +43,7 @@ def watched(
 ) -> tuple[Silhouette, npt.NDArray[np.int64]]:
     """Make a silhouette that asks a stand-in; and what it has searched."""
     monkeypatch.setattr(silhouette, "Segmenter", lambda model, threads: watcher)
-    searches = np.zeros(2, np.int64)
+    searches = np.zeros(4, np.int64)
     return Silhouette("lite", every=every, threads=1, searches=searches), searches
 
 
@@ -94,7 +94,7 @@ def test_the_frames_between_two_searches_keep_the_last_ones_person(
     for number in range(10):
         assert np.array_equal(squares[number], alone[number // 3]), number
     assert watcher.n_asked == 4
-    assert searches.tolist() == [4, 0]
+    assert searches[:2].tolist() == [4, 0]
 
 
 @pytest.mark.parametrize("every", [1, 2, 5])
@@ -119,7 +119,7 @@ def test_the_very_first_frame_is_searched_whatever_its_number(
     marked = found.marked(chunk_of(6), 7)
     assert marked.searched is not None
     assert np.flatnonzero(marked.searched).tolist() == [0, 1, 5]  # 7, 8 and 12
-    assert searches.tolist() == [3, 0]
+    assert searches[:2].tolist() == [3, 0]
 
 
 @pytest.mark.parametrize("presence", [0.0, 0.3, 1.0])
@@ -133,7 +133,7 @@ def test_where_nobody_is_found_all_is_the_persons(
     )
     squares = squares_of(found, chunk_of(3), 0)
     assert squares.all((1, 2)).tolist() == [True, False, True]
-    assert searches.tolist() == [3, 2]
+    assert searches[:2].tolist() == [3, 2]
 
 
 def test_the_network_gets_the_frames_own_planes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +158,7 @@ def test_a_network_takes_no_more_threads_than_it_can_use(monkeypatch: pytest.Mon
     asked: list[int] = []
     monkeypatch.setattr(silhouette, "Segmenter", lambda model, threads: asked.append(threads))
     for threads in (1, 3, 64):
-        Silhouette("lite", every=1, threads=threads, searches=np.zeros(2, np.int64))
+        Silhouette("lite", every=1, threads=threads, searches=np.zeros(4, np.int64))
     assert asked == [1, 3, 4]
 
 
@@ -174,10 +174,10 @@ def test_an_astronaut_is_inside_her_squares(height: int, width: int) -> None:
     layout = Layout(height, width, colour=Colour("rgb", full_range=True))
     red, green, blue = np.moveaxis(np.asarray(room), -1, 0)
     planes = tuple(np.ascontiguousarray(plane)[None] for plane in (green, blue, red))
-    searches = np.zeros(2, np.int64)
+    searches = np.zeros(4, np.int64)
     found = Silhouette("lite", every=2, threads=1, searches=searches)
     (squares,) = squares_of(found, Chunk(planes, np.zeros(1), layout), 0)
-    assert searches.tolist() == [1, 0]
+    assert searches.tolist() == [1, 0, 1, 0]
     by_pixel = squares.repeat(layout.cell, 0).repeat(layout.cell, 1)[:height, :width]
     mask = Segmenter("lite", threads=1).mask(np.asarray(room)).at(height, width)
     assert by_pixel[mask >= 0.5].all()

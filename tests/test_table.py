@@ -281,7 +281,7 @@ LAYOUTS = [
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 def test_the_state_is_bounded(kind: type[ColourTable], layout: Layout) -> None:
-    table = kind(layout, slots=Parameters(kind.method).n_slots, bits=8, tolerance=6)
+    table = kind(layout, slots=Parameters().slots_of(kind.method), bits=8, tolerance=6)
     assert table.bytes_per_pixel <= 110
     assert table.slots.ctypes.data % 64 == 0
 

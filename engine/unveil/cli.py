@@ -104,7 +104,8 @@ def recover(
         typer.Option(
             help="What counts as the room: of the colours seen outside the person the one "
             "farthest from the background (farend), colours that come up where the background "
-            "goes or comes back (transitions), or the rarest colour (rarest: zoomg's method)."
+            "goes or comes back (transitions), or the rarest colour (rarest: zoomg's method). "
+            "auto takes farend where the call shows a person, else transitions."
         ),
     ] = DEFAULTS.method,
     metric: Annotated[Metric, typer.Option(help="How colours are told apart.")] = DEFAULTS.metric,
@@ -138,8 +139,8 @@ def recover(
     person: Annotated[
         Person,
         typer.Option(
-            help="The network that finds the person for farend; with none it is counted as "
-            "by transitions, as suits calls that show no person."
+            help="The network that finds the person for auto and farend; with none it is "
+            "counted as by transitions, as suits calls that show no person."
         ),
     ] = DEFAULTS.person,
     person_every: Annotated[

@@ -125,8 +125,7 @@ def run_demo(
     true_room, true_background = folder / "true_room.png", folder / "true_background.png"
     write_png(true_room, call.room)
     write_png(true_background, call.background)
-    # What moves in these calls is a bar, in which no network finds a person.
-    recovery = recover(video, method="transitions", threads=threads, progress=progress)
+    recovery = recover(video, threads=threads, progress=progress)
     recovery.save(folder / video.stem, force=force)
     claimed = recovery.room[..., 3] > 0
     right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import os
@@ -16,6 +17,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from unveil.auto_table import STATES, AutoTable
 from unveil.backgrounds import Backgrounds, Stretch
 from unveil.bands import Bands, deferred_interrupt
 from unveil.chunk import Chunk, Colour, Layout
@@ -27,6 +29,7 @@ from unveil.inputs import Source, source_of
 from unveil.parameters import CHUNK_FRAMES, Method, Metric, Parameters, Person
 from unveil.progress import Progress, ProgressCallback
 from unveil.recovery import Recovery
+from unveil.state_file import read_state
 from unveil.table import TABLES, ColourTable, OutsideTable
 
 if TYPE_CHECKING:
@@ -55,8 +58,9 @@ class Engine:
     chunk_frames
         Frames that `push` gathers before it counts them; changes no result.
     background
-        What is known or guessed to be the virtual background's picture, for method "farend":
-        a file, or (m, n, 3) RGB uint8. It may have another size, be cut or mirrored.
+        What is known or guessed to be the virtual background's picture, for method "farend", or
+        "auto" where it decides so: a file, or (m, n, 3) RGB uint8. It may have another size, be
+        cut or mirrored.
 
     Raises
     ------
@@ -75,7 +79,7 @@ class Engine:
         height: int,
         width: int,
         *,
-        method: Method = "farend",
+        method: Method = "auto",
         metric: Metric = "ciede2000",
         threshold: float | None = None,
         noise_frames: int = 1,
@@ -109,7 +113,7 @@ class Engine:
         self._background = background_picture(background, self.parameters)
         self._chunk_frames = chunk_frames
         self._bands = Bands(self.parameters.n_threads)
-        self._table: ColourTable | None = None
+        self._table: ColourTable | AutoTable | None = None
         self._staged: Chunk | None = None
         self._n_staged = 0
         self._reader: PlaneReader | None = None
@@ -125,9 +129,12 @@ class Engine:
     def stretches(self) -> tuple[Stretch, ...]:
         """Frames that show one background, as far as several can be told apart.
 
-        Only method "farend" tells them, and not of frames that were loaded or merged.
+        Only method "farend" tells them, or "auto" where it decides so, and not of frames that
+        were loaded or merged.
         """
         self._flush()
+        if isinstance(self._table, AutoTable) and self._table.decided is not self._table.outside:
+            return ()  # what seemed to be the person was none
         return self._backgrounds.stretches
 
     def push(
@@ -220,7 +227,7 @@ class Engine:
     def update(self, chunk: Chunk) -> None:
         """Count a chunk of decoded planes, without a copy.
 
-        Method "farend" searches for the person where the chunk does not tell it.
+        Methods "auto" and "farend" search for the person where the chunk does not tell it.
 
         Raises
         ------
@@ -237,13 +244,13 @@ class Engine:
             self._flush()
             if self._table is None:
                 self._table = self._create(chunk.layout)
-            if isinstance(self._table, OutsideTable) and chunk.person is None:
+            if isinstance(self._table, AutoTable | OutsideTable) and chunk.person is None:
                 chunk = self._find_person(chunk, self._table)
             if chunk.person is not None:
                 self._backgrounds.add(chunk)
             self._table.update(chunk, self._bands)
 
-    def _find_person(self, chunk: Chunk, table: OutsideTable) -> Chunk:
+    def _find_person(self, chunk: Chunk, table: AutoTable | OutsideTable) -> Chunk:
         """Mark the person in a chunk."""
         if chunk.layout != table.layout:
             raise IncompatibleTable(f"a chunk of {chunk.layout} does not fit {table.layout}")
@@ -260,11 +267,16 @@ class Engine:
             )
         return self._silhouette.marked(chunk, table.n_frames)
 
-    def _create(self, layout: Layout) -> ColourTable:
+    def _create(self, layout: Layout) -> ColourTable | AutoTable:
         chosen = self.parameters
-        _refuse_too_large(layout, chosen.n_slots)
-        return TABLES[chosen.accumulator](
-            layout, slots=chosen.n_slots, bits=chosen.bits, tolerance=chosen.tolerance
+        _refuse_too_large(layout, sum(chosen.slots_of(a) for a in chosen.accumulators))
+        only, *further = chosen.accumulators
+        if further:
+            return AutoTable(
+                layout, slots=chosen.slots, bits=chosen.bits, tolerance=chosen.tolerance
+            )
+        return TABLES[only](
+            layout, slots=chosen.slots_of(only), bits=chosen.bits, tolerance=chosen.tolerance
         )
 
     def finalise(self, *, use_background: bool = True) -> Recovery:
@@ -305,7 +317,13 @@ class Engine:
                 return
             if self._table is None:
                 self._table = self._create(other._table.layout)
-            self._table.merge(other._table, self._bands)
+            if isinstance(self._table, AutoTable) != isinstance(other._table, AutoTable):
+                raise IncompatibleTable(
+                    f"states of the methods {self._table.method} and {other._table.method} cannot "
+                    "be merged"
+                )
+            merge: Callable[..., None] = self._table.merge
+            merge(other._table, self._bands)
 
     def save(self, path: str | Path) -> None:
         """Save the state; `Engine.load` goes on from there.
@@ -338,7 +356,7 @@ class Engine:
         IncompatibleTable
             The file is not such a state.
         """
-        table, parameters = ColourTable.load(Path(path))
+        table, parameters = read_state(Path(path), STATES)
         try:
             engine = cls(table.layout.height, table.layout.width, **parameters, threads=threads)
         except (TypeError, InvalidParameter) as error:
@@ -363,10 +381,10 @@ def background_picture(
     """
     if background is None:
         return None
-    if parameters.accumulator != "farend":
+    if "farend" not in parameters.accumulators:
         raise InvalidParameter(
             "background: is for the method farend, which finds the person; leave it out with "
-            f"{parameters.accumulator}"
+            f"{parameters.accumulators[0]}"
         )
     if isinstance(background, np.ndarray):
         if background.dtype != np.uint8 or background.ndim != 3 or background.shape[2] != 3:
@@ -385,7 +403,7 @@ def background_picture(
 def recover(
     path: str | os.PathLike[str] | Source,
     *,
-    method: Method = "farend",
+    method: Method = "auto",
     metric: Metric = "ciede2000",
     threshold: float | None = None,
     noise_frames: int = 1,
@@ -553,9 +571,17 @@ def recover(
             each = recover_each(
                 stretches,
                 recording,
-                partial(Engine, layout.height, layout.width, background=behind, **options),
+                partial(
+                    Engine,
+                    layout.height,
+                    layout.width,
+                    background=behind,
+                    # What is decided is decided for the whole call.
+                    **options | {"method": recovery.report["decided_by"]},
+                ),
                 report_frame,
             )
+            each = _told_of_the_call(each, recovery)
         if each is not None and each.report["background"] != "moves":
             recovery, n_used = each, each.report["backgrounds"][0]["frames"]
         elif moves:
@@ -619,9 +645,11 @@ def prepare(
         Called once, before the first kernel is compiled; not if the cache held them all.
     """
     started = time.perf_counter()
+    needed = Parameters(method, person=person).accumulators
+    planar = ((Colour(), 1), (RGB, 0))
     with telling_of_compilation(on_compile or _nothing):
-        for colour, shift in ((Colour(), 1), (RGB, 0)):
-            engine = Engine(2, 2, method=method, person=person, threads=1)
+        for counting, (colour, shift) in itertools.product(needed, planar):
+            engine = Engine(2, 2, method=counting, person=person, threads=1)
             layout = Layout(2, 2, shift, shift, colour)
             planes = layout.empty(4)
             for plane in planes:
@@ -645,6 +673,16 @@ def _is_file(path: str | os.PathLike[str] | Source) -> bool:
     """Whether it can be read again from its beginning."""
     file = (path if isinstance(path, Source) else source_of(path)).path
     return file is not None and file.is_file()
+
+
+def _told_of_the_call(behind: Recovery, whole: Recovery) -> Recovery:
+    """Let what is recovered behind backgrounds tell how the whole call was counted."""
+    told = {key: whole.report[key] for key in ("parameters", "person", "decided_by")}
+    return replace(
+        behind,
+        report={**behind.report, **told},
+        others=tuple(_told_of_the_call(other, whole) for other in behind.others),
+    )
 
 
 def _longer(one: Engine | None, other: Engine | None) -> Engine | None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from unveil import motion
 from unveil._version import __version__
+from unveil.auto_table import AutoTable
 from unveil.bands import Bands
 from unveil.decision import Decided, decide_farend, decide_rarest, decide_transitions
 from unveil.parameters import Parameters
@@ -36,32 +37,40 @@ DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, Decided], object]]] = 
 
 
 def finalise(
-    table: ColourTable, parameters: Parameters, bands: Bands, picture: Array | None = None
+    state: ColourTable | AutoTable,
+    parameters: Parameters,
+    bands: Bands,
+    picture: Array | None = None,
 ) -> Recovery:
-    """Decide room and background from a table, which stays as it is.
+    """Decide room and background from a state, which stays as it is.
 
     Parameters
     ----------
+    state
+        That of method "auto" is decided by the one of its accumulators which suits the call.
     picture
         (m, n, 3) RGB of 0 to 255, what is known or guessed to be the background; for "farend".
+        Where "auto" is decided otherwise it is not used, and a warning says so.
 
     Raises
     ------
     BackgroundMismatch
         The picture is not what was counted.
     """
+    table = state.decided if isinstance(state, AutoTable) else state
     decided = Decided.nothing(table.layout.height, table.layout.width)
     moving = motion.background_motion(table) if isinstance(table, OutsideTable) else None
     match = None
     if moving == "moves":
         # Whatever was farthest from a wrong background would be taken for the room.
         decided.counts.evictions[...] = table.evictions
-    elif table.n_frames and picture is not None:
-        assert isinstance(table, OutsideTable)
+    elif table.n_frames and picture is not None and isinstance(table, OutsideTable):
         match = decide_farend(table, parameters, bands, decided, picture)
     elif table.n_frames:
         DECIDE[table.method](table, parameters, bands, decided)
     report = _report(table, parameters, moving, decided)
+    report["person"] = _person(state, parameters)
+    report["warnings"] = list(_warnings(state, parameters, moving, picture is not None))
     if match is not None:
         report["background_match"] = match.as_dict()
     return Recovery(
@@ -79,7 +88,8 @@ def _report(
     recovered = np.count_nonzero(decided.room[..., 3])
     return {
         "unveil": __version__,
-        "parameters": parameters.as_dict(),
+        "parameters": parameters.as_dict() | {"slots": table.n_slots},
+        "decided_by": table.method,
         "frames_read": table.n_frames,
         "recovered_pixels": int(recovered),
         "coverage": float(recovered / confidence.size),
@@ -90,33 +100,57 @@ def _report(
         "evicted_colours": int(decided.counts.evictions.sum(dtype=np.int64)),
         "state_bytes_per_pixel": table.bytes_per_pixel,
         "background": moving,
-        "person": _person(table, parameters),
-        "warnings": list(_warnings(table, parameters, moving)),
     }
 
 
-def _person(table: ColourTable, parameters: Parameters) -> dict[str, str | int] | None:
+def _person(state: ColourTable | AutoTable, parameters: Parameters) -> dict[str, str | int] | None:
     """Tell how the person was searched for; None where no method asked for it."""
-    if parameters.method != "farend":
+    if parameters.method not in ("auto", "farend"):
         return None
-    searched, nobody = table.searches if isinstance(table, OutsideTable) else (0, 0)
+    searched, nobody, looks, several = _searches(state)
     return {
         "model": parameters.person,
         "every": parameters.person_every,
-        "frames_searched": int(searched),
-        "frames_without_person": int(nobody),
+        "frames_searched": searched,
+        "frames_without_person": nobody,
+        "frames_people_counted": looks,
+        "frames_with_several_people": several,
     }
 
 
 def _warnings(
-    table: ColourTable, parameters: Parameters, moving: motion.BackgroundMotion | None
+    state: ColourTable | AutoTable,
+    parameters: Parameters,
+    moving: motion.BackgroundMotion | None,
+    background_given: bool,
 ) -> Iterator[str]:
     """Say what may surprise about how it was counted."""
-    if parameters.method != parameters.accumulator:
+    if parameters.method in ("auto", "farend") and parameters.person == "none":
         yield "no person model: counted as transitions"
     if moving == "moves":
         yield MOVING
-    if isinstance(table, OutsideTable):
-        searched, nobody = table.searches
-        if searched and nobody == searched:
-            yield "the person was found in no frame"
+    searched, nobody, looks, several = _searches(state)
+    if isinstance(state, AutoTable) and state.decided is not state.outside and state.n_frames:
+        searched, found = state.presence.searched, state.presence.found
+        yield (
+            f"a person was found in {found or 'none'} of {searched} searched frames, so the room "
+            "is decided by the method transitions, as for calls that show nobody"
+        )
+        if background_given:
+            yield "the picture given as background was not used: it needs a person in the call"
+    elif searched and nobody == searched:
+        yield "the person was found in no frame"
+    if several:
+        yield (
+            f"several people, or pictures of people, were seen in {several} of {looks} frames "
+            "looked at: the model follows one person, so faces of the others may be claimed as "
+            "room (the models selfie and selfie-landscape take all people for the person)"
+        )
+
+
+def _searches(state: ColourTable | AutoTable) -> tuple[int, int, int, int]:
+    """`OutsideTable.searches` as plain numbers, 0 where nobody searched."""
+    if not isinstance(state, AutoTable | OutsideTable):
+        return 0, 0, 0, 0
+    searched, nobody, looks, several = (int(n) for n in state.searches)
+    return searched, nobody, looks, several

@@ -8,14 +8,15 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from unveil.errors import InvalidParameter
 
-Method: TypeAlias = Literal["farend", "transitions", "rarest"]
+Accumulator: TypeAlias = Literal["farend", "transitions", "rarest"]
+Method: TypeAlias = Literal["auto", "farend", "transitions", "rarest"]
 Person: TypeAlias = Literal["lite", "full", "heavy", "selfie", "selfie-landscape", "none"]
 Metric: TypeAlias = Literal["ciede2000", "cosine"]
 
 DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
 """zoomg's defaults, the distance (or similarity) at which a colour is not the background."""
 
-DEFAULT_SLOTS: Final[dict[Method, int]] = {"farend": 8, "transitions": 5, "rarest": 5}
+DEFAULT_SLOTS: Final[dict[Accumulator, int]] = {"farend": 8, "transitions": 5, "rarest": 5}
 """Colours remembered per pixel: as many as are worth their memory."""
 
 MAX_SLOTS = 4096
@@ -31,9 +32,10 @@ class Parameters:
     Parameters
     ----------
     method
-        "farend" counts colours outside the person and takes the one farthest from the
-        background, "transitions" counts colours next to a change from or to the background,
-        "rarest" counts every run of every colour (zoomg's method).
+        "auto" takes "farend" where the call shows a person and "transitions" where it does not:
+        the search for the person decides. "farend" counts colours outside the person and takes
+        the one farthest from the background, "transitions" counts colours next to a change from
+        or to the background, "rarest" counts every run of every colour (zoomg's method).
     metric, threshold
         A colour is not the background where its CIEDE2000 distance to it is over
         `threshold` (0 to 100), or its cosine similarity below it (0 to 1). None takes
@@ -42,14 +44,14 @@ class Parameters:
         Colours counted in at most so many frames are dropped as noise.
     slots
         Colours remembered per pixel; the state's size is proportional to it. None takes the
-        method's default, 8 for "farend" and 5 for the others.
+        method's default, 8 for "farend" and 5 for the others, and for "auto" each of the two.
     bits
         Bits kept of each channel when colours are compared, 1 to 8.
     tolerance
         Levels of a channel by which a colour may differ and still be the same, 0 to 255.
     person, person_every
-        The network that finds the person for "farend", and in every how many-th frame; "none"
-        falls back to "transitions".
+        The network that finds the person for "auto" and "farend", and in every how many-th
+        frame; "none" falls back to "transitions".
     threads
         Threads for decoding and for counting; None takes one per available core.
 
@@ -59,7 +61,7 @@ class Parameters:
         A value lies outside its range.
     """
 
-    method: Method = "farend"
+    method: Method = "auto"
     metric: Metric = "ciede2000"
     threshold: float | None = None
     noise_frames: int = 1
@@ -92,25 +94,35 @@ class Parameters:
         return DEFAULT_THRESHOLD[self.metric] if self.threshold is None else self.threshold
 
     @property
-    def accumulator(self) -> Method:
-        """The method that counts: without a person "farend" has to do as "transitions"."""
-        return "transitions" if self.method == "farend" and self.person == "none" else self.method
+    def accumulators(self) -> tuple[Accumulator, ...]:
+        """The methods that count: two for "auto", until it is known whether there is a person.
 
-    @property
-    def n_slots(self) -> int:
-        """`slots`, or the method's default."""
-        return DEFAULT_SLOTS[self.accumulator] if self.slots is None else self.slots
+        Without a network that finds the person only "transitions" can count for these.
+        """
+        if self.method in ("transitions", "rarest"):
+            return (self.method,)
+        if self.person == "none":
+            return ("transitions",)
+        return ("farend",) if self.method == "farend" else ("farend", "transitions")
+
+    def slots_of(self, accumulator: Accumulator) -> int:
+        """`slots`, or an accumulator's default."""
+        return DEFAULT_SLOTS[accumulator] if self.slots is None else self.slots
 
     @property
     def n_threads(self) -> int:
         """`threads`, or the number of cores this process may use."""
         return self.threads or available_cores()
 
-    def as_dict(self) -> dict[str, str | int | float]:
-        """All parameters with their defaults resolved, but `threads`: it changes no result."""
+    def as_dict(self) -> dict[str, str | int | float | None]:
+        """All parameters with their defaults resolved, but `threads`: it changes no result.
+
+        Where two methods count, `slots` stays None unless it was chosen: they differ in it.
+        """
+        only, *further = self.accumulators
         chosen = asdict(self) | {
             "threshold": self.distance_threshold,
-            "slots": self.n_slots,
+            "slots": self.slots if further else self.slots_of(only),
         }
         del chosen["threads"]
         return chosen

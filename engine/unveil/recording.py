@@ -46,7 +46,7 @@ class Recording:
             self._parameters.person,
             every=self._parameters.person_every,
             threads=self._parameters.n_threads,
-            searches=np.zeros(2, np.int64),
+            searches=np.zeros(4, np.int64),
         )
         first = 0
         with self._opened() as video:

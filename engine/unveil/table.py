@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -13,11 +12,10 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from unveil._version import __version__
 from unveil.bands import Bands
-from unveil.chunk import Chunk, Colour, Layout, Planes
-from unveil.errors import IncompatibleTable, MissingInput
-from unveil.outputs import replacing
+from unveil.chunk import Chunk, Layout, Planes
+from unveil.errors import IncompatibleTable
+from unveil.state_file import layout_of, read_state, write_state
 from unveil.times import TimeIndex
 from unveil_kernels import count
 
@@ -133,55 +131,56 @@ class ColourTable(ABC):
     def save(self, path: Path, parameters: Mapping[str, Any]) -> None:
         """Write the state, and the parameters it is to be finalised with, to a file."""
         header = {
-            "unveil": __version__,
             "method": self.method,
             "layout": asdict(self.layout),
             "parameters": parameters,
             "n_frames": self.n_frames,
         }
-        arrays = self.arrays | self.times.as_arrays()
-        encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, header=encoded, **arrays)
+        write_state(path, header, self.stored)
+
+    @property
+    def stored(self) -> dict[str, Array]:
+        """All that is saved but the header."""
+        return self.arrays | self.times.as_arrays()
 
     @classmethod
     def load(cls, path: Path) -> tuple[ColourTable, dict[str, Any]]:
-        """Read a state that `save` wrote, and its parameters.
+        """Read a state that `save` wrote, and its parameters, as `read_state` does."""
+        return read_state(path, TABLES)
+
+    @classmethod
+    def restored(cls, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+        """Make the table that was saved with this header and these arrays.
 
         Raises
         ------
-        MissingInput
-            There is no such file.
-        IncompatibleTable
-            The file is not one, or of another version's form.
+        KeyError, TypeError, ValueError
+            They are not those of such a table.
         """
-        try:
-            # NumPy leaves a file that is no archive open: we close it.
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                header = json.loads(stored["header"].tobytes())
-                arrays = {name: stored[name] for name in stored.files if name != "header"}
-            parameters = header["parameters"]
-            kind = TABLES[header["method"]]
-            colour = Colour(**header["layout"].pop("colour"))
-            table = kind(
-                Layout(**header["layout"], colour=colour),
-                slots=parameters["slots"],
-                bits=parameters["bits"],
-                tolerance=parameters["tolerance"],
-            )
-            for name, array in table.arrays.items():
-                if array.shape != arrays[name].shape or array.dtype != arrays[name].dtype:
-                    raise ValueError(f"{name} is of another shape or type")
-                array[...] = arrays[name]
-            table.n_frames = int(header["n_frames"])
-            table.times = TimeIndex.from_arrays(arrays)
-        except FileNotFoundError as error:
-            raise MissingInput(f"{path}: no such file; name a state that was saved") from error
-        except Exception as error:
-            raise IncompatibleTable(
-                f"{path}: not a state that this version of unveil can read ({error})"
-            ) from error
-        return table, parameters
+        parameters = header["parameters"]
+        table = cls(
+            layout_of(header),
+            slots=parameters["slots"],
+            bits=parameters["bits"],
+            tolerance=parameters["tolerance"],
+        )
+        table.restore(int(header["n_frames"]), arrays)
+        return table
+
+    def restore(self, n_frames: int, stored: Mapping[str, Array]) -> None:
+        """Fill an empty table with what `stored` held when this many frames were counted.
+
+        Raises
+        ------
+        KeyError, ValueError
+            An array is missing, or of another shape or type.
+        """
+        for name, array in self.arrays.items():
+            if array.shape != stored[name].shape or array.dtype != stored[name].dtype:
+                raise ValueError(f"{name} is of another shape or type")
+            array[...] = stored[name]
+        self.n_frames = n_frames
+        self.times = TimeIndex.from_arrays(stored)
 
     def _identity(self) -> tuple[object, ...]:
         return self.method, self.layout, self.n_slots, self.bits, self.tolerance
@@ -411,8 +410,9 @@ class TransitionTable(SurveyingTable):
 class OutsideTable(SurveyingTable):
     """Counts the samples outside the person that are not the background.
 
-    `searches` are the frames in which the person was searched for, and those of them that
-    showed nobody: whoever searches counts them.
+    `searches`, which whoever searches counts, are four numbers of frames: those in which the
+    person was searched for, those of them that showed nobody, those in which people were counted,
+    and those of these that showed several.
     """
 
     method = "farend"
@@ -428,7 +428,7 @@ class OutsideTable(SurveyingTable):
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
         shape = (layout.height, layout.width)
         self.leader_stills, self.outside_surveys = (np.zeros(shape, np.uint16) for _ in range(2))
-        self.searches = np.zeros(2, np.int64)
+        self.searches = np.zeros(4, np.int64)
 
     @property
     def n_surveys(self) -> int:
@@ -443,6 +443,8 @@ class OutsideTable(SurveyingTable):
     def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
         if chunk.person is None:
             raise ValueError("a chunk does not tell where the person is")
+        if chunk.person.all():
+            return  # nothing is outside: no memory is touched for frames that show nobody
         count.count_outside(
             *chunk.planes,
             chunk.person,

@@ -71,7 +71,7 @@ def draw_timeline(
     output: str | PathLike[str],
     *,
     recovery: Recovery | None = None,
-    method: Method = "farend",
+    method: Method = "auto",
     threads: int | None = None,
     start_seconds: float | None = None,
     end_seconds: float | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -54,7 +55,7 @@ class TimeIndex:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, npt.NDArray[np.generic]]) -> TimeIndex:
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> TimeIndex:
         """Undo `as_arrays`."""
         index = cls()
         index._frames = arrays["time_frames"].astype(np.int64)

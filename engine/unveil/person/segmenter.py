@@ -148,6 +148,16 @@ class Segmenter:
         mask = None if found is None else self._look_at(found, planes, layout)
         return mask or self._nobody(layout)
 
+    def count_people(self, planes: Planes, layout: Layout) -> int | None:
+        """Count the people in a frame, whoever is followed; None for a model that marks them all.
+
+        Parameters
+        ----------
+        planes, layout
+            As for `mask_planes`.
+        """
+        return None if self._detector is None else self._detector.count(planes, layout)
+
     def reset(self) -> None:
         """Forget the person who was followed: the next frame has nothing to do with the last."""
         self._region = None
