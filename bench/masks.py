@@ -4,9 +4,9 @@
 with `unveil.person`, and step by step with OpenCV, which samples the picture in its own way and
 runs the networks with its own DNN module (all but BlazePose's detector, whose sparse weights it
 cannot read). It tells how well the masks agree, measures what a mask costs on 1080p frames, and
-writes `bench/results/masks.json`, README's table and `docs/models.png`. With `--goldens` it also
-writes what the tests compare with: the astronaut, cut out of scikit-image's photo (NASA, public
-domain) by the model "heavy", and OpenCV's masks of her.
+writes `bench/results/masks.json`, the table in docs/benchmarks.md and `docs/models.png`. With
+`--goldens` it also writes what the tests compare with: the astronaut, cut out of scikit-image's
+photo (NASA, public domain) by the model "heavy", and OpenCV's masks of her.
 """
 
 from __future__ import annotations

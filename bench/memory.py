@@ -2,7 +2,7 @@
 
 The long call is the short one played ten times over (its packets again, nothing encoded anew),
 so only the length differs. Each run is a fresh process; medians are reported. Writes
-`bench/results/memory.json` and README's table.
+`bench/results/memory.json` and the table in docs/benchmarks.md.
 """
 
 from __future__ import annotations

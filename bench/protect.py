@@ -4,7 +4,8 @@ Each model and `--every` runs in a process of its own, in turn and again for eac
 over the rounds are reported. "In memory" is from the native planes of a frame to those of the
 protected one, the network looking at the next frame while this one is blended, as `protect` does
 it; latency is that of a frame on its own, from one to the other. "File to file" decodes, protects
-and encodes with x264 veryfast. Writes `bench/results/protect.json` and README's table.
+and encodes with x264 veryfast. Writes `bench/results/protect.json` and the table in
+docs/benchmarks.md.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ each method (`bench/methods.py`), each in a process of its own, and scores it as
 `unveil score --truth` does. `--calls FOLDER` adds calls of one's own: pairs of NAME.mp4 and
 NAME.npz, or folders with call.mp4 and truth.npz.
 
-Writes `bench/results/quality.json` and README's table. What is not measured anew, because
-`--names` or `--methods` leave it out, stays as it was; each row bears its date. The recovered
-pictures stay in `bench/work/rooms/`, where `bench.sheets` finds them.
+Writes `bench/results/quality.json` and the table in docs/benchmarks.md. Rows that `--names` or
+`--methods` leave out stay as they were; each row has its date. The recovered pictures stay in
+`bench/work/rooms/`, where `bench.sheets` finds them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from bench.calls import WORK
 from bench.machine import describe, peak_rss_bytes
 from bench.methods import METHODS
 from bench.simulated import RECIPES, made
+from bench.tables import quality_table
 from unveil.leak_score import measure_recovery, score_truth
 from unveil.truth import Truth
 
@@ -115,7 +116,7 @@ def main() -> None:
             if not options.small:
                 _store(machine, rows)
     if options.small:
-        print(report.quality_table({"rows": rows}))
+        print(quality_table({"rows": rows}))
     else:
         report.save("quality", _store(machine, rows))
 

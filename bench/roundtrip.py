@@ -4,7 +4,7 @@ Real footage is protected with a still background, recovered, and counted: which
 pixels is claimed, which with a confidence above 0.5, and which is right: within CIEDE2000 10 of
 the room. The room is taken from the footage itself, the median of each pixel in the frames in
 which the heavy model sees nobody near; where that never is so, a claim counts as wrong. Writes
-`bench/results/roundtrip.json` and README's table.
+`bench/results/roundtrip.json` and the table in docs/benchmarks.md.
 """
 
 from __future__ import annotations

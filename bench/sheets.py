@@ -20,7 +20,7 @@ from bench.calls import WORK
 from bench.methods import METHODS
 from bench.methods import Image as Picture
 from bench.quality import KnownCall, found, room_of, run_apart, simulated
-from bench.report import README
+from bench.report import ROOT
 from bench.simulated import RECIPES
 from unveil import scenes
 from unveil.leak_score import measure_recovery
@@ -29,7 +29,7 @@ from unveil.score import read_image
 from unveil.truth import Truth
 
 SHEETS = WORK / "sheets"
-SHOWN = README.parent / "docs" / "sheet.png"
+SHOWN = ROOT / "docs" / "sheet.png"
 
 ZOOMG, VADER = "zoomg's rule (`rarest`)", "VADER, given the background"
 COLUMNS = 3

@@ -2,7 +2,8 @@
 
 Every contender runs in a fresh process, one after the other, and again for each round; its
 ratio is taken to the floor of its own round, so a machine that slows down slows both. The
-median over the rounds is reported. Writes `bench/results/speed.json` and README's table.
+median over the rounds is reported. Writes `bench/results/speed.json` and the table in
+docs/benchmarks.md.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ All are wall times of whole processes. The first run gets an empty NUMBA_CACHE_D
 every kernel; the same command again with the cache it left shows what compiling cost.
 A later run starts decoding somewhere within the run of a clip of one small frame, which has
 next to nothing to decode, count or write: its whole time is an upper bound, given as such.
-Writes `bench/results/startup.json` and README's table.
+Writes `bench/results/startup.json` and the table in docs/benchmarks.md.
 """
 
 from __future__ import annotations

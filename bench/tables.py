@@ -1,0 +1,272 @@
+"""Markdown tables of the stored results, one function a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+
+def speed_table(result: Json) -> str:
+    """One row a contender and thread count, frames/s, ratio and peak memory by picture size."""
+    parts: list[str] = []
+    for frames in distinct(row["call_frames"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["call_frames"] == frames]
+        heights = distinct(row["height"] for row in rows)
+        header = ["", "threads"]
+        for height in heights:
+            header += [f"{height}p frames/s", "x floor", "peak MB"]
+        body: list[list[str]] = []
+        for contender in distinct(row["contender"] for row in rows):
+            for threads in distinct(row["threads"] for row in rows):
+                found = {
+                    row["height"]: row
+                    for row in rows
+                    if (row["contender"], row["threads"]) == (contender, threads)
+                }
+                if found:
+                    cells = [cell for height in heights for cell in _speed_cells(found.get(height))]
+                    body.append([contender, str(threads), *cells])
+        parts += [f"Calls of {frames:,} frames:", _markdown(header, body)]
+    stages = _stage_table(result["rows"])
+    parts += [stages] if stages else []
+    notes = (
+        f"Floor: decoding only (PyAV) at the same thread count, in the same round; median of "
+        f"{result['repeats']} rounds. unveil: decode, count, finalise and write. "
+        f"MOG2, KNN and zoomg's rule read {result['slow_frames']:,} frames at most."
+    )
+    if any(row["scaled"] for row in result["rows"]):
+        notes += " \\* scaled: measured on a crop of 64 x 64 pixels and multiplied up."
+    return "\n\n".join([*parts, notes, _machine_line(result["machine"])])
+
+
+def memory_table(result: Json) -> str:
+    """One row a method: peak memory of the short and of the long call."""
+    body = [
+        [
+            row["contender"],
+            f"{row['height']}p",
+            f"{megabytes(row['short_peak_rss_bytes'])} ({row['short_frames']:,} frames)",
+            f"{megabytes(row['long_peak_rss_bytes'])} ({row['long_frames']:,} frames)",
+            f"{row['difference_percent']:+.1f} %",
+        ]
+        for row in result["rows"]
+    ]
+    header = ["", "picture", "peak MB, short", "peak MB, long", "difference"]
+    return f"{_markdown(header, body)}\n\n{_machine_line(result['machine'])}"
+
+
+def startup_table(result: Json) -> str:
+    """One row a situation, in seconds."""
+    body = [
+        ["`unveil --help`", f"{result['help_seconds']:.2f} s"],
+        ["first run ever, a tiny clip", f"{result['first_run_seconds']:.1f} s"],
+        ["of it compiling, once per machine", f"{result['compile_seconds']:.1f} s"],
+        [
+            "a later run, one small frame, start to end (decoding starts within)",
+            f"{result['one_frame_run_seconds']:.2f} s",
+        ],
+    ]
+    return f"{_markdown(['', 'wall time'], body)}\n\n{_machine_line(result['machine'])}"
+
+
+def quality_table(result: Json) -> str:
+    """Tabulate the means over all calls, then one row a call and method."""
+    header = [
+        "call",
+        "",
+        "leak score",
+        "F",
+        "recall",
+        "precision",
+        "precision, confidence > 0.5",
+        "coverage",
+        "seconds",
+        "peak MB",
+    ]
+    rows = result["rows"]
+    table = _markdown(header, [_quality_cells(row) for row in [*mean_rows(rows), *rows]])
+    return "\n\n".join(
+        [table, *([_machine_line(result["machine"])] if "machine" in result else [])]
+    )
+
+
+def mean_rows(rows: Sequence[Json]) -> list[Json]:
+    """Average each method that was measured on every call."""
+    calls = distinct(row["call"] for row in rows)
+    means = []
+    for method in distinct(row["method"] for row in rows):
+        mine = [row for row in rows if row["method"] == method]
+        if len(mine) == len(calls) > 1:
+            mean = {key: _mean(row[key] for row in mine) for key in _QUALITY_FIGURES}
+            means.append({"call": f"mean of {len(calls)}", "method": method, **mean})
+    return means
+
+
+_QUALITY_FIGURES = (
+    "leak_score",
+    "f",
+    "recall",
+    "precision",
+    "confident_precision",
+    "coverage",
+    "seconds",
+    "peak_rss_bytes",
+)
+
+
+def _quality_cells(row: Json) -> list[str]:
+    shares = [row[key] for key in _QUALITY_FIGURES[:6]]
+    return [
+        row["call"],
+        row["method"],
+        *("" if share is None else f"{share:.3f}" for share in shares),
+        significant(row["seconds"]),
+        megabytes(row["peak_rss_bytes"]),
+    ]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Average what is known."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def masks_table(result: Json) -> str:
+    """One row a model: what a mask of a 1080p frame costs, and agreement with OpenCV's."""
+    threads = distinct(count for row in result["rows"] for count in row["milliseconds"])
+    header = ["model"]
+    header += [f"ms, {count} thread{'s' * (count != '1')}" for count in threads]
+    header += ["of it sampling", "ms, searching", "agreement with OpenCV (IoU)"]
+    body = [
+        [
+            f"`{row['model']}`",
+            *(significant(row["milliseconds"][count]) for count in threads),
+            significant(row["sampling_milliseconds"]),
+            significant(row["searching_milliseconds"]) if row["searching_milliseconds"] else "",
+            f"{row['iou']:.3f}",
+        ]
+        for row in result["rows"]
+    ]
+    load = result["machine"]["load_average_at_start"]
+    note = f"The load average before was {load:.1f}: " + (
+        "the machine was busy, and times with all its cores are too long."
+        if load > 1
+        else "the machine was free."
+    )
+    return f"{_markdown(header, body)}\n\n{note} {_machine_line(result['machine'])}"
+
+
+def protect_table(result: Json) -> str:
+    """One row a model and `--every`: frames/s, latency and the cost of blending."""
+    body = [
+        [
+            f"`{row['model']}`",
+            str(row["every"]),
+            significant(row["memory_frames_per_second"]),
+            significant(row["memory_cpu_ms_per_frame"]),
+            significant(row["latency_p50_ms"]),
+            significant(row["latency_p95_ms"]),
+            significant(row["blend_ms"]),
+            significant(row["file_frames_per_second"]),
+        ]
+        for row in result["rows"]
+    ]
+    header = ["`--model`", "`--every`", "in memory, frames/s", "CPU ms", "latency p50 ms", "p95 ms"]
+    header += ["of it blending ms", "file to file, frames/s"]
+    notes = (
+        f"1920x1080, {result['frames']} frames of `{result['clip']}` scaled up, mode "
+        f"{result['mode']}, {result['threads']} threads; median of {result['repeats']} rounds."
+    )
+    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+
+
+def roundtrip_table(result: Json) -> str:
+    """One row a model: what `recover` claims of the room behind a protected call."""
+    shares = ("claimed_share", "confident_share", "right_share", "confident_right_share")
+    body = [
+        [
+            f"`{row['model']}`",
+            f"{row['edge']:g}",
+            str(row["smooth"]),
+            str(row["every"]),
+            *(f"{row[share]:.1%}" for share in shares),
+        ]
+        for row in result["rows"]
+    ]
+    header = ["`--model`", "`--edge`", "`--smooth`", "`--every`", "claimed", "confidently"]
+    header += ["claimed and right", "confidently and right"]
+    length = "all" if result["end_seconds"] is None else f"{result['end_seconds']:g} s"
+    notes = (
+        f"Shares of all pixels, {length} of `{result['clip']}` before a still background. "
+        "Confidently: over 0.5. Right: within CIEDE2000 10 of the room as the footage shows it; "
+        "the other claims are the person's own colours."
+    )
+    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+
+
+TABLES: Mapping[str, Callable[[Json], str]] = {
+    "speed": speed_table,
+    "memory": memory_table,
+    "startup": startup_table,
+    "quality": quality_table,
+    "masks": masks_table,
+    "protect": protect_table,
+    "roundtrip": roundtrip_table,
+}
+
+
+def _speed_cells(row: Json | None) -> list[str]:
+    if row is None:
+        return ["", "", ""]
+    mark = r" \*" if row["scaled"] else ""
+    return [
+        f"{significant(row['frames_per_second'])}{mark}",
+        f"{significant(row['times_floor'])}{mark}",
+        f"{megabytes(row['peak_rss_bytes'])}{mark}",
+    ]
+
+
+def _stage_table(rows: Sequence[Json]) -> str:
+    """Where unveil's seconds go; decoding runs beside counting, so stages can overlap."""
+    with_stages = [row for row in rows if row["stages"]]
+    names = distinct(name for row in with_stages for name in row["stages"])
+    header = ["seconds by stage (they overlap)", "threads", "call", *names]
+    body = [
+        [
+            row["contender"],
+            str(row["threads"]),
+            f"{row['height']}p, {row['call_frames']:,} frames",
+            *(f"{row['stages'][name]:.2f}" if name in row["stages"] else "" for name in names),
+        ]
+        for row in with_stages
+    ]
+    return _markdown(header, body) if body else ""
+
+
+def _machine_line(machine: Json) -> str:
+    packages = ", ".join(f"{name} {v}" for name, v in machine["packages"].items() if v)
+    return (
+        f"{machine['date'][:10]}; {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_bytes'] / 1e9:.0f} GB, {machine['os']}, Python {machine['python']}, "
+        f"{packages}."
+    )
+
+
+def _markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    rule = ["---" if n == 0 else "---:" for n in range(len(header))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *body])
+
+
+def significant(value: float) -> str:
+    """Three digits that matter, never as an exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def megabytes(size_bytes: float) -> str:
+    return f"{size_bytes / 1e6:,.0f}"
+
+
+def distinct(values: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))

@@ -1,0 +1,43 @@
+"""Small inputs under the names that the documents use."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from swaying import ASTRONAUT, HEIGHT, WIDTH, write_footage
+
+import unveil
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with a call and its truth, footage of a person, and pictures."""
+    folder = tmp_path_factory.mktemp("inputs")
+    made = unveil.simulate_call(
+        folder / "made", ASTRONAUT, height=HEIGHT, width=WIDTH, n_frames=48, lag=2, camera_noise=0
+    )
+    shutil.copy(made.call, folder / "call.mp4")
+    shutil.copy(made.truth, folder / "truth.npz")
+    shutil.rmtree(folder / "made")
+    truth = unveil.Truth.read(folder / "truth.npz")
+    Image.fromarray(truth.room).save(folder / "photo.png")
+    Image.fromarray(truth.room).save(folder / "bedroom.jpg", quality=95)
+    Image.fromarray(truth.background).save(folder / "beach.jpg", quality=95)
+    shutil.copy(ASTRONAUT, folder / "still.png")
+    footage = write_footage(folder / "me.mp4", lambda number: truth.room, n_frames=10)
+    (folder / "calls").mkdir()
+    for copy in ("talk.mp4", "calls/monday.mp4", "calls/tuesday.mp4"):
+        shutil.copy(footage, folder / copy)
+    return folder
+
+
+@pytest.fixture
+def workplace(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a copy of the inputs the current folder."""
+    folder = tmp_path / "work"
+    shutil.copytree(inputs, folder)
+    monkeypatch.chdir(folder)
+    return folder

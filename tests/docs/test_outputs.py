@@ -1,0 +1,172 @@
+"""docs/outputs.md against real outputs: every field, column and array, and no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import pytest
+from markdown_page import ROOT, code_in, tables_of
+from swaying import HEIGHT, WIDTH, write_footage
+from typer.testing import CliRunner
+
+import unveil
+from unveil.cli import app
+
+U8 = npt.NDArray[np.uint8]
+
+TABLES = tables_of(ROOT / "docs" / "outputs.md")
+METHODS: tuple[Literal["farend", "transitions", "rarest"], ...] = (
+    "farend",
+    "transitions",
+    "rarest",
+)
+PERIOD = 20
+
+NOT_YET = {"decided_by", "models"}
+"""Fields that are documented as they will be (issue 10: --method auto, --model auto). The tests
+fail as soon as they exist, until they are taken out here."""
+
+BY_NAME = {"models"}
+"""Objects whose keys are names of networks, and no fields."""
+
+
+def documented(heading: str) -> dict[str, list[str]]:
+    """Rows of the table below a heading by the code in their first cells."""
+    rows = {code_in(row[0])[0]: row for row in TABLES[heading]}
+    assert len(rows) == len(TABLES[heading]), f"{heading}: a name occurs twice"
+    return rows
+
+
+def fields_of(value: Any, name: str = "") -> Iterator[str]:
+    """Dotted names of all fields of a JSON object; `[]` marks an array of objects."""
+    if isinstance(value, Mapping) and name not in BY_NAME:
+        for key, item in value.items():
+            yield from fields_of(item, f"{name}.{key}" if name else key)
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        for item in value:
+            yield from fields_of(item, f"{name}[]")
+    else:
+        yield name
+
+
+def fields_of_all(*objects: Any) -> set[str]:
+    """Fields of several objects together; null where others have an object is no field."""
+    names = {name for found in objects for name in fields_of(found)}
+    return {
+        name
+        for name in names
+        if not any(other.startswith((f"{name}.", f"{name}[]")) for other in names)
+    }
+
+
+def told(*arguments: object) -> Any:
+    """Run a command and read the JSON that it prints."""
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def scenery(seed: int) -> U8:
+    """Coloured patches."""
+    rng = np.random.default_rng(seed)
+    patches = rng.integers(30, 200, (HEIGHT // 16, WIDTH // 16, 3), np.uint8)
+    return np.kron(patches, np.ones((16, 16, 1), np.uint8))
+
+
+BACKGROUNDS: dict[str, tuple[Callable[[int], U8], int]] = {
+    "pan": (lambda number: np.roll(scenery(1), 2 * number, axis=1), 100),
+    "loop": (lambda number: scenery(number % PERIOD), 100),
+    "exchange": (lambda number: scenery(1 + number // 28), 56),
+}
+"""Backgrounds of which reports have fields of their own, and the frames that it takes."""
+
+
+def recovered(video: Path, **options: Any) -> unveil.Recovery:
+    return unveil.recover(video, method="farend", person="selfie-landscape", **options)
+
+
+def test_every_field_of_a_recovery_report_is_documented_and_no_other(
+    inputs: Path, tmp_path: Path
+) -> None:
+    whole = recovered(inputs / "call.mp4", background=inputs / "beach.jpg")
+    whole.save(tmp_path / "whole")
+    reports = [json.loads((tmp_path / "whole" / "report.json").read_text())]
+    others: list[unveil.Recovery] = []
+    for name, (behind, n_frames) in BACKGROUNDS.items():
+        video = write_footage(tmp_path / f"{name}.mp4", behind, n_frames=n_frames)
+        recovery = recovered(video)
+        reports.append(dict(recovery.report))
+        others += recovery.others
+    known = documented("report.json of recover")
+    assert fields_of_all(*reports) == known.keys() - NOT_YET
+    (other,) = others
+    assert fields_of_all(dict(other.report)) <= known.keys()
+
+
+def test_every_column_is_documented_with_its_type_and_unit(inputs: Path, tmp_path: Path) -> None:
+    recovered(inputs / "call.mp4").save(tmp_path / "out")
+    schema = pq.read_schema(tmp_path / "out" / "stats.parquet")
+    arrow_names = {"float": "float32", "double": "float64"}
+    real = {
+        field.name: [arrow_names.get(str(field.type), str(field.type)), field.metadata[b"unit"]]
+        for field in schema
+    }
+    rows = documented("stats.parquet")
+    assert {name: [*code_in(row[1]), row[2].encode()] for name, row in rows.items()} == real
+    assert list(rows) == schema.names
+    assert all(row[3] for row in rows.values())
+
+
+def test_every_field_that_the_commands_print_is_documented_and_no_other(
+    inputs: Path, tmp_path: Path
+) -> None:
+    video, out = inputs / "call.mp4", tmp_path / "out"
+    outcome = told("recover", video, "-o", out, "--method", "farend", "--json")
+    assert fields_of_all(outcome) == documented("recover --json").keys()
+    photo = told("score", out / "call", "--truth", inputs / "photo.png", "--json")
+    assert fields_of_all(photo) == documented("score --json with a photo").keys()
+    truth = told("score", out / "call", "--truth", inputs / "truth.npz", "--json")
+    assert fields_of_all(truth) == documented("score --json with a truth").keys()
+    protected = tmp_path / "protected.mp4"
+    report = told("protect", inputs / "talk.mp4", "-o", protected, "--model", "lite", "--json")
+    assert fields_of_all(report) == documented("Report of protect").keys() - NOT_YET
+    assert report == json.loads((tmp_path / "protected.report.json").read_text())
+
+
+def test_every_array_of_a_truth_is_documented_and_no_other(inputs: Path) -> None:
+    with np.load(inputs / "truth.npz") as stored:
+        real = {name: (str(array.dtype), array.ndim) for name, array in stored.items()}
+    rows = documented("truth.npz")
+    assert {name: (code_in(row[1])[0], row[2].count(",") + 1) for name, row in rows.items()} == real
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_array_of_a_state_is_documented_and_no_other(
+    inputs: Path, tmp_path: Path, method: Literal["farend", "transitions", "rarest"]
+) -> None:
+    engine = unveil.Engine(HEIGHT, WIDTH, method=method, person="selfie-landscape")
+    with av.open(str(inputs / "call.mp4")) as container:
+        for frame in container.decode(video=0):
+            engine.push(frame)
+    engine.save(tmp_path / "state.npz")
+    with np.load(tmp_path / "state.npz") as stored:
+        real = {name: str(array.dtype) for name, array in stored.items()}
+    real["slots"] = "record"
+    rows = [row for row in TABLES["State files"] if row[1] == "all" or method in code_in(row[1])]
+    assert {code_in(row[0])[0]: row[2].replace("`", "") for row in rows} == real
+
+
+def test_the_exit_codes_are_documented(inputs: Path, tmp_path: Path) -> None:
+    (done, failed, misused, _) = (int(row[0]) for row in TABLES["Exit codes"])
+    score = ["score", str(inputs / "photo.png"), "--truth"]
+    assert CliRunner().invoke(app, [*score, str(inputs / "photo.png")]).exit_code == done
+    assert CliRunner().invoke(app, [*score, str(tmp_path / "no.png")]).exit_code == failed
+    refused = CliRunner().invoke(app, [*score, str(inputs / "photo.png"), "--threshold", "101"])
+    assert refused.exit_code == misused
