@@ -83,7 +83,7 @@ def _small(name: str, *, height: int, width: int, n_frames: int) -> Call:
 def _encode(path: Path, height: int, width: int, n_frames: int, bit_rate: int) -> None:
     # Here and not above: a runner that finds its calls made stays a small process.
     from unveil.demo import moving_call
-    from unveil.encode import VideoWriter
+    from unveil.video.writer import VideoWriter
 
     WORK.mkdir(parents=True, exist_ok=True)
     scene = moving_call(height, width, n_frames, seed=SEED)

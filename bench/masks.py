@@ -26,14 +26,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bench import report
 from bench.machine import describe
-from unveil import scenes
-from unveil.chunk import Layout, Planes
-from unveil.outputs import replacing, write_png
-from unveil.parameters import available_cores
+from unveil.files import replacing, write_png
 from unveil.person import MODELS, ModelName, Segmenter, sampling
 from unveil.person.models import DETECTOR, WEIGHTS
 from unveil.person.region import inverse
-from unveil.pixel_format import PlaneReader
+from unveil.recovery.parameters import available_cores
+from unveil.simulation import scenes
+from unveil.video.chunk import Layout, Planes
+from unveil.video.pixel_format import PlaneReader
 
 U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]

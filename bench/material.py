@@ -70,8 +70,8 @@ def waves() -> Path:
     """Return a video that can be played in a loop: a landscape over which light moves."""
     path = WORK / "material" / "waves.mp4"
     if not path.exists():
-        from unveil import scenes
-        from unveil.encode import VideoWriter
+        from unveil.simulation import scenes
+        from unveil.video.writer import VideoWriter
 
         path.parent.mkdir(parents=True, exist_ok=True)
         height, width = 720, 1280

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil.leak_score import paint_background
-from unveil.truth import Truth
+from unveil.scoring.leak import paint_background
+from unveil.scoring.truth import Truth
 
 Image: TypeAlias = NDArray[np.uint8]
 Pictures: TypeAlias = tuple[Image, Image | None]
@@ -25,7 +25,7 @@ Run: TypeAlias = Callable[[Path, Truth, int | None], Pictures]
 
 
 def _unveil(call: Path, truth: Truth, threads: int | None, **options: Any) -> Pictures:
-    from unveil.engine import recover
+    from unveil.recovery.engine import recover
 
     recovery = recover(call, threads=threads, **options)
     return recovery.room, recovery.background

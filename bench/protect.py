@@ -26,10 +26,10 @@ import numpy as np
 import unveil
 from bench import footage, report
 from bench.machine import describe
-from unveil.chunk import Layout
 from unveil.person import ModelName
 from unveil.protection import Mode, Protector
 from unveil.protection.protector import prepare
+from unveil.video.chunk import Layout
 
 LAYOUT = Layout(1080, 1920, 1, 1)
 MODELS: tuple[ModelName, ...] = get_args(ModelName)

@@ -30,8 +30,8 @@ from bench.machine import describe, peak_rss_bytes
 from bench.methods import METHODS
 from bench.simulated import RECIPES, made
 from bench.tables import quality_table
-from unveil.leak_score import measure_recovery, score_truth
-from unveil.truth import Truth
+from unveil.scoring.leak import measure_recovery, score_truth
+from unveil.scoring.truth import Truth
 
 ROOMS = WORK / "rooms"
 KEPT = (

@@ -22,12 +22,12 @@ from PIL import Image, ImageFilter
 import unveil
 from bench import footage, report
 from bench.machine import describe
-from unveil.decode import open_video
-from unveil.leak_score import RIGHT_DISTANCE
 from unveil.person import ModelName, Segmenter
 from unveil.protection import ProtectParameters
 from unveil.protection.frames import frame_of
-from unveil.score import compare_colours
+from unveil.scoring.leak import RIGHT_DISTANCE
+from unveil.scoring.photo import compare_colours
+from unveil.video.reader import open_video
 
 U8: TypeAlias = npt.NDArray[np.uint8]
 Known: TypeAlias = npt.NDArray[np.bool_]

@@ -22,11 +22,11 @@ from bench.methods import Image as Picture
 from bench.quality import KnownCall, found, room_of, run_apart, simulated
 from bench.report import ROOT
 from bench.simulated import RECIPES
-from unveil import scenes
-from unveil.leak_score import measure_recovery
-from unveil.pictures import VideoPictures
-from unveil.score import read_image
-from unveil.truth import Truth
+from unveil.scoring.leak import measure_recovery
+from unveil.scoring.photo import read_image
+from unveil.scoring.truth import Truth
+from unveil.simulation import scenes
+from unveil.video.rgb_reader import VideoPictures
 
 SHEETS = WORK / "sheets"
 SHOWN = ROOT / "docs" / "sheet.png"

@@ -157,7 +157,7 @@ def made(name: str, *, small: bool = False) -> Path:
     """
     folder = FOLDER / (f"{name}-small" if small else name)
     if not (folder / "truth.npz").exists():
-        from unveil.simulate import simulate_call
+        from unveil.simulation.simulate import simulate_call
 
         recipe = RECIPES[name]
         options = dict(recipe.options)

@@ -10,8 +10,8 @@ import pytest
 
 from bench.attacks import sabra, vader
 from bench.attacks.frames import Distance, Painting
-from unveil.encode import VideoWriter
-from unveil.score import compare_colours
+from unveil.scoring.photo import compare_colours
+from unveil.video.writer import VideoWriter
 
 
 def test_the_frame_that_leaks_most_is_painted_first() -> None:

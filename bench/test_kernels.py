@@ -14,7 +14,7 @@ import pytest
 
 import unveil
 from unveil.demo import moving_call
-from unveil.parameters import Method
+from unveil.recovery.parameters import Method
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ from bench.calls import Call, warm_up_clip
 from bench.peers import PEERS, Peer, Result, Stopwatch
 
 if TYPE_CHECKING:
-    from unveil.parameters import Method
+    from unveil.recovery.parameters import Method
 
 
 @dataclass(frozen=True, slots=True)

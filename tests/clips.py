@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import naive
 import numba
 import numpy as np
 import numpy.typing as npt
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from unveil.chunk import Chunk, Colour, Layout
-from unveil.table import ColourTable, RunTable, TransitionTable
+from tests.kernels.counting import naive
+from unveil.counting.table import ColourTable, RunTable, TransitionTable
+from unveil.video.chunk import Chunk, Colour, Layout
 
 Array = npt.NDArray[Any]
 

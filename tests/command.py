@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 import av
 import numpy as np
-from footage import write_video
 from typer.testing import CliRunner, Result
 
+from tests.footage import write_video
 from unveil.cli import app
 
 Argument: TypeAlias = str | Path

@@ -11,8 +11,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from unveil.chunk import Layout, Planes
 from unveil.person import Mask
+from unveil.video.chunk import Layout, Planes
 
 U8 = npt.NDArray[np.uint8]
 

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from tests import DATA
+
 U8 = npt.NDArray[np.uint8]
 
-ASTRONAUT = Path(__file__).parent / "data" / "astronaut.png"
+ASTRONAUT = DATA / "astronaut.png"
 HEIGHT, WIDTH = 144, 192
 
 

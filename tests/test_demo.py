@@ -12,8 +12,8 @@ import pytest
 
 from unveil.demo import make_call, run_demo
 from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
-from unveil.leak_score import RIGHT_DISTANCE
-from unveil.score import compare_colours, read_image
+from unveil.scoring.leak import RIGHT_DISTANCE
+from unveil.scoring.photo import compare_colours, read_image
 
 
 @pytest.mark.parametrize("kind", ["plain", "photo", "noise-frame"])

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 import unveil
-from unveil.leak_score import measure_recovery
-from unveil.simulate import Simulation
-from unveil.truth import Truth
+from tests import DATA
+from unveil.scoring.leak import measure_recovery
+from unveil.scoring.truth import Truth
+from unveil.simulation.simulate import Simulation
 
-ASTRONAUT = Path(__file__).parent / "data" / "astronaut.png"
+ASTRONAUT = DATA / "astronaut.png"
 
 RECORDED: dict[str | None, tuple[float, float]] = {
     None: (0.410, 0.581),

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unveil.colour import ciede2000, to_lab
 from unveil.person import Segmenter
-from unveil.pictures import VideoPictures
+from unveil.video.colour import ciede2000, to_lab
+from unveil.video.rgb_reader import VideoPictures
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

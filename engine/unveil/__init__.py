@@ -14,17 +14,17 @@ from unveil._version import __version__
 
 if TYPE_CHECKING:
     from unveil.demo import run_demo
-    from unveil.engine import Engine, recover
     from unveil.errors import UnveilError
-    from unveil.leak_score import score_truth
-    from unveil.parameters import Parameters
     from unveil.progress import Progress
     from unveil.protection import Protection, Protector, protect
-    from unveil.recovery import Recovery
-    from unveil.score import score_room, verify
-    from unveil.simulate import simulate_call
-    from unveil.timeline import draw_timeline
-    from unveil.truth import Truth
+    from unveil.recovery.engine import Engine, recover
+    from unveil.recovery.parameters import Parameters
+    from unveil.recovery.result import Recovery
+    from unveil.scoring.leak import score_truth
+    from unveil.scoring.photo import score_room, verify
+    from unveil.scoring.truth import Truth
+    from unveil.simulation.simulate import simulate_call
+    from unveil.timeline.timeline import draw_timeline
 
 __all__ = [
     "Engine",
@@ -47,22 +47,22 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Engine": "engine",
-    "Parameters": "parameters",
+    "Engine": "recovery.engine",
+    "Parameters": "recovery.parameters",
     "Progress": "progress",
     "Protection": "protection",
     "Protector": "protection",
-    "Recovery": "recovery",
-    "Truth": "truth",
+    "Recovery": "recovery.result",
+    "Truth": "scoring.truth",
     "UnveilError": "errors",
-    "draw_timeline": "timeline",
+    "draw_timeline": "timeline.timeline",
     "protect": "protection",
-    "recover": "engine",
+    "recover": "recovery.engine",
     "run_demo": "demo",
-    "score_room": "score",
-    "score_truth": "leak_score",
-    "simulate_call": "simulate",
-    "verify": "score",
+    "score_room": "scoring.photo",
+    "score_truth": "scoring.leak",
+    "simulate_call": "simulation.simulate",
+    "verify": "scoring.photo",
 }
 
 

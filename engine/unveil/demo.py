@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
-from unveil import scenes
 from unveil.arrays import U8
-from unveil.encode import VideoWriter
 from unveil.errors import OutputExists
-from unveil.ideal import DemoCall, Kind, make_call, moving_call
-from unveil.leak_score import RIGHT_DISTANCE
-from unveil.outputs import make_folder, write_png
-from unveil.score import compare_colours
+from unveil.files import make_folder, write_png
+from unveil.scoring.leak import RIGHT_DISTANCE
+from unveil.scoring.photo import compare_colours
+from unveil.simulation import scenes
+from unveil.simulation.ideal import DemoCall, Kind, make_call, moving_call
+from unveil.video.writer import VideoWriter
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -104,7 +104,7 @@ def run_demo(
         The folder cannot be made or written.
     """
     # The engine brings Numba; a call can be made without it.
-    from unveil.engine import recover
+    from unveil.recovery.engine import recover
 
     call = make_call(kind)
     folder = Path(folder)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from swaying import ASTRONAUT, HEIGHT, WIDTH, write_footage
 
 import unveil
+from tests.swaying import ASTRONAUT, HEIGHT, WIDTH, write_footage
 
 
 @pytest.fixture(scope="session")

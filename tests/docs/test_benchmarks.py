@@ -6,7 +6,8 @@ import importlib
 from typing import Any
 
 import pytest
-from markdown_page import ROOT
+
+from tests.markdown_page import ROOT
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import typer
-from markdown_page import PAGES, ROOT, code_in, inline_code_of, tables_of
 from typer.testing import CliRunner
 
+from tests.markdown_page import PAGES, ROOT, code_in, inline_code_of, tables_of
 from unveil.cli import app
 
 GROUP: Any = typer.main.get_command(app)

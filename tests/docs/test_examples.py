@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import typer
-from markdown_page import PAGES, ROOT, Block, blocks_of, inline_code_of
 from typer.testing import CliRunner
 
 import unveil
+from tests.markdown_page import PAGES, ROOT, Block, blocks_of, inline_code_of
 from unveil.cli import app
 
 PARSED_ONLY = {

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
-from markdown_page import ROOT, code_in, tables_of
-from swaying import HEIGHT, WIDTH, write_footage
 from typer.testing import CliRunner
 
 import unveil
+from tests.markdown_page import ROOT, code_in, tables_of
+from tests.swaying import HEIGHT, WIDTH, write_footage
 from unveil.cli import app
 
 U8 = npt.NDArray[np.uint8]

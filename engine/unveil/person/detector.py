@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from unveil.arrays import F32, F64, I64, Bool
-from unveil.chunk import Layout, Planes
 from unveil.person import sampling
 from unveil.person.models import DETECTOR
 from unveil.person.network import Network
 from unveil.person.region import Region, moved
+from unveil.video.chunk import Layout, Planes
 
 SIDE: Final = DETECTOR.width
 STRIDES: Final = (8, 16, 32, 32, 32)

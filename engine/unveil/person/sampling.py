@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from unveil.arrays import F32, F64, I64
-from unveil.chunk import Colour, Layout, Planes
-from unveil.colour import LUMA_WEIGHTS
+from unveil.video.chunk import Colour, Layout, Planes
+from unveil.video.colour import LUMA_WEIGHTS
 from unveil_kernels import warp
 
 Steps: TypeAlias = I64

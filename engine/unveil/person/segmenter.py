@@ -8,16 +8,16 @@ import av
 import numpy as np
 
 from unveil.arrays import F32, F64, U8
-from unveil.chunk import Colour, Layout, Planes
 from unveil.errors import InvalidParameter
-from unveil.parameters import available_cores
 from unveil.person import sampling
 from unveil.person.detector import Detector
 from unveil.person.mask import Mask
 from unveil.person.models import MODELS, Model, ModelName
 from unveil.person.network import Network
 from unveil.person.region import Region, inverse, moved
-from unveil.pixel_format import PlaneReader
+from unveil.recovery.parameters import available_cores
+from unveil.video.chunk import Colour, Layout, Planes
+from unveil.video.pixel_format import PlaneReader
 
 MIN_PRESENCE: Final = 0.5
 """Below it a pose model has lost the person."""

@@ -17,14 +17,14 @@ import numpy as np
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from unveil.arrays import U8
-from unveil.chunk import Layout, Planes
-from unveil.container import one_line
 from unveil.errors import InvalidParameter, UnreadableImage, UnveilError
-from unveil.inputs import VIDEO_EXTENSIONS
-from unveil.pictures import VideoPictures
 from unveil.protection.frames import Converter, covering
 from unveil.protection.parameters import Background
-from unveil.selection import SAME_TIME_SECONDS
+from unveil.video.chunk import Layout, Planes
+from unveil.video.container import one_line
+from unveil.video.rgb_reader import VideoPictures
+from unveil.video.selection import SAME_TIME_SECONDS
+from unveil.video.source import VIDEO_EXTENSIONS
 
 _AHEAD: Final = 3
 """Frames of a background video that wait, converted, to be shown."""

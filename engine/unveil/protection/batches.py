@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unveil.chunk import Layout, Planes
-from unveil.decode import Video
 from unveil.protection.frames import Converter, frame_of, turned_upright
+from unveil.video.chunk import Layout, Planes
+from unveil.video.reader import Video
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from unveil.arrays import F32, F64, I64, U8, U16
-from unveil.bands import Bands
-from unveil.chunk import Layout, Planes
+from unveil.parallel import Bands
+from unveil.video.chunk import Layout, Planes
 from unveil_kernels import blur, matte
 
 MIN_CELLS: Final = 240

@@ -9,9 +9,9 @@ import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from unveil.arrays import U8
-from unveil.chunk import Layout, Matrix, Planes
-from unveil.container import VideoProperties
-from unveil.pixel_format import EXACT, PlaneReader, swscale_matrix
+from unveil.video.chunk import Layout, Matrix, Planes
+from unveil.video.container import VideoProperties
+from unveil.video.pixel_format import EXACT, PlaneReader, swscale_matrix
 
 _FORMATS: Final = {
     (0, 0): "yuv444p",

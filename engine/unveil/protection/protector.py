@@ -13,10 +13,8 @@ import av
 import numpy as np
 
 from unveil.arrays import U8
-from unveil.bands import Bands
-from unveil.chunk import Layout, Planes
 from unveil.errors import InvalidParameter, ProtectionFailed, UnveilError, explain
-from unveil.pixel_format import PlaneReader
+from unveil.parallel import Bands
 from unveil.protection.backdrop import Backdrop, Colour, as_colour, make_backdrop
 from unveil.protection.compose import Compositor
 from unveil.protection.frames import empty_frame
@@ -27,6 +25,8 @@ from unveil.protection.parameters import (
     Mode,
     ProtectParameters,
 )
+from unveil.video.chunk import Layout, Planes
+from unveil.video.pixel_format import PlaneReader
 
 if TYPE_CHECKING:
     from unveil.person import Mask, ModelName

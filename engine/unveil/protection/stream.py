@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from unveil._version import __version__
 from unveil.compilation import telling_of_compilation
-from unveil.decode import Video, open_video
 from unveil.errors import InvalidParameter, UnreadableVideo
-from unveil.inputs import Source, source_of
-from unveil.outputs import write_json
+from unveil.files import write_json
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, silent
 from unveil.protection.batches import Batch, Batches
 from unveil.protection.frames import empty_frame
-from unveil.protection.outputs import Footage, Output, open_sink, output_of
 from unveil.protection.parameters import (
     DEFAULT_EDGE,
     DEFAULT_SMOOTH,
@@ -30,7 +27,10 @@ from unveil.protection.parameters import (
     ProtectParameters,
 )
 from unveil.protection.protector import Protector, Segments, prepare
+from unveil.protection.sinks import Footage, Output, open_sink, output_of
 from unveil.protection.writer import SoundCopy, Writer
+from unveil.video.reader import Video, open_video
+from unveil.video.source import Source, source_of
 
 if TYPE_CHECKING:
     from unveil.person import ModelName
@@ -125,8 +125,8 @@ def protect(
     Parameters
     ----------
     source
-        A file, a camera, a URL or "-", as `unveil.inputs` explains. Of a live source frames that
-        come too fast are left out, so that the last protected one is shown for longer.
+        A file, a camera, a URL or "-", as `unveil.video.source` explains. Of a live source
+        frames that come too fast are left out, so that the last protected one is shown for longer.
     output
         A video file; pictures as in "frame-%05d.png"; "-", which gets Matroska; "camera" or
         "camera:DEVICE", a virtual one.
@@ -140,7 +140,7 @@ def protect(
     sound
         Whether sound is copied.
     start_seconds, end_seconds
-        Which frames, as in `unveil.decode.open_video`.
+        Which frames, as in `unveil.video.reader.open_video`.
     force
         Replace an earlier output.
     progress

@@ -9,8 +9,8 @@ from typing import Final
 
 import av
 
-from unveil.protection.outputs import Sink
-from unveil.sound import SoundTrack, seconds_of
+from unveil.protection.sinks import Sink
+from unveil.video.audio import SoundTrack, seconds_of
 
 _AHEAD: Final = 4
 """Frames that may wait to be encoded."""

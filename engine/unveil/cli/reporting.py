@@ -1,0 +1,199 @@
+"""What all commands do alike: tell progress, notes, results and errors, and give an exit code."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from unveil.cli.terminal import Display, print_outcomes
+from unveil.errors import InvalidParameter, UnveilError, explain
+
+if TYPE_CHECKING:
+    from unveil.progress import Progress
+    from unveil.recovery.batch import Outcome
+    from unveil.video.source import Source
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+"""Exit codes; 130 is the shells' code for Ctrl-C."""
+
+
+@contextmanager
+def exit_codes(context: typer.Context) -> Iterator[None]:
+    """Turn errors into a line on stderr and an exit code."""
+    try:
+        yield
+    except (typer.Exit, BrokenPipeError):  # Typer deals with a reader that went away
+        raise
+    except KeyboardInterrupt as interrupt:
+        typer.echo("; ".join(["unveil: interrupted", *interrupt.args]), err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        typer.echo(_told(context, error, explain(error)), err=True)
+        wrong_option = isinstance(error, InvalidParameter)
+        raise typer.Exit(USAGE if wrong_option else FAILED) from error
+
+
+@contextmanager
+def reporting(
+    context: typer.Context, *, quiet: bool = False, as_json: bool = False
+) -> Iterator[Report]:
+    """Give what a command tells by; errors become a line on stderr and an exit code.
+
+    Parameters
+    ----------
+    quiet
+        Print nothing but errors, and JSON where it is asked for.
+    as_json
+        Print results as JSON.
+    """
+    with exit_codes(context), Display(quiet=quiet) as display:
+        yield Report(context, display, quiet=quiet, as_json=as_json)
+
+
+@contextmanager
+def batch_reporting(report: Report, n_inputs: int | None) -> Iterator[BatchReport]:
+    """Give what a command tells of several inputs by; a table of them stands at the end.
+
+    Parameters
+    ----------
+    n_inputs
+        How many there are, None where they are not to be numbered.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        By Ctrl-C, with what was left undone.
+    typer.Exit
+        Not all inputs were recovered.
+    """
+    batch = BatchReport(report, n_inputs)
+    try:
+        yield batch
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(_unfinished(batch.outcomes)) from interrupt
+    finally:
+        report.table(batch.outcomes)
+    if any(outcome.state != "recovered" for outcome in batch.outcomes):
+        raise typer.Exit(FAILED)
+
+
+class Report:
+    """What a command tells of its input; made by `reporting`."""
+
+    def __init__(
+        self, context: typer.Context, display: Display, *, quiet: bool, as_json: bool
+    ) -> None:
+        self._context = context
+        self._display = display
+        self._quiet = quiet
+        self._as_json = as_json
+
+    def progress(self, title: str, progress: Progress) -> None:
+        """Show where what is called `title` stands."""
+        self._display.show(title, progress)
+
+    def progress_to_ctrl_c(self, title: str, then: str, progress: Progress) -> None:
+        """Show it, and tell beforehand what Ctrl-C does where no other end is known."""
+        if progress.stage == "prepare" and progress.expected_frames is None:
+            self.ctrl_c(title, then)
+        self.progress(title, progress)
+
+    def ctrl_c(self, name: str, then: str) -> None:
+        """Tell how an input without an end of its own is ended, and what then happens."""
+        self.notes(name, f"Ctrl-C ends it and {then}")
+
+    def notes(self, name: str, *notes: str) -> None:
+        """Print lines on an input that are no errors."""
+        for note in notes:
+            self._display.note(f"unveil: {name}: {note}")
+
+    def error(self, error: Exception, said: str) -> None:
+        """Print what an error says, and go on."""
+        self._display.say(_told(self._context, error, said))
+
+    def result(
+        self, *lines: str, as_dict: Mapping[str, Any] | None = None, err: bool = False
+    ) -> None:
+        """End the progress, and print JSON if it was asked for, else the lines unless quiet."""
+        self._display.clear()
+        if as_dict is not None and self._as_json:
+            print_json(as_dict, err=err)
+        elif not self._quiet:
+            for line in lines:
+                typer.echo(line, err=err)
+
+    def table(self, outcomes: Sequence[Outcome]) -> None:
+        """End the progress, and print a table unless nothing was recovered, or none is wanted."""
+        self._display.clear()
+        worth_it = any(outcome.state == "recovered" for outcome in outcomes)
+        if worth_it and not (self._quiet or self._as_json):
+            print_outcomes(outcomes)
+
+
+class BatchReport:
+    """What a command tells of several inputs; made by `batch_reporting`.
+
+    Attributes
+    ----------
+    outcomes
+        Of the inputs told of so far.
+    """
+
+    def __init__(self, report: Report, n_inputs: int | None) -> None:
+        self._report = report
+        self._n_inputs = n_inputs
+        self.outcomes: list[Outcome] = []
+
+    def progress(self, source: Source, progress: Progress) -> None:
+        """Show how far a source is."""
+        if source.live and progress.stage == "prepare":
+            self._report.ctrl_c(source.name, "writes the result")
+        number = f"{len(self.outcomes) + 1}/{self._n_inputs} " if self._n_inputs else ""
+        self._report.progress(f"{number}{source.name}", progress)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Tell what became of an input."""
+        self.outcomes.append(outcome)
+        if outcome.error is not None and outcome.problem is not None:
+            self._report.error(outcome.error, outcome.problem)
+        self._report.notes(outcome.name, *outcome.notes)
+        self._report.result(as_dict=outcome.as_dict())
+
+
+def print_json(found: Mapping[str, Any], *, err: bool = False) -> None:
+    """Print an object on a line of its own, on stderr if `err`."""
+    typer.echo(json.dumps(found, allow_nan=False), err=err)
+
+
+def _told(context: typer.Context, error: Exception, said: str) -> str:
+    """Give the line, or lines with --debug, that report an error."""
+    if context.obj:
+        return "".join(traceback.format_exception(error)).rstrip()
+    if isinstance(error, InvalidParameter):
+        # The library names its parameters, which here are options.
+        name, colon, rest = said.partition(":")
+        options = {p.name: p.opts for p in context.command.params}
+        spelled = next((o for o in options.get(name, ()) if o.startswith("--")), name)
+        said = f"{spelled}{colon}{rest}"
+    if not isinstance(error, (UnveilError, MemoryError, OSError)):
+        said += "; this is a bug in unveil, see where with: unveil --debug " + str(
+            context.command.name
+        )
+    return f"unveil: {said}"
+
+
+def _unfinished(outcomes: Sequence[Outcome]) -> str:
+    """Say what Ctrl-C left undone."""
+    named = {
+        state: ", ".join(outcome.name for outcome in outcomes if outcome.state == state)
+        for state in ("interrupted", "not started")
+    }
+    said = [f"not finished: {named['interrupted'] or 'nothing'}"]
+    if named["not started"]:
+        said.append(f"not started: {named['not started']}")
+    return "; ".join([*said, "finished results stay"])

@@ -1,0 +1,1 @@
+"""The counting state: quantised colour counts per pixel and their accumulators."""

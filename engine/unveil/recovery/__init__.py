@@ -1,0 +1,1 @@
+"""Recovery of the room and the background from the counts."""

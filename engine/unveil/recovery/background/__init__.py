@@ -1,0 +1,1 @@
+"""What is known of the virtual background: steadiness, changes, motion, a given picture."""

@@ -1,0 +1,10 @@
+"""How each method decides, from the counts of a table, what is room and what background."""
+
+from __future__ import annotations
+
+from unveil.recovery.decide.claims import Decided
+from unveil.recovery.decide.farend import decide_farend
+from unveil.recovery.decide.rarest import decide_rarest
+from unveil.recovery.decide.transitions import decide_transitions
+
+__all__ = ["Decided", "decide_farend", "decide_rarest", "decide_transitions"]

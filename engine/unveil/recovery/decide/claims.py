@@ -1,0 +1,231 @@
+"""What the methods fill in when they decide, and the steps that they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from unveil.counting.table import ColourTable, SurveyingTable
+from unveil.parallel import Bands, Step
+from unveil.recovery.parameters import Parameters
+from unveil.recovery.result import PixelCounts
+from unveil.video.chunk import Colour
+from unveil.video.colour import ciede2000, cosine_similarity, to_lab, to_rgb
+from unveil_kernels import select
+
+Array = npt.NDArray[Any]
+
+BAND_PIXELS: Final = 1 << 15
+"""Pixels decided at once by a thread: bounds the memory of the colours' conversion."""
+
+LARGE_REGION: Final = 0.25
+"""Share of the largest steady region's size from which another one counts as background, too:
+a caller may divide the picture, but a still shoulder is smaller."""
+
+LIKENESS: Final = 8.0
+"""L*a*b* distance up to which neighbours' rooms agree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted of a colour at some pixels, arrays of shape (m,)."""
+
+    count: Array
+    episodes: Array
+    first: Array
+    last: Array
+
+    @classmethod
+    def of(cls, slots: Array) -> Self:
+        """Read it from slots (m,)."""
+        return cls(slots["count"], slots["episodes"], slots["first"], slots["last"])
+
+    def or_leader(self, led: Array, count: Array, episodes: Array | int) -> Self:
+        """Put a leader's counts where `led` (m,) is true; it has no times."""
+        return type(self)(
+            np.where(led, count, self.count),
+            np.where(led, episodes, self.episodes),
+            np.where(led, -1, self.first.astype(np.int64)),
+            np.where(led, -1, self.last.astype(np.int64)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The recovery's arrays, as in `Recovery`, while they are filled band by band."""
+
+    room: Array
+    background: Array
+    confidence: Array
+    counts: PixelCounts
+
+    @classmethod
+    def nothing(cls, height: int, width: int) -> Self:
+        """Make arrays that claim nothing."""
+        shape = height, width
+        return cls(
+            room=np.zeros((*shape, 4), np.uint8),
+            background=np.zeros((*shape, 4), np.uint8),
+            confidence=np.zeros(shape, np.float32),
+            counts=PixelCounts(
+                background_count=np.zeros(shape, np.uint32),
+                room_count=np.zeros(shape, np.uint32),
+                episodes=np.zeros(shape, np.uint32),
+                first_frame=np.full(shape, -1, np.int64),
+                last_frame=np.full(shape, -1, np.int64),
+                ciede2000=np.zeros(shape, np.float32),
+                colours_seen=np.zeros(shape, np.uint32),
+                evictions=np.zeros(shape, np.uint16),
+            ),
+        )
+
+    def run(self, step: Step, bands: Bands) -> None:
+        """Run a step over all rows, in bands of at most about `BAND_PIXELS` pixels."""
+        height, width = self.confidence.shape
+        bands.run(step, height, max(1, BAND_PIXELS // width))
+
+    def set_background(self, rgb: Array, known: Array) -> None:
+        """Fill in the background, (h, w, 3) RGB, which is opaque where it is known, (h, w)."""
+        self.background[..., :3] = np.rint(rgb)
+        self.background[..., 3] = 255 * known
+
+    def set_room(
+        self, band: slice, pixels: Array, rgb: Array, background_lab: Array, counted: Counted
+    ) -> Array:
+        """Fill in the room of some of a band's pixels.
+
+        Parameters
+        ----------
+        band
+            Its rows.
+        pixels
+            (m,) numbers of the pixels within the band.
+        rgb
+            (m, 3) float64, the room's colour.
+        background_lab
+            (n, 3) L*a*b* of the background of all pixels of the band.
+        counted
+            What was counted of the room.
+
+        Returns
+        -------
+        (rows, w, 3) float64 L*a*b* of the room, 0 where there is none.
+        """
+        lab = np.zeros((len(background_lab), 3))
+        lab[pixels] = to_lab(rgb)
+        self.room[band].reshape(-1, 4)[pixels, :3] = np.rint(rgb)
+        for target, values in (
+            (self.counts.room_count, counted.count),
+            (self.counts.episodes, counted.episodes),
+            (self.counts.first_frame, counted.first),
+            (self.counts.last_frame, counted.last),
+            (self.counts.ciede2000, ciede2000(lab[pixels], background_lab[pixels])),
+        ):
+            target[band].reshape(-1)[pixels] = values
+        return lab.reshape(-1, self.room.shape[1], 3)
+
+    def set_colours_seen(
+        self, band: slice, slot_counts: Array, evictions: Array, *, leader: bool
+    ) -> None:
+        """Tell of how many colours a band's pixels were.
+
+        Those in slots, of which `slot_counts` (n, n_slots) were counted, those evicted
+        (rows, w), and the leader where the method has one.
+        """
+        in_slots = (slot_counts > 0).sum(1).reshape(evictions.shape)
+        self.counts.colours_seen[band] = in_slots + evictions + int(leader)
+        self.counts.evictions[band] = evictions
+
+    def claim(self, confidence: Array, claimed: Array) -> None:
+        """Set the confidence and with it the room's alpha, at least 1 where it is claimed."""
+        self.confidence[...] = np.where(claimed, np.maximum(confidence, 1 / 255), 0)
+        self.room[..., 3] = np.rint(255 * self.confidence)
+
+
+def field_of(slots: Array, name: str) -> Array:
+    """Copy one field of the slots (n, n_slots), so that it can be read at full speed."""
+    return np.ascontiguousarray(slots[name])
+
+
+def levels_of(slots: Array) -> Array:
+    """Levels of the slots' colours, (..., 3) float64."""
+    return np.stack([slots["c0"], slots["c1"], slots["c2"]], -1).astype(np.float64)
+
+
+def noise_radius(table: ColourTable) -> int:
+    """Levels within which colours differ by noise alone: neighbouring bins, and some tolerance."""
+    return (1 << (8 - table.bits)) - 1 + table.tolerance // 2
+
+
+def leading_colours(
+    table: SurveyingTable, bands: Bands, out: Decided, lab_out: Array | None = None
+) -> Array:
+    """Average each pixel's leader with an alike challenger, and count their surveys in `out`.
+
+    Returns RGB, (h, w, 3) float32, of levels of 0 where nothing was surveyed; `lab_out`, of the
+    same shape, takes L*a*b* where it is wanted.
+    """
+    height, width = out.confidence.shape
+    background = np.empty((height, width, 3), np.float32)
+
+    def average(first: int, last: int) -> None:
+        band = slice(first, last)
+        surveys, votes = table.leader_surveys[band].ravel(), table.challenger_votes[band].ravel()
+        leader, challenger = (
+            np.ascontiguousarray(colours[:, band]).reshape(3, -1)
+            for colours in (table.leader, table.challenger)
+        )
+        levels, total = np.empty((len(surveys), 3)), np.empty(len(surveys), np.int64)
+        radius = noise_radius(table)
+        select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
+        levels[total == 0] = 0
+        rgb = to_rgb(levels, table.layout.colour)
+        background[band] = rgb.reshape(-1, width, 3)
+        if lab_out is not None:
+            lab_out[band] = to_lab(rgb).reshape(-1, width, 3)
+        out.counts.background_count[band] = total.reshape(-1, width)
+
+    out.run(average, bands)
+    return background
+
+
+def beyond(
+    slots: Array,
+    considered: Array,
+    background: Array,
+    background_lab: Array,
+    colour: Colour,
+    parameters: Parameters,
+) -> Array:
+    """Which of the considered slots (n, n_slots) are not the background, (n, 3) RGB and Lab."""
+    rows, columns = np.nonzero(considered)
+    colours = to_rgb(levels_of(slots[rows, columns]), colour)
+    far = np.zeros_like(considered)
+    if parameters.metric == "cosine":
+        similarity = cosine_similarity(colours, background[rows])
+        far[rows, columns] = similarity < parameters.distance_threshold
+    else:
+        distance = ciede2000(to_lab(colours), background_lab[rows])
+        far[rows, columns] = distance > parameters.distance_threshold
+    return far
+
+
+def neighbour_agreement(lab: Array, claimed: Array, bands: Bands) -> Array:
+    """Share of each claim's 24 neighbours whose rooms are like its own, (h, w) float32.
+
+    Parameters
+    ----------
+    lab
+        (h, w, 3) float32 L*a*b* of the rooms.
+    claimed
+        (h, w) bool, where there is one.
+    """
+    shares = np.empty(claimed.shape, np.float32)
+    bands.run(
+        lambda first, last: select.neighbour_agreement(lab, claimed, LIKENESS, first, last, shares),
+        len(claimed),
+    )
+    return shares

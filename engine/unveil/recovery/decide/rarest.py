@@ -1,0 +1,98 @@
+"""Deciding by zoomg's rule: the room is the rarest colour that is not the background."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from unveil.counting.table import RunTable
+from unveil.parallel import Bands
+from unveil.recovery.decide.claims import (
+    Counted,
+    Decided,
+    beyond,
+    field_of,
+    levels_of,
+    neighbour_agreement,
+    noise_radius,
+)
+from unveil.recovery.parameters import Parameters
+from unveil.video.chunk import Colour
+from unveil.video.colour import to_lab, to_rgb
+from unveil_kernels import select
+
+Array = npt.NDArray[Any]
+
+
+def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Decided) -> None:
+    """Take the rarest colour that is far from the most counted one, which is the background."""
+    height, width = out.confidence.shape
+    colour = table.layout.colour
+    room_lab = np.zeros((height, width, 3), np.float32)
+
+    def decide(first: int, last: int) -> None:
+        band = slice(first, last)
+        slots, evictions = table.closed(first, last)
+        slots = slots.reshape(-1, slots.shape[2])
+        counts, firsts = field_of(slots, "count"), field_of(slots, "first")
+        rows = np.arange(len(slots))
+        most = np.empty(len(slots), np.int64)
+        select.most_counted(counts, firsts, parameters.noise_frames, most)
+        considered = counts > parameters.noise_frames
+        considered[rows, most] = False
+        reference = to_rgb(levels_of(slots[rows, most]), colour)
+        rarest = _rarest_beyond(slots, counts, firsts, considered, reference, colour, parameters)
+
+        levels = np.empty((len(slots), 3))
+        total = np.empty(len(slots), np.int64)
+        select.mean_of_alike(slots, most, noise_radius(table), levels, total)
+        background = to_rgb(levels, colour)
+        out.background[band, :, :3] = np.rint(background).reshape(-1, width, 3)
+        out.background[band, :, 3] = 255
+        out.counts.background_count[band] = total.reshape(-1, width)
+
+        (pixels,) = np.nonzero(rarest >= 0)
+        chosen = slots[pixels, rarest[pixels]]
+        rgb = to_rgb(levels_of(chosen), colour)
+        room_lab[band] = out.set_room(band, pixels, rgb, to_lab(background), Counted.of(chosen))
+        out.set_colours_seen(band, counts, evictions, leader=False)
+
+    out.run(decide, bands)
+    claimed = out.counts.episodes > 0
+    out.claim(neighbour_agreement(room_lab, claimed, bands), claimed)
+
+
+def _rarest_beyond(
+    slots: Array,
+    counts: Array,
+    firsts: Array,
+    considered: Array,
+    background: Array,
+    colour: Colour,
+    parameters: Parameters,
+) -> Array:
+    """Place of each pixel's least counted slot that is not the background, -1 for none.
+
+    The rarest of the considered slots (n, n_slots) is mostly far enough: the next one is
+    only compared where it is not, for comparing is dear.
+    """
+    background_lab = to_lab(background)
+    untried = considered.copy()
+    chosen = np.full(len(slots), -1)
+    pixels = np.flatnonzero(untried.any(1))
+    while len(pixels):
+        place = np.empty(len(pixels), np.int64)
+        select.rarest_beyond(
+            counts[pixels], firsts[pixels], untried[pixels], parameters.noise_frames, place
+        )
+        pixels, place = pixels[place >= 0], place[place >= 0]
+        tried = np.zeros((len(pixels), considered.shape[1]), np.bool_)
+        tried[np.arange(len(pixels)), place] = True
+        behind, behind_lab = background[pixels], background_lab[pixels]
+        far = beyond(slots[pixels], tried, behind, behind_lab, colour, parameters).any(1)
+        chosen[pixels[far]] = place[far]
+        untried[pixels, place] = False
+        pixels = pixels[~far]
+    return chosen

@@ -1,0 +1,311 @@
+"""Recovery behind a background that pans or loops, by further passes over the recording.
+
+A background that moves has no colour at a pixel, but a picture that can be predicted: one
+that shifts by a constant number of pixels, or one for each phase of a loop. It is learned
+from the first frames, outside the person, and goes on learning. What differs from it are the
+person's edge and leaks; the room is the colour that explains most of them as blends with the
+background (`unveil_kernels.lines`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from unveil.parallel import Bands
+from unveil.recovery.background.motion_model import PREFIX_FRAMES, Loop, MotionSurvey, Pan
+from unveil.recovery.decide.claims import neighbour_agreement
+from unveil.recovery.decide.finalise import MOVING
+from unveil.recovery.parameters import Parameters
+from unveil.recovery.passes.recording import Recording
+from unveil.recovery.result import Recovery
+from unveil.video.chunk import Chunk, Layout
+from unveil.video.colour import ciede2000, to_lab, to_rgb
+from unveil_kernels import lines
+
+MAX_PHASES: Final = 64
+"""Pictures of a loop that are kept, 4 bytes a pixel each; in a longer one neighbours share one."""
+
+MAX_WORLD: Final = 4
+"""Length of the picture that pans, in frame lengths, which is kept at most."""
+
+FAR_LEVELS: Final = 12
+"""Levels beyond which a sample is not the predicted background."""
+
+
+SEEN_SLOTS: Final = 8
+"""Colours that are remembered of a pixel."""
+
+NOISE_COUNT: Final = 1
+"""What a colour counts at most that is noise: one sample of a frame between two searches."""
+
+EXPLAINED_SHARE: Final = 0.7
+"""Share of the samples that differ from the background which a room explains at least."""
+
+MIN_EXPLAINED: Final = 24
+"""What these samples count at least. With both figures the mean F of three calls of known truth was
+0.32; with the point at which all lines of a pixel meet by least squares it was 0.27."""
+
+MOST_CONFIDENT: Final = 0.49
+"""Confidence of a claim with which all neighbours agree, less than a strong one: behind a moving
+background about half of the claims, at best, were right on calls of known truth."""
+
+
+class Prediction:
+    """The picture of a moving background, and where a frame shows it.
+
+    Parameters
+    ----------
+    layout
+        Of the frames.
+    motion
+        What was found.
+    n_frames
+        About how many frames there are: a pan's picture need not be longer.
+    """
+
+    def __init__(self, layout: Layout, motion: Pan | Loop, n_frames: int) -> None:
+        height, width = layout.height, layout.width
+        self.motion = motion
+        self._layout = layout
+        n_pictures = 1
+        if isinstance(motion, Loop):
+            # Frames that follow each other differ little.
+            self._share = -(-motion.frames // MAX_PHASES)
+            n_pictures = -(-motion.frames // self._share)
+        else:
+            travel = int(np.ceil(abs(motion.pixels_per_frame) * n_frames)) + 1
+            if motion.axis == "horizontal":
+                width = min(width + travel, MAX_WORLD * width)
+            else:
+                height = min(height + travel, MAX_WORLD * height)
+            length = width if motion.axis == "horizontal" else height
+            # The line of the endless picture that a place of the ring holds.
+            self._holds = np.full(length, np.iinfo(np.int64).min)
+        self.pictures = np.zeros((n_pictures, 3, height, width), np.uint8)
+        self.votes = np.zeros((n_pictures, height, width), np.uint8)
+
+    def place(self, frame: int) -> tuple[int, int, int]:
+        """Return picture, row and column that the first pixel of a frame shows.
+
+        Places of the ring that come into sight with another line of the endless picture than
+        they hold are forgotten.
+        """
+        if isinstance(self.motion, Loop):
+            return frame % self.motion.frames // self._share, 0, 0
+        down, right = self.motion.offset(frame)
+        horizontal = self.motion.axis == "horizontal"
+        length = self._layout.width if horizontal else self._layout.height
+        shown = np.arange(length) - (right if horizontal else down)
+        places = shown % len(self._holds)
+        stale = self._holds[places] != shown
+        if stale.any():
+            forgotten = places[stale]
+            self.votes[(..., forgotten) if horizontal else (slice(None), forgotten)] = 0
+            self._holds[forgotten] = shown[stale]
+        return 0, -down % self.pictures.shape[2], -right % self.pictures.shape[3]
+
+    def learn(self, chunk: Chunk, index: int, frame: int, bands: Bands, tolerance: int) -> None:
+        """Learn from a frame of a chunk, number `frame` of the recording."""
+        self._run(lines.learn_background, chunk, index, frame, bands, tolerance)
+
+    def count(self, chunk: Chunk, index: int, frame: int, bands: Bands, seen: Seen) -> None:
+        """Remember the colours of a frame's samples that are not the background."""
+        counts = _counts(chunk, index)
+        own = seen.tolerance, FAR_LEVELS, counts, frame, seen.slots
+        self._run(lines.count_seen, chunk, index, frame, bands, *own)
+
+    def explain(self, chunk: Chunk, index: int, frame: int, bands: Bands, seen: Seen) -> None:
+        """Count the samples of a frame that the remembered colours explain."""
+        counts = _counts(chunk, index)
+        own = FAR_LEVELS, counts, seen.slots, seen.explained, seen.total
+        self._run(lines.count_explained, chunk, index, frame, bands, *own)
+
+    def _run(
+        self,
+        kernel: Callable[..., None],
+        chunk: Chunk,
+        index: int,
+        frame: int,
+        bands: Bands,
+        *own: object,
+    ) -> None:
+        """Run a kernel over a frame and its background; `own` are the arguments of its own."""
+        if chunk.person is None:
+            raise ValueError("a chunk does not tell where the person is")
+        luma, cb, cr = (plane[index] for plane in chunk.planes)
+        person, layout = chunk.person[index], chunk.layout
+        picture, down, right = self.place(frame)
+
+        def step(first: int, last: int) -> None:
+            kernel(
+                luma,
+                cb,
+                cr,
+                person,
+                layout.cell,
+                first,
+                last,
+                layout.chroma_shift_y,
+                layout.chroma_shift_x,
+                down,
+                right,
+                self.pictures[picture],
+                self.votes[picture],
+                *own,
+            )
+
+        bands.run(step, layout.height)
+
+    def shown(self, frame: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Return the background behind a frame, (h, w, 3) RGB, and where it is known."""
+        picture, down, right = self.place(frame)
+        rows = (down + np.arange(self._layout.height)) % self.pictures.shape[2]
+        columns = (right + np.arange(self._layout.width)) % self.pictures.shape[3]
+        levels = self.pictures[picture][:, rows[:, None], columns]
+        rgb = to_rgb(
+            np.moveaxis(levels, 0, -1).reshape(-1, 3).astype(np.float64), self._layout.colour
+        )
+        known = self.votes[picture][rows[:, None], columns] > 1
+        return rgb.reshape(*known.shape, 3), known
+
+
+def _counts(chunk: Chunk, index: int) -> int:
+    """Tell what a sample of a frame counts."""
+    return lines.SEARCHED_COUNT if chunk.exact[index] else 1
+
+
+class Seen:
+    """What pixels showed that is not the background, and how much each colour of it explains.
+
+    Attributes
+    ----------
+    slots
+        (h, w, SEEN_SLOTS) `unveil_kernels.lines.SEEN_SLOT`.
+    explained
+        (h, w, SEEN_SLOTS) uint16.
+    total
+        (h, w) uint16, what all samples count.
+    """
+
+    def __init__(self, layout: Layout, tolerance: int) -> None:
+        shape = layout.height, layout.width
+        self.tolerance = tolerance
+        self.slots = np.zeros((*shape, SEEN_SLOTS), lines.SEEN_SLOT)
+        self.explained = np.zeros((*shape, SEEN_SLOTS), np.uint16)
+        self.total = np.zeros(shape, np.uint16)
+
+    def best(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint16], npt.NDArray[np.bool_]]:
+        """Choose the colour of each pixel that explains most.
+
+        Returns
+        -------
+        (h, w, 3) float64 levels, (h, w) uint16 what they explain, and (h, w) bool whether that
+        is enough to take them for the room.
+        """
+        total = np.maximum(1, self.total)[..., None]
+        share = np.divide(self.explained, total, dtype=np.float32)
+        share[self.slots["count"] <= NOISE_COUNT] = -1
+        place = share.argmax(-1)[..., None]
+        chosen = np.take_along_axis(self.slots, place, -1)[..., 0]
+        explained = np.take_along_axis(self.explained, place, -1)[..., 0]
+        trusted = (share.max(-1) >= EXPLAINED_SHARE) & (explained >= MIN_EXPLAINED)
+        levels = np.stack([chosen[name] for name in ("c0", "c1", "c2")], -1).astype(np.float64)
+        return levels, explained, trusted
+
+
+def recover_moving(
+    recovery: Recovery,
+    recording: Recording,
+    layout: Layout,
+    parameters: Parameters,
+    on_frame: Callable[[int], object],
+) -> Recovery:
+    """Recover behind a background that moves, as far as its motion can be told.
+
+    Four more passes: the first frames tell the motion, then the picture; then all frames tell
+    which colours show before it, and at last which of them explain the others.
+
+    Parameters
+    ----------
+    recovery
+        What `unveil.recovery.decide.finalise` made of a background that moves, without any claim.
+    recording, layout, parameters
+        What it was made of.
+    on_frame
+        Called with the number of the frame that was compared.
+
+    Returns
+    -------
+    The recovery, as it was where the motion is neither a pan nor a loop.
+    """
+    bands = Bands(parameters.n_threads)
+    survey = MotionSurvey()
+    for _, chunk in recording.chunks(PREFIX_FRAMES):
+        survey.add(chunk)
+    motion = survey.motion()
+    if motion is None:
+        return recovery
+    prediction = Prediction(layout, motion, survey.n_frames)
+    for first, chunk in recording.chunks(PREFIX_FRAMES):
+        for i in range(len(chunk)):
+            prediction.learn(chunk, i, first + i, bands, parameters.tolerance)
+    n_learned = first + len(chunk)
+    seen = Seen(layout, parameters.tolerance)
+    # What a pan's ring holds is gone at the end; the pictures of a loop stay.
+    again = deepcopy(prediction) if isinstance(motion, Pan) else prediction
+    for predicted, step in ((prediction, Prediction.count), (again, Prediction.explain)):
+        for first, chunk in recording.chunks():
+            for i in range(len(chunk)):
+                if first + i >= n_learned:
+                    predicted.learn(chunk, i, first + i, bands, parameters.tolerance)
+                step(predicted, chunk, i, first + i, bands, seen)
+            on_frame(first + len(chunk))
+    return _decided(recovery, seen, again, layout, bands)
+
+
+def _decided(
+    recovery: Recovery, seen: Seen, prediction: Prediction, layout: Layout, bands: Bands
+) -> Recovery:
+    """Put what explains most into a recovery."""
+    behind, known = prediction.shown(0)
+    levels, explained, claimed = seen.best()
+    rgb = to_rgb(levels, layout.colour)
+    lab = to_lab(rgb).astype(np.float32)
+    agreement = neighbour_agreement(lab, claimed, bands)
+    confidence = np.where(claimed, np.maximum(MOST_CONFIDENT * agreement, 1 / 255), 0)
+    confidence = confidence.astype(np.float32)
+    room = np.dstack([np.rint(rgb), np.rint(255 * confidence)]).astype(np.uint8)
+    room[~claimed] = 0
+    distance = ciede2000(to_lab(rgb), to_lab(behind)).astype(np.float32)
+    counts = replace(
+        recovery.counts,
+        room_count=np.where(claimed, explained, 0).astype(np.uint32),
+        ciede2000=np.where(claimed, distance, np.float32(0)),
+    )
+    motion = prediction.motion
+    pixels = claimed.size
+    report = {
+        **recovery.report,
+        "background": "pans" if isinstance(motion, Pan) else "loops",
+        "background_motion": motion.as_dict(),
+        "recovered_pixels": int(np.count_nonzero(claimed)),
+        "coverage": float(np.count_nonzero(claimed) / pixels),
+        "mean_confidence": float(confidence.sum() / max(1, np.count_nonzero(claimed))),
+        "background_coverage": float(np.count_nonzero(known) / pixels),
+        "warnings": [text for text in recovery.report["warnings"] if text != MOVING],
+    }
+    background = np.dstack([np.rint(behind), 255 * known]).astype(np.uint8)
+    return replace(
+        recovery,
+        room=room,
+        background=background,
+        confidence=confidence,
+        counts=counts,
+        report=report,
+    )

@@ -1,0 +1,1 @@
+"""Scores of a recovered room against a photo or the exact truth."""

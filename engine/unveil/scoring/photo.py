@@ -1,0 +1,250 @@
+"""How right a recovered picture is, given a photo of what was really there."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from unveil.arrays import F64, U8, Bool
+from unveil.errors import InvalidParameter, MissingInput, UnreadableImage
+from unveil.recovery.parameters import Metric
+from unveil.scoring.background_metrics import (
+    InitialisationMetrics,
+    check_pictures,
+    finite,
+    initialisation_metrics,
+)
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+
+VERIFY_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.99}
+"""A pixel matches where its distance is below this, or its similarity above it."""
+
+_BAND_PIXELS = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How many pixels of the recovered room agree with the photo.
+
+    Attributes
+    ----------
+    matches, mismatches
+        Recovered pixels that agree with the photo, and those that do not.
+    unrecovered
+        Pixels of alpha 0: nothing was claimed there, so they are neither.
+    accuracy
+        `matches / (matches + mismatches)`; NaN where nothing was recovered.
+    metric, threshold
+        What the pixels were compared by.
+    """
+
+    matches: int
+    mismatches: int
+    unrecovered: int
+    accuracy: float
+    metric: Metric
+    threshold: float
+
+    def as_dict(self) -> dict[str, int | float | str | None]:
+        """All fields, ready for JSON: what is not a finite number is None."""
+        return finite(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Everything `score` measures about one recovered room.
+
+    Attributes
+    ----------
+    room, truth
+        The two files.
+    height, width
+        Their size in pixels.
+    verification
+        zoomg's verify, over the recovered pixels.
+    initialisation
+        The benchmarks' metrics, over the recovered pixels.
+    """
+
+    room: str
+    truth: str
+    height: int
+    width: int
+    verification: Verification
+    initialisation: InitialisationMetrics
+
+    @property
+    def coverage(self) -> float:
+        """Share of the picture that was recovered, right or wrong."""
+        return 1 - self.verification.unrecovered / (self.height * self.width)
+
+    def as_dict(self) -> dict[str, object]:
+        """All fields, ready for JSON."""
+        return {
+            "room": self.room,
+            "truth": self.truth,
+            "height": self.height,
+            "width": self.width,
+            "coverage": self.coverage,
+            "verification": self.verification.as_dict(),
+            "initialisation": self.initialisation.as_dict(),
+        }
+
+
+def score_room(
+    room_path: str | PathLike[str],
+    truth_path: str | PathLike[str],
+    metric: Metric = "ciede2000",
+    threshold: float | None = None,
+) -> Score:
+    """Compare the picture of a recovered room with a photo of it.
+
+    Pixels that the picture leaves transparent (alpha 0) were not recovered: they are
+    counted apart and enter no metric.
+
+    Parameters
+    ----------
+    room_path
+        The recovered room, with or without transparency.
+    truth_path
+        A photo of the room in the same size; its transparency is ignored.
+    metric, threshold
+        As in `verify`.
+
+    Raises
+    ------
+    MissingInput
+        One of the files does not exist.
+    UnreadableImage
+        One of the files is not an image.
+    InvalidParameter
+        The two differ in size, or `metric` or `threshold` is out of range.
+    """
+    room, truth = read_image(room_path), read_image(truth_path)
+    verification = verify(room, truth, metric=metric, threshold=threshold)
+    height, width = truth.shape[:2]
+    return Score(
+        room=str(room_path),
+        truth=str(truth_path),
+        height=height,
+        width=width,
+        verification=verification,
+        initialisation=initialisation_metrics(room, truth, mask=_recovered(room)),
+    )
+
+
+def verify(
+    room: U8, truth: U8, *, metric: Metric = "ciede2000", threshold: float | None = None
+) -> Verification:
+    """Count the pixels of a recovered room that agree with a photo, as zoomg does.
+
+    Parameters
+    ----------
+    room
+        (h, w, 3) or (h, w, 4) uint8; a pixel of alpha 0 was not recovered and is
+        neither a match nor a mismatch.
+    truth
+        (h, w, 3) or (h, w, 4) uint8; alpha is ignored.
+    metric, threshold
+        A pixel matches where its CIEDE2000 distance is below `threshold` (0 to 100,
+        default 5.06), or its cosine similarity above it (0 to 1, default 0.99).
+
+    Raises
+    ------
+    InvalidParameter
+        The pictures differ in size or are no pictures, or a value is out of range.
+    """
+    check_pictures(room, truth)
+    if metric not in get_args(Metric):
+        raise InvalidParameter(f"metric: {metric!r} is not one of {', '.join(get_args(Metric))}")
+    limit = VERIFY_THRESHOLD[metric] if threshold is None else float(threshold)
+    highest = 100 if metric == "ciede2000" else 1
+    if not 0 <= limit <= highest:
+        raise InvalidParameter(f"threshold: {limit} is outside 0 to {highest}")
+    measured = compare_colours(room[..., :3], truth[..., :3], metric)
+    agrees = measured < limit if metric == "ciede2000" else measured > limit
+    recovered = _recovered(room)
+    n_recovered = int(recovered.sum())
+    matches = int((agrees & recovered).sum())
+    return Verification(
+        matches=matches,
+        mismatches=n_recovered - matches,
+        unrecovered=recovered.size - n_recovered,
+        accuracy=matches / n_recovered if n_recovered else math.nan,
+        metric=metric,
+        threshold=limit,
+    )
+
+
+def compare_colours(first: U8, second: U8, metric: Metric = "ciede2000") -> F64:
+    """Measure how far two pictures' colours are apart, pixel by pixel.
+
+    Parameters
+    ----------
+    first, second
+        (h, w, 3) uint8 RGB.
+    metric
+        "ciede2000" gives distances (0 for equal colours), "cosine" gives similarities
+        (1 for RGB vectors of one direction, and wherever one of them is black).
+
+    Returns
+    -------
+    ndarray
+        (h, w) float64.
+    """
+    # Numba takes a moment to import, and most of this module does without it.
+    from unveil.video.colour import ciede2000, cosine_similarity, to_lab
+
+    measured = np.empty(first.shape[:2], np.float64)
+    rows = max(1, _BAND_PIXELS // first.shape[1])
+    for start in range(0, len(first), rows):
+        band = slice(start, start + rows)
+        a, b = first[band].astype(np.float64), second[band].astype(np.float64)
+        if metric == "cosine":
+            measured[band] = cosine_similarity(a, b)
+        else:
+            measured[band] = ciede2000(to_lab(a), to_lab(b))
+    return measured
+
+
+def read_image(path: str | PathLike[str]) -> U8:
+    """Read a picture as (h, w, 3), or (h, w, 4) where it has transparency, uint8.
+
+    A camera's orientation tag is applied.
+
+    Raises
+    ------
+    MissingInput
+        There is no such file.
+    UnreadableImage
+        The file is not an image of 8 bits a channel.
+    """
+    if not Path(path).exists():
+        raise MissingInput(f"{path}: no such file")
+    try:
+        with Image.open(path) as image:
+            if image.mode[0] in "IF":
+                raise UnreadableImage(f"{path}: has more than 8 bits a channel; convert it first")
+            upright = ImageOps.exif_transpose(image)
+            mode = "RGBA" if upright.has_transparency_data else "RGB"
+            return np.array(upright.convert(mode))
+    except UnreadableImage:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UnreadableImage(f"{path}: is not an image that can be read ({error})") from error
+
+
+def _recovered(room: U8) -> Bool:
+    """Pixels for which the picture claims a colour: all of them if it has no alpha."""
+    if room.shape[2] == 3:
+        return np.ones(room.shape[:2], np.bool_)
+    recovered: Bool = room[..., 3] > 0
+    return recovered

@@ -1,0 +1,1 @@
+"""Calls with known truth: a person, a room, a virtual background, a service's mask."""

@@ -1,0 +1,378 @@
+"""Calls as a service makes them, with their exact truth: who sat where, and what leaked.
+
+The recipe is that of VADER's evaluation (Weissberg et al., 2025): a person whose outline is
+known stands before a known room; a segmenter sees that camera's picture, and its mask decides
+what is replaced. What it lets through where the person is not is the leak, to the last pixel.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from unveil.arrays import U8
+from unveil.errors import InvalidParameter, NoFrames, OutputExists
+from unveil.files import make_folder
+from unveil.progress import Progress, ProgressCallback
+from unveil.scoring.truth import HIT_SHARE, PURE_SHARE, Truth
+from unveil.simulation.service import Blur, Service, replace_background
+from unveil.simulation.subject import Actor, Choreography, Motion, Segmenter, place
+from unveil.simulation.virtual_background import VirtualBackground, picture_of
+from unveil.video.writer import VideoWriter
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from unveil.person import ModelName
+
+Footage: TypeAlias = "str | PathLike[str]"
+
+CALL, TRUTH = "call.mp4", "truth.npz"
+
+STILL_FRAMES: Final = 300
+STILL_FRAME_RATE: Final = 30.0
+"""Length and rate of a call whose person is a still, where none are asked for."""
+
+_NOISE_SLACK: Final = 64
+_MIN_SIDE: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A simulated call.
+
+    Attributes
+    ----------
+    call, truth
+        The files: H.264, and what is true of it (`Truth.read`).
+    height, width, n_frames, frame_rate
+        Size in pixels, length in frames, frames per second.
+    leak_share
+        Mean over the pixels of the largest share that the room had in each.
+    strong_share
+        Share of the pixels that leak strongly, over 0.9 in two frames at least.
+    """
+
+    call: Path
+    truth: Path
+    height: int
+    width: int
+    n_frames: int
+    frame_rate: float
+    leak_share: float
+    strong_share: float
+
+    def as_dict(self) -> dict[str, str | int | float]:
+        """All fields, ready for JSON."""
+        return asdict(self) | {"call": str(self.call), "truth": str(self.truth)}
+
+
+def simulate_call(
+    out: str | PathLike[str],
+    person: Footage,
+    room: Footage = "furnished",
+    background: Footage = "landscape",
+    *,
+    height: int = 720,
+    width: int = 1280,
+    n_frames: int | None = None,
+    frame_rate: float | None = None,
+    scale: float = 1.0,
+    motions: Sequence[Motion] | None = None,
+    matte: ModelName | Segmenter = "heavy",
+    segmenter: ModelName | Segmenter = "selfie",
+    smoothing: float = 0.0,
+    lag: int = 0,
+    blur: Blur = "none",
+    pan: int = 0,
+    loop_frames: int | None = None,
+    pixels_of_noise: float = 0.0,
+    frames_of_noise: int = 0,
+    camera_noise: float = 1.5,
+    bit_rate: int = 2_000_000,
+    seed: int = 0,
+    threads: int | None = None,
+    force: bool = False,
+    progress: ProgressCallback | None = None,
+) -> Simulation:
+    """Make a call as a service makes it, and tell its exact truth.
+
+    Memory does not grow with the length. The same arguments give the same files.
+
+    Parameters
+    ----------
+    out
+        Folder that gets call.mp4 and truth.npz; made if need be.
+    person
+        Footage of a person, or a still. A still with transparency is cut out already, all
+        else is cut out by `matte`: what that keeps is the person, whatever it is.
+    room, background
+        An image, or a scene that the program draws: "furnished", "text", "landscape". The
+        background may be a video, too; it is played over and over.
+    height, width
+        Size of the call in pixels, 32 at least.
+    n_frames
+        Length at most; None takes all of the footage, or 300 frames of a still.
+    frame_rate
+        Frames per second; None takes the footage's, or 30. Every frame of the footage is
+        used, so another rate plays it faster or slower.
+    scale
+        The person's picture as a share of the frame's height; it stands on the lower edge.
+    motions
+        How the person moves beyond what the footage shows; None lets a still sway.
+        "sway": to and fro. "lean": the head to the sides. "zoom": nearer and farther.
+        "leave": out of the picture and back every ten seconds.
+    matte, segmenter
+        Names of models of `unveil.person`, or objects that do as `Segmenter` does: who cuts
+        the person out, and who decides what the service replaces.
+    smoothing
+        Share that the service's last mask keeps in the next, 0 to under 1.
+    lag
+        Frames by which the service's mask is late, 0 to 60.
+    blur
+        Of the service's mask: "none", "gaussian", or "bilateral" as in VADER's recipe.
+    pan
+        Columns by which the background moves to the left per frame, round and round.
+    loop_frames
+        Only so many frames of a background video are played.
+    pixels_of_noise
+        Share of the background's pixels with a random colour, others in each frame.
+    frames_of_noise
+        Frames of nothing but random colours, spread over the call's second half.
+    camera_noise
+        Standard deviation of the camera's noise in levels, 0 to 30.
+    bit_rate
+        Mean bits per second of the call.
+    seed
+        Of everything random.
+    threads
+        Threads of networks, decoders and the encoder; None takes one per core.
+    force
+        Replace an earlier call in the folder.
+    progress
+        Called after frames, a few times a second at most.
+
+    Returns
+    -------
+    Simulation
+
+    Raises
+    ------
+    InvalidParameter
+        A value is out of its range.
+    MissingInput, UnreadableImage, UnreadableVideo
+        Footage, room or background cannot be read.
+    NoFrames
+        The footage holds no frame.
+    OutputExists
+        The folder holds a call and `force` is not set.
+    OutputUnwritable
+        The folder cannot be made or written.
+
+    Notes
+    -----
+    The truth's background is the first frame's, without noise, where it moves. A frame of
+    nothing but noise counts neither as a leak nor as the background seen.
+    """
+    _check(height, width, n_frames, frame_rate, scale, motions, frames_of_noise, camera_noise)
+    folder = Path(out)
+    call, truth_path = folder / CALL, folder / TRUTH
+    if not force and (call.exists() or truth_path.exists()):
+        raise OutputExists(f"{folder}: holds an earlier call; add --force to replace it")
+    actor = Actor(person, threads=threads)
+    service = Service(_segmenter(segmenter, threads), smoothing=smoothing, lag=lag, blur=blur)
+    virtual = VirtualBackground(
+        background,
+        height,
+        width,
+        pan=pan,
+        loop_frames=loop_frames,
+        pixels_of_noise=pixels_of_noise,
+        seed=seed,
+        threads=threads,
+    )
+    tally = _Tally(picture_of(room, height, width, seed), virtual.first)
+    moves: Sequence[Motion] = ("sway",) if actor.is_still else ()
+    if motions is not None:
+        moves = motions
+    pictures = actor.pictures(_segmenter(matte, threads) if actor.needs_matte else None)
+    rate = frame_rate or actor.frame_rate or STILL_FRAME_RATE
+    limit = n_frames or (STILL_FRAMES if actor.is_still else None)
+    expected = min((n for n in (limit, actor.n_frames) if n is not None), default=None)
+    noisy = set(_noise_times(frames_of_noise, expected))
+    camera = _Camera(tally.room, camera_noise, seed)
+    choreography = Choreography(moves, seed)
+    rng = np.random.default_rng((seed, 3))
+    tell = _Teller(progress, expected, rate)
+
+    make_folder(folder)
+    with VideoWriter(
+        call,
+        height=height,
+        width=width,
+        frame_rate=rate,
+        bit_rate=bit_rate,
+        threads=threads or 2,
+    ) as writer:
+        scene = zip(itertools.islice(pictures, limit), virtual.frames(), strict=False)
+        for n, (picture, behind) in enumerate(scene):
+            pose = choreography.pose(n / rate)
+            seen, outline = camera.take(*place(picture, pose, height, width, scale))
+            mask = service.mask(seen)
+            if n in noisy:
+                writer.write(rng.integers(0, 256, seen.shape, dtype=np.uint8))
+            else:
+                writer.write(replace_background(seen, behind, mask))
+                tally.count(mask, outline)
+            tell(writer.frames_written)
+        if not writer.frames_written:
+            raise NoFrames(f"{person}: holds no frame")
+    truth = tally.truth()
+    truth.write(truth_path)
+    return Simulation(
+        call=call,
+        truth=truth_path,
+        height=height,
+        width=width,
+        n_frames=writer.frames_written,
+        frame_rate=float(writer.frame_rate),
+        leak_share=float(truth.leak.mean()) / 255,
+        strong_share=float(truth.strong.mean()),
+    )
+
+
+class _Camera:
+    """Puts a person before the room and adds the sensor's noise."""
+
+    def __init__(self, room: U8, noise: float, seed: int) -> None:
+        self._room = room
+        self._rng = np.random.default_rng((seed, 0))
+        height, width, _ = room.shape
+        self._noise: npt.NDArray[np.int8] | None = None
+        if noise:
+            # Drawn once and shifted from frame to frame: drawing it anew would cost more
+            # than all the rest of the picture.
+            shape = (height + _NOISE_SLACK, width + _NOISE_SLACK, 3)
+            levels = self._rng.standard_normal(shape, np.float32) * np.float32(noise)
+            self._noise = np.clip(np.rint(levels), -127, 127).astype(np.int8)
+
+    def take(self, person: U8, matte: U8) -> tuple[U8, U8]:
+        """Give what the camera sees, (h, w, 3) uint8, and the matte again."""
+        seen = replace_background(person, self._room, matte)
+        if self._noise is not None:
+            y, x = self._rng.integers(0, _NOISE_SLACK, 2)
+            height, width, _ = seen.shape
+            noisy = seen + self._noise[y : y + height, x : x + width].astype(np.int16)
+            seen = np.clip(noisy, 0, 255).astype(np.uint8)
+        return seen, matte
+
+
+class _Tally:
+    """What leaked and what was seen so far."""
+
+    def __init__(self, room: U8, background: U8) -> None:
+        self.room = room
+        self._background = background
+        size = room.shape[:2]
+        self._leak = np.zeros(size, np.uint8)
+        self._hits = np.zeros(size, np.uint16)
+        self._seen = np.zeros(size, np.uint16)
+
+    def count(self, mask: U8, matte: U8) -> None:
+        """Add a frame by its service's mask and its person's matte, (h, w) uint8."""
+        leaking = np.where(matte == 0, mask, np.uint8(0))
+        np.maximum(self._leak, leaking, out=self._leak)
+        for counts, here in (
+            (self._hits, leaking > HIT_SHARE * 255),
+            (self._seen, mask < PURE_SHARE * 255),
+        ):
+            np.add(counts, 1, out=counts, where=here & (counts < np.iinfo(np.uint16).max))
+
+    def truth(self) -> Truth:
+        """Everything counted."""
+        return Truth(self.room, self._background, self._leak, self._hits, self._seen)
+
+
+class _Teller:
+    """Reports progress, not too often."""
+
+    def __init__(
+        self, progress: Callable[[Progress], object] | None, expected: int | None, rate: float
+    ) -> None:
+        self._progress = progress
+        self._expected = expected
+        self._rate = rate
+        self._started = self._told = time.monotonic()
+
+    def __call__(self, n_frames: int) -> None:
+        now = time.monotonic()
+        if self._progress is None or (now - self._told < 0.25 and n_frames > 1):
+            return
+        self._told = now
+        self._progress(
+            Progress(
+                "count",
+                n_frames=n_frames,
+                expected_frames=self._expected,
+                video_seconds=n_frames / self._rate,
+                elapsed_seconds=now - self._started,
+            )
+        )
+
+
+def _segmenter(named: ModelName | Segmenter, threads: int | None) -> Segmenter:
+    if not isinstance(named, str):
+        return named
+    # Networks and kernels take a moment to load.
+    from unveil.person import Segmenter as Network
+
+    return Network(named, threads=threads)
+
+
+def _noise_times(n_noise: int, n_frames: int | None) -> Iterator[int]:
+    """Places of frames of noise in the second half of the call."""
+    if n_noise and (n_frames is None or n_noise > n_frames // 2):
+        raise InvalidParameter(
+            f"frames_of_noise: {n_noise} frames of noise do not fit into half of "
+            f"{'a call of unknown length; give n_frames' if n_frames is None else n_frames}"
+        )
+    length = cast("int", n_frames)
+    for n in range(n_noise):
+        yield length // 2 + (2 * n + 1) * (length - length // 2) // (2 * n_noise)
+
+
+def _check(
+    height: int,
+    width: int,
+    n_frames: int | None,
+    frame_rate: float | None,
+    scale: float,
+    motions: Sequence[Motion] | None,
+    frames_of_noise: int,
+    camera_noise: float,
+) -> None:
+    if min(height, width) < _MIN_SIDE:
+        raise InvalidParameter(f"size: {width}x{height} is below {_MIN_SIDE}x{_MIN_SIDE}")
+    if n_frames is not None and n_frames < 1:
+        raise InvalidParameter(f"n_frames: {n_frames} is below 1")
+    if frame_rate is not None and not 0 < frame_rate < math.inf:
+        raise InvalidParameter(f"frame_rate: {frame_rate} is not a number above 0")
+    if not 0.05 <= scale <= 20:
+        raise InvalidParameter(f"scale: {scale} is outside 0.05 to 20")
+    for motion in motions or ():
+        if motion not in get_args(Motion):
+            raise InvalidParameter(
+                f"motions: {motion!r} is not one of {', '.join(get_args(Motion))}"
+            )
+    if frames_of_noise < 0:
+        raise InvalidParameter(f"frames_of_noise: {frames_of_noise} is below 0")
+    if not 0 <= camera_noise <= 30:
+        raise InvalidParameter(f"camera_noise: {camera_noise} is outside 0 to 30")

@@ -1,0 +1,198 @@
+"""Who sits before the camera of a simulated call: pictures with a hard outline, and motion."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from unveil.arrays import F32, U8
+from unveil.scoring.photo import read_image
+from unveil.video.rgb_reader import VideoPictures
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+Motion: TypeAlias = Literal["sway", "lean", "zoom", "leave"]
+
+STILL_SUFFIXES: Final = frozenset(
+    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+)
+
+_HARDNESS: Final = 8.0
+"""Slope of the outline: what the matte leaves between 0 and 1 becomes about a pixel wide."""
+
+_LEAVE_CYCLE_SECONDS: Final = 10.0
+
+
+class Mask(Protocol):
+    """What a segmenter says of one picture."""
+
+    def at(self, height: int, width: int, /) -> F32:
+        """Probability of the person, 0 to 1, (height, width)."""
+
+
+class Segmenter(Protocol):
+    """Tells the person from the rest, picture by picture in the order of time."""
+
+    def mask(self, picture: U8, /) -> Mask:
+        """Segment an (h, w, 3) uint8 RGB picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where the person is: shift in shares of the height, zoom, columns of lean per row."""
+
+    right: float = 0.0
+    zoom: float = 1.0
+    lean: float = 0.0
+
+
+class Choreography:
+    """The pose over time: sums of sines whose periods share no multiple soon.
+
+    Parameters
+    ----------
+    motions
+        "sway": to and fro. "lean": the head to the sides, the seat in place. "zoom": nearer
+        and farther. "leave": out of the picture and back, every ten seconds.
+    seed
+        Of the phases.
+    """
+
+    def __init__(self, motions: Sequence[Motion], seed: int) -> None:
+        self._motions = frozenset(motions)
+        rng = np.random.default_rng((seed, 1))
+        self._phases = [float(phase) for phase in rng.uniform(0, 2 * math.pi, 5)]
+
+    def pose(self, seconds: float) -> Pose:
+        """Where the person is at a time."""
+        sway, swing, lean, nod, zoom = (
+            math.sin(2 * math.pi * seconds / period + phase)
+            for period, phase in zip((7.3, 2.9, 5.3, 1.7, 6.1), self._phases, strict=True)
+        )
+        right = 0.0
+        if "sway" in self._motions:
+            right += 0.16 * sway + 0.05 * swing
+        if "leave" in self._motions:
+            right += 2.2 * _absence(seconds / _LEAVE_CYCLE_SECONDS % 1)
+        return Pose(
+            right=right,
+            zoom=1.1 + 0.15 * zoom if "zoom" in self._motions else 1.0,
+            lean=0.11 * lean + 0.03 * nod if "lean" in self._motions else 0.0,
+        )
+
+
+class Actor:
+    """The person of a call as RGBA pictures of any size, frame by frame.
+
+    Attributes
+    ----------
+    is_still
+        Whether it is one picture, which lasts as long as wished.
+    frame_rate
+        Frames per second of the footage, None for a still or where it is not known.
+    n_frames
+        How many the footage declares, None for a still or where it is not known.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, threads: int | None = None) -> None:
+        self.is_still = Path(path).suffix.lower() in STILL_SUFFIXES
+        self.frame_rate: float | None = None
+        self.n_frames: int | None = None
+        self._still: U8 | None = None
+        self._footage: VideoPictures | None = None
+        if self.is_still:
+            self._still = read_image(path)
+        else:
+            self._footage = VideoPictures(path, threads=threads)
+            self.frame_rate = self._footage.frame_rate
+            self.n_frames = self._footage.n_frames
+
+    @property
+    def needs_matte(self) -> bool:
+        """Whether the person must be cut out: not where a still brings its own transparency."""
+        return self._still is None or self._still.shape[2] == 3
+
+    def pictures(self, matte: Segmenter | None) -> Iterator[Image.Image]:
+        """Give RGBA pictures: those of the footage, or the still again and again.
+
+        Parameters
+        ----------
+        matte
+            Cuts the person out where `needs_matte`.
+        """
+        if self._still is not None:
+            still = self._still if self._still.shape[2] == 4 else _cut_out(self._still, matte)
+            return itertools.repeat(Image.fromarray(still))
+        assert self._footage is not None
+        return (Image.fromarray(_cut_out(picture, matte)) for picture in self._footage)
+
+
+def place(picture: Image.Image, pose: Pose, height: int, width: int, scale: float) -> tuple[U8, U8]:
+    """Put a person into the frame, standing on its lower edge.
+
+    Parameters
+    ----------
+    picture
+        RGBA.
+    height, width
+        Size of the frame.
+    scale
+        The picture's height as a share of the frame's.
+
+    Returns
+    -------
+    person
+        (h, w, 3) uint8, black where nobody is.
+    matte
+        (h, w) uint8: 255 where the person is, 0 where not, with an edge of about a pixel.
+    """
+    # The inverse of: right and lean in columns, growth by `factor` from the lower edge.
+    factor = scale * pose.zoom * height / picture.height
+    lean = pose.lean
+    affine = (
+        1 / factor,
+        lean / factor,
+        (-width / 2 - pose.right * height - lean * height) / factor + picture.width / 2,
+        0.0,
+        1 / factor,
+        picture.height - height / factor,
+    )
+    # Pillow mixes colours by their alpha: what surrounds the person does not bleed in.
+    placed = picture.transform(
+        (width, height), Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC
+    )
+    pixels = np.asarray(placed)
+    return pixels[..., :3], _HARDENED[pixels[..., 3]]
+
+
+def _cut_out(picture: U8, matte: Segmenter | None) -> U8:
+    """Give a picture the matte as its alpha."""
+    if matte is None:
+        raise ValueError("a picture without transparency needs a matte")
+    height, width = picture.shape[:2]
+    alpha = np.rint(255 * matte.mask(picture).at(height, width)).astype(np.uint8)
+    return np.dstack([picture, alpha])
+
+
+def _hardened() -> U8:
+    levels = 127.5 + _HARDNESS * (np.arange(256) - 127.5)
+    table: U8 = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    return table
+
+
+_HARDENED: Final = _hardened()
+
+
+def _absence(phase: float) -> float:
+    """Share of the way out at a phase of the cycle: out from 0.5 to 0.6, back from 0.75 to 0.85."""
+    way = min((phase - 0.5) / 0.1, (0.85 - phase) / 0.1)
+    share = min(1.0, max(0.0, way))
+    return share * share * (3 - 2 * share)

@@ -1,0 +1,137 @@
+"""The virtual background of a simulated call: still, panning, or a video that loops."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from unveil.arrays import U8
+from unveil.errors import InvalidParameter
+from unveil.scoring.photo import read_image
+from unveil.simulation import scenes
+from unveil.simulation.subject import STILL_SUFFIXES
+from unveil.video.rgb_reader import VideoPictures, endless
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+Scene: TypeAlias = Literal["furnished", "text", "landscape"]
+
+SCENES: Final[tuple[Scene, ...]] = get_args(Scene)
+
+
+def picture_of(source: str | PathLike[str], height: int, width: int, seed: int) -> U8:
+    """Draw a scene by its name, or read an image and fit it into the size, its middle kept.
+
+    Raises
+    ------
+    MissingInput, UnreadableImage
+        It names neither a scene nor an image.
+    """
+    name = str(source)
+    if name == "furnished":
+        return scenes.photo_room(height, width, seed)
+    if name == "text":
+        return scenes.text_room(height, width)
+    if name == "landscape":
+        return scenes.landscape(height, width, seed)
+    return _fitted(read_image(source)[..., :3], height, width)
+
+
+class VirtualBackground:
+    """The frames of a virtual background, which repeat for as long as a call lasts.
+
+    Parameters
+    ----------
+    source
+        A scene's name, an image or a video.
+    height, width
+        Size of the frames; what does not fit is cut off at the sides.
+    pan
+        Columns by which the picture moves to the left from one frame to the next, round
+        and round; it may be negative.
+    loop_frames
+        Only so many frames of a video are shown, over and over; None shows it all.
+    pixels_of_noise
+        Share of the pixels that get a random colour, others in each frame.
+    seed
+        Of the scene and of the noise.
+
+    Attributes
+    ----------
+    first
+        The first frame without its noise, (h, w, 3) uint8.
+
+    Raises
+    ------
+    InvalidParameter
+        A number is out of its range, or `loop_frames` is given for a still.
+    MissingInput, UnreadableImage, UnreadableVideo
+        There is no such picture.
+    """
+
+    def __init__(
+        self,
+        source: str | PathLike[str],
+        height: int,
+        width: int,
+        *,
+        pan: int = 0,
+        loop_frames: int | None = None,
+        pixels_of_noise: float = 0.0,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        if not 0 <= pixels_of_noise <= 1:
+            raise InvalidParameter(f"pixels_of_noise: {pixels_of_noise} is outside 0 to 1")
+        if abs(pan) >= width:
+            raise InvalidParameter(f"pan: {pan} columns a frame are not fewer than {width}")
+        if loop_frames is not None and loop_frames < 1:
+            raise InvalidParameter(f"loop_frames: {loop_frames} is not a positive number")
+        self._size = (height, width)
+        self._pan = pan
+        self._loop_frames = loop_frames
+        self._pixels_of_noise = pixels_of_noise
+        self._seed = seed
+        self._video: VideoPictures | None = None
+        is_still = str(source) in SCENES or Path(source).suffix.lower() in STILL_SUFFIXES
+        if is_still:
+            if loop_frames is not None:
+                raise InvalidParameter(f"loop_frames: {source} is a still; leave it out")
+            self.first = picture_of(source, height, width, seed)
+        else:
+            self._video = VideoPictures(source, threads=threads)
+            self.first = _fitted(next(iter(self._video)), height, width)
+
+    def frames(self) -> Iterator[U8]:
+        """Give frames without end; each is valid until the next one."""
+        rng = np.random.default_rng((self._seed, 2))
+        height, width = self._size
+        n_noisy = round(self._pixels_of_noise * height * width)
+        for n, picture in enumerate(self._pictures()):
+            frame = np.roll(picture, -self._pan * n % width, axis=1) if self._pan else picture
+            if n_noisy:
+                frame = frame.copy()
+                places = rng.integers(0, height * width, n_noisy)
+                colours = rng.integers(0, 256, (n_noisy, 3), dtype=np.uint8)
+                frame.reshape(-1, 3)[places] = colours
+            yield frame
+
+    def _pictures(self) -> Iterator[U8]:
+        if self._video is None:
+            return itertools.repeat(self.first)
+        played = endless(self._video, self._loop_frames)
+        return (_fitted(picture, *self._size) for picture in played)
+
+
+def _fitted(picture: U8, height: int, width: int) -> U8:
+    """Scale a picture to cover the size and cut its middle out."""
+    if picture.shape[:2] == (height, width):
+        return np.ascontiguousarray(picture)
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    return np.array(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC))

@@ -1,0 +1,1 @@
+"""The colour of chosen pixels over time, as a picture."""

@@ -1,0 +1,344 @@
+"""The colour of chosen pixels over time, as one strip picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+
+from unveil.arrays import F64, I64, U8
+from unveil.errors import InvalidParameter, NoFrames, OutputExists, OutputUnwritable
+from unveil.files import write_png
+from unveil.timeline.strip import draw_strip
+from unveil.video.chunk import Chunk, Colour
+from unveil.video.colour import to_rgb as colours_to_rgb
+from unveil.video.reader import open_video
+from unveil.video.source import STDIN, Source, source_of
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from unveil.recovery.parameters import Method
+    from unveil.recovery.result import Recovery
+    from unveil.video.container import VideoProperties
+
+Place: TypeAlias = tuple[int, int]
+
+MAX_PLACES: Final = 1000
+"""Pixels that one picture shows at most."""
+
+_BIN_BITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What the strip picture shows.
+
+    Attributes
+    ----------
+    path
+        The picture.
+    at
+        The pixels, (x, y) of the displayed picture; one row each, in this order.
+    colours
+        (n_pixels, n_columns, 3) uint8 RGB.
+    seconds
+        (n_columns,) float64, the time of each column's first frame; NaN where unknown.
+    n_frames, frames_per_column
+        Frames read, and how many of them share a column. A column shows, for each
+        pixel, that one of its samples that is farthest from the colour the pixel has
+        most often: a moment of the room stays visible in hours of background.
+    background, room
+        (n_pixels, 4) uint8 RGBA, recovered; alpha 0 where nothing was.
+    """
+
+    path: Path
+    at: tuple[Place, ...]
+    colours: U8 = field(repr=False)
+    seconds: F64 = field(repr=False)
+    n_frames: int
+    frames_per_column: int
+    background: U8 = field(repr=False)
+    room: U8 = field(repr=False)
+
+
+def draw_timeline(
+    source: Source | str | PathLike[str],
+    at: Sequence[Place],
+    output: str | PathLike[str],
+    *,
+    recovery: Recovery | None = None,
+    method: Method = "auto",
+    threads: int | None = None,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+    stride: int = 1,
+    row_height: int = 28,
+    max_width: int = 1200,
+    force: bool = False,
+    progress: Callable[..., object] | None = None,
+) -> Timeline:
+    """Draw the colour of pixels over time, one row a pixel, time from left to right.
+
+    At the right end stand the background and the room recovered there, chequered where
+    nothing was. Memory does not grow with the recording's length.
+
+    Parameters
+    ----------
+    source
+        The call. It is read twice unless `recovery` is given, so a device or standard
+        input needs one.
+    at
+        (x, y) of each pixel, counted from the upper left corner of the displayed picture.
+    output
+        The PNG to write.
+    recovery
+        What was recovered from this call; None recovers it first.
+    method
+        By which it is recovered first, as in `Parameters`.
+    threads
+        Threads for decoding and recovering; None takes one per core.
+    start_seconds, end_seconds, stride
+        Which frames, as in `open_video`.
+    row_height
+        Height of a row in pixels, 8 to 200.
+    max_width
+        Width of the strips in pixels, 100 to 10000. A call with more frames than that
+        shows several of them in a column, see `Timeline.frames_per_column`.
+    force
+        Replace `output` if it exists.
+    progress
+        Given to the recovery.
+
+    Raises
+    ------
+    InvalidParameter
+        A pixel lies outside the picture, or a number out of its range.
+    OutputExists
+        `output` exists and `force` is not set.
+    OutputUnwritable
+        `output` cannot be written.
+    MissingInput, UnreadableVideo, NoFrames
+        As for any recovery.
+    """
+    _check_numbers(at, row_height, max_width)
+    output = Path(output)
+    if output.exists() and not force:
+        raise OutputExists(f"{output}: exists; add --force to replace it")
+    if not output.parent.is_dir():
+        raise OutputUnwritable(
+            f"{output}: cannot be written, {output.parent} is no folder; make it first"
+        )
+    found = source if isinstance(source, Source) else source_of(source)
+    if recovery is None:
+        recovery = _recover(
+            source, at, method, threads, start_seconds, end_seconds, stride, progress
+        )
+    size = recovery.room.shape[:2]
+    _check_places(at, size)
+    history = History(len(at), max_width)
+    with open_video(
+        found,
+        threads=threads,
+        start_seconds=start_seconds,
+        end_seconds=end_seconds,
+        stride=stride,
+    ) as video:
+        for chunk in video.chunks():
+            stored = chunk.layout.height, chunk.layout.width
+            if _displayed_size(video.properties, stored) != size:
+                continue  # the recovery is of another part of the call
+            places = [_stored_place(video.properties, stored, place) for place in at]
+            history.push(colours_at(chunk, places), chunk.pts_seconds)
+    if not history.n_frames:
+        raise NoFrames(f"{found.name}: no frame of the recovery's {size[1]}x{size[0]}")
+    columns, rows = np.array(at).T
+    result = Timeline(
+        path=output,
+        at=tuple(at),
+        colours=history.colours,
+        seconds=history.seconds,
+        n_frames=history.n_frames,
+        frames_per_column=history.span,
+        background=recovery.background[rows, columns],
+        room=recovery.room[rows, columns],
+    )
+    write_png(output, draw_strip(result, row_height, max_width))
+    return result
+
+
+class History:
+    """Samples of some pixels over time in a bounded number of columns.
+
+    A column holds `span` consecutive frames. When all columns are full, neighbours are
+    merged two by two and `span` doubles. Of the samples in a column the one stays that is
+    farthest from the pixel's most frequent colour so far: an average would hide moments.
+
+    Parameters
+    ----------
+    n_pixels
+        Pixels to follow.
+    capacity
+        Columns at most, 2 or more; an odd number is rounded down.
+    """
+
+    def __init__(self, n_pixels: int, capacity: int) -> None:
+        self.span = 1
+        self.n_frames = 0
+        self._capacity = capacity - capacity % 2
+        self._colours = np.zeros((n_pixels, self._capacity, 3), np.uint8)
+        self._seconds = np.full(self._capacity, np.nan)
+        # Each pixel's colours, counted by their upper bits: a bounded way to the mode.
+        self._counts = np.zeros((n_pixels, 1 << 3 * _BIN_BITS), np.int64)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns in use."""
+        return -(-self.n_frames // self.span)
+
+    @property
+    def colours(self) -> U8:
+        """What each column shows, (n_pixels, n_columns, 3) uint8 RGB."""
+        return self._colours[:, : self.n_columns].copy()
+
+    @property
+    def seconds(self) -> F64:
+        """Time of each column's first frame, (n_columns,) float64."""
+        return self._seconds[: self.n_columns].copy()
+
+    def push(self, colours: U8, seconds: F64) -> None:
+        """Append frames: colours (n_pixels, n, 3) uint8 RGB at times (n,)."""
+        self._count(colours)
+        usual = self._usual()
+        for n, moment in enumerate(seconds):
+            if self.n_frames == self._capacity * self.span:
+                self._halve(usual)
+            column, position = divmod(self.n_frames, self.span)
+            if position == 0:
+                self._colours[:, column] = colours[:, n]
+                self._seconds[column] = moment
+            else:
+                shown = self._colours[:, column]
+                self._colours[:, column] = _farther(shown, colours[:, n], usual)
+            self.n_frames += 1
+
+    def _count(self, colours: U8) -> None:
+        bits = colours.astype(np.int64) >> (8 - _BIN_BITS)
+        bins = (bits[..., 0] << 2 * _BIN_BITS) + (bits[..., 1] << _BIN_BITS) + bits[..., 2]
+        for counts, row in zip(self._counts, bins, strict=True):
+            counts += np.bincount(row, minlength=len(counts))
+
+    def _usual(self) -> I64:
+        """Middle of each pixel's most counted bin, (n_pixels, 3)."""
+        best = self._counts.argmax(axis=1)
+        mask = (1 << _BIN_BITS) - 1
+        bits = np.stack([best >> 2 * _BIN_BITS, best >> _BIN_BITS & mask, best & mask], axis=1)
+        usual: I64 = (2 * bits + 1) << (7 - _BIN_BITS)
+        return usual
+
+    def _halve(self, usual: I64) -> None:
+        half = self._capacity // 2
+        first, second = self._colours[:, 0::2], self._colours[:, 1::2]
+        self._colours[:, :half] = _farther(first, second, usual[:, None])
+        self._seconds[:half] = self._seconds[0::2].copy()
+        self.span *= 2
+
+
+def colours_at(chunk: Chunk, places: Sequence[Place]) -> U8:
+    """Read pixels of every frame: (n_pixels, n_frames, 3) uint8 RGB.
+
+    `places` are (row, column) of the stored frames.
+    """
+    layout = chunk.layout
+    rows, columns = np.array(places).T
+    chroma = rows >> layout.chroma_shift_y, columns >> layout.chroma_shift_x
+    first, second, third = chunk.planes
+    samples = (
+        first[:, rows, columns],
+        second[:, chroma[0], chroma[1]],
+        third[:, chroma[0], chroma[1]],
+    )
+    return to_rgb(np.stack(samples, axis=-1).swapaxes(0, 1), layout.colour)
+
+
+def to_rgb(samples: U8, colour: Colour) -> U8:
+    """Convert samples of the three planes, (..., 3) uint8, to RGB by matrix and range."""
+    rgb = colours_to_rgb(samples.astype(np.float64), colour)
+    return np.rint(rgb).astype(np.uint8)
+
+
+def _recover(
+    source: Source | str | PathLike[str],
+    at: Sequence[Place],
+    method: Method,
+    threads: int | None,
+    start_seconds: float | None,
+    end_seconds: float | None,
+    stride: int,
+    progress: Callable[..., object] | None,
+) -> Recovery:
+    # The engine brings Numba, which a given recovery does not need.
+    from unveil.recovery.engine import recover
+
+    found = source if isinstance(source, Source) else source_of(source)
+    if found.live or found.url == STDIN:
+        raise InvalidParameter(f"{found.name}: is read twice, so record it to a file first")
+    with open_video(found, threads=threads) as video:
+        # A wrong place is told before the recovery takes its time.
+        properties = video.properties
+        _check_places(at, _displayed_size(properties, (properties.height, properties.width)))
+    return recover(
+        source,
+        method=method,
+        threads=threads,
+        start_seconds=start_seconds,
+        end_seconds=end_seconds,
+        stride=stride,
+        progress=progress,
+    )
+
+
+def _check_numbers(at: Sequence[Place], row_height: int, max_width: int) -> None:
+    if not 1 <= len(at) <= MAX_PLACES:
+        raise InvalidParameter(f"at: {len(at)} pixels; choose 1 to {MAX_PLACES}")
+    if not 8 <= row_height <= 200:
+        raise InvalidParameter(f"row_height: {row_height} is outside 8 to 200")
+    if not 100 <= max_width <= 10_000:
+        raise InvalidParameter(f"max_width: {max_width} is outside 100 to 10000")
+
+
+def _check_places(at: Sequence[Place], size: tuple[int, ...]) -> None:
+    height, width = size
+    for x, y in at:
+        if not (0 <= x < width and 0 <= y < height):
+            raise InvalidParameter(
+                f"at: {x},{y} lies outside the picture of {width}x{height}; "
+                f"choose X from 0 to {width - 1} and Y from 0 to {height - 1}"
+            )
+
+
+def _displayed_size(properties: VideoProperties, stored: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) as displayed of frames stored with (height, width)."""
+    return stored[::-1] if properties.rotation_degrees % 180 else stored
+
+
+def _stored_place(properties: VideoProperties, stored: tuple[int, int], place: Place) -> Place:
+    """(row, column) in the stored frames of (x, y) in the displayed picture."""
+    height, width = stored
+    x, y = place
+    row, column = {
+        0: (y, x),
+        90: (height - 1 - x, y),
+        180: (height - 1 - y, width - 1 - x),
+        270: (x, width - 1 - y),
+    }[properties.rotation_degrees]
+    return row, width - 1 - column if properties.mirrored else column
+
+
+def _farther(first: U8, second: U8, usual: I64) -> U8:
+    """Of two colours (..., 3) the one farther from the usual; the first where they tie."""
+    distances = [np.abs(colour - usual).sum(axis=-1) for colour in (first, second)]
+    return np.where((distances[1] > distances[0])[..., None], second, first)

@@ -1,0 +1,263 @@
+"""Opening a video: its stream, what it says about itself, and clear words where it fails."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from unveil.errors import MissingInput, UnreadableVideo
+from unveil.video.pixel_format import PlaneReader
+from unveil.video.source import STDIN, Source
+
+PYAV_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
+"""All that PyAV raises on bad input; ValueError for codecs and formats it does not know."""
+
+_URL_TIMEOUTS_SECONDS = (15.0, 30.0)  # to open, and between two packets
+_DEVICE_OPTIONS = {"avfoundation": {"framerate": "30"}}  # its default suits few cameras
+_NOT_FOOTAGE = Disposition.attached_pic | Disposition.timed_thumbnails  # covers and previews
+_PICTURE = TypeVar("_PICTURE", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoProperties:
+    """What a video says about itself, and its first frame about the rest.
+
+    `width` and `height` (pixels) are those of the decoded frames. For display a frame is
+    first mirrored left to right if `mirrored`, then turned clockwise by `rotation_degrees`
+    (0, 90, 180 or 270). What the container does not tell is None: `frame_rate` (frames per
+    second, the average where it varies), `duration_seconds`, `declared_frames`.
+    """
+
+    name: str
+    container: str
+    codec: str
+    width: int
+    height: int
+    pixel_format: str
+    matrix: str
+    full_range: bool
+    frame_rate: float | None
+    duration_seconds: float | None
+    declared_frames: int | None
+    rotation_degrees: int = 0
+    mirrored: bool = False
+
+    def as_dict(self) -> dict[str, str | int | float | bool | None]:
+        """All properties, ready for JSON."""
+        return asdict(self)
+
+    def upright(self, picture: npt.NDArray[_PICTURE]) -> npt.NDArray[_PICTURE]:
+        """Turn a picture (height, width, ...) of the decoded frames the way it is displayed."""
+        if self.mirrored:
+            picture = picture[:, ::-1]
+        return np.ascontiguousarray(np.rot90(picture, -self.rotation_degrees // 90))
+
+    def coded(self, picture: npt.NDArray[_PICTURE]) -> npt.NDArray[_PICTURE]:
+        """Turn a displayed picture (height, width, ...) back the way the frames are decoded."""
+        picture = np.rot90(picture, self.rotation_degrees // 90)
+        return np.ascontiguousarray(picture[:, ::-1] if self.mirrored else picture)
+
+
+def open_container(source: Source, threads: int | None) -> tuple[InputContainer, VideoStream]:
+    """Open a source and choose its video stream; the decoder gets `threads` (None: all cores).
+
+    Raises
+    ------
+    MissingInput
+        There is no such file, device or address.
+    UnreadableVideo
+        It is there but cannot be opened, or holds no video that can be decoded.
+    """
+    _check_file(source)
+    is_url = "://" in source.url
+    try:
+        container = av.open(
+            _standard_input() if source.url == STDIN else source.url,
+            format=source.format,
+            options=_DEVICE_OPTIONS.get(source.format or ""),
+            metadata_errors="replace",  # a title in another encoding is no reason to fail
+            timeout=_URL_TIMEOUTS_SECONDS if is_url else None,
+        )
+    except av.error.FileNotFoundError as error:
+        raise MissingInput(f"{source.name}: not found; check its name") from error
+    except PYAV_ERRORS as error:
+        raise UnreadableVideo(f"{source.name}: {_why_not_opened(source, error)}") from error
+    try:
+        stream = _video_stream(source, container)
+        # AUTO adds frame threading to PyAV's default of slices only: about twice as fast.
+        stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.thread_count = threads or 0
+    except BaseException:
+        container.close()
+        raise
+    return container, stream
+
+
+def describe(
+    source: Source, container: InputContainer, stream: VideoStream, first: av.VideoFrame
+) -> VideoProperties:
+    """Gather a video's properties; `first` is its first sound frame."""
+    colour = PlaneReader().layout_of(first).colour
+    rate = stream.average_rate or stream.guessed_rate
+    rotation_degrees, mirrored = _orientation(first)
+    return VideoProperties(
+        name=source.name,
+        container=container.format.name,
+        codec=stream.codec_context.name,
+        width=first.width,
+        height=first.height,
+        pixel_format=first.format.name,
+        matrix=colour.matrix,
+        full_range=colour.full_range,
+        frame_rate=float(rate) if rate else None,
+        duration_seconds=None if source.live else _duration_seconds(container, stream),
+        declared_frames=stream.frames or None,
+        rotation_degrees=rotation_degrees,
+        mirrored=mirrored,
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """Say what FFmpeg reports, without the file's name and the error's number."""
+    text = error.strerror if isinstance(error, (av.error.FFmpegError, OSError)) else str(error)
+    return " ".join((text or type(error).__name__).split())
+
+
+def _check_file(source: Source) -> None:
+    """Name the plain reasons why a file is no video; FFmpeg's own words are cryptic."""
+    path = source.path
+    if path is None:
+        return
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        raise MissingInput(f"{source.name}: no such file; check its name") from error
+    except OSError as error:
+        raise UnreadableVideo(f"{source.name}: cannot be read ({one_line(error)})") from error
+    if path.is_dir():
+        raise UnreadableVideo(f"{source.name}: is a folder; name a video in it")
+    if path.is_file() and status.st_size == 0:
+        raise UnreadableVideo(f"{source.name}: the file is empty; record or copy it again")
+    if not os.access(path, os.R_OK):
+        raise UnreadableVideo(f"{source.name}: no permission to read it; change its permissions")
+
+
+def _standard_input() -> Any:
+    # The raw file gives what has arrived instead of waiting for a full buffer, and holds no
+    # lock that a reading thread could take along when the interpreter ends.
+    buffered = sys.stdin.buffer
+    return getattr(buffered, "raw", buffered)
+
+
+def _why_not_opened(source: Source, error: BaseException) -> str:
+    said = one_line(error)
+    if source.format is not None:
+        return f"the device does not open ({said}); is another program using it?"
+    if isinstance(error, av.error.PermissionError):
+        return "no permission to read it; change its permissions"
+    if isinstance(error, av.error.ProtocolNotFoundError):
+        return "this kind of address is unknown to FFmpeg; download the video first"
+    if "://" in source.url:
+        if isinstance(error, av.error.ExitError):
+            said = f"no answer within {_URL_TIMEOUTS_SECONDS[0]:.0f} s"
+        return f"cannot be opened ({said}); check the address"
+    if source.url == STDIN:
+        return (
+            f"no video that can be read from a pipe ({said}); MP4 and MOV often need to be "
+            "given as a file"
+        )
+    if source.path is not None and _lacks_index(source.path):
+        return (
+            "the file is incomplete, its index (moov) is missing; copy it again, or mend it with "
+            "a tool such as untrunc"
+        )
+    return f"not a video, or damaged beyond reading ({said}); check that a player shows it"
+
+
+def _lacks_index(path: Path) -> bool:
+    """Whether it is an MP4 or MOV that was cut off before its index was written."""
+    end = path.stat().st_size
+    with path.open("rb") as file:
+        position, seen = 0, False
+        while position + 8 <= end:
+            file.seek(position)
+            header = file.read(16)
+            size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+            if kind == b"moov":
+                return False
+            if not seen and kind not in {b"ftyp", b"mdat", b"wide", b"free", b"skip"}:
+                return False
+            seen = True
+            if size == 1:
+                size = int.from_bytes(header[8:16], "big")
+            if size < 8:  # 0 is "to the end of the file", the rest is nonsense
+                return True
+            position += size
+    return seen
+
+
+def _video_stream(source: Source, container: InputContainer) -> VideoStream:
+    """Choose the best video stream that is no cover picture and has a decoder."""
+    footage = [s for s in container.streams.video if not s.disposition & _NOT_FOOTAGE]
+    if not footage:
+        if container.streams.video or container.streams.audio:
+            raise UnreadableVideo(f"{source.name}: holds sound but no video; name a video file")
+        raise UnreadableVideo(f"{source.name}: holds no video; name a video file")
+    # PyAV leaves the codec context out where FFmpeg has no decoder; its stubs deny it.
+    decodable = [s for s in footage if s.codec_context is not None]  # type: ignore[redundant-expr]
+    if not decodable:
+        raise UnreadableVideo(
+            f"{source.name}: its video is damaged or in a codec that this FFmpeg cannot decode; "
+            "convert it to H.264"
+        )
+    best = container.streams.best("video")
+    return next((s for s in decodable if s is best), decodable[0])
+
+
+def _duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    total = container.duration / 1e6 if container.duration else 0.0  # FFmpeg's microseconds
+    if "matroska" in container.format.name:
+        # Matroska counts from time 0, wherever the stream begins, and its total may be the
+        # sound's. Each stream's duration stands in a tag, which some writers count from 0 too.
+        start = float((stream.start_time or 0) * (stream.time_base or 0))
+        tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+        if tag is None:
+            total -= start
+        else:
+            tagged = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+            total = tagged - start if tagged + start > total + start / 2 else tagged
+    return total if total > 0 else None
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
+    """Find how a frame is to be displayed: (clockwise degrees, mirrored beforehand).
+
+    The display matrix maps a pixel (x, y), y downwards, to (a*x + c*y, b*x + d*y), as
+    [a, b, u, c, d, v, ...]. Turning clockwise by t sends the x axis to (cos t, sin t);
+    mirroring beforehand sends it to the opposite.
+    """
+    # PyAV's `frame.rotation` counts counterclockwise and cannot tell a mirror from a turn.
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return 0, False
+    # The stubs do not know side data as a buffer, which it is.
+    a, b, _, c, d = (float(value) for value in np.frombuffer(data, np.int32)[:5])  # type: ignore[call-overload]
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a, b = -a, -b
+    return round(math.degrees(math.atan2(b, a)) / 90) % 4 * 90, mirrored

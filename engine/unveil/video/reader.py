@@ -1,0 +1,443 @@
+"""A video in; chunks of frames as native 8-bit planes out, decoded by a thread of its own."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Final
+
+import av
+import av.error
+import numpy as np
+from av.video.stream import VideoStream
+
+from unveil.errors import (
+    FrameTooLarge,
+    InvalidParameter,
+    NoFrames,
+    UnreadableVideo,
+)
+from unveil.video.audio import SoundTrack
+from unveil.video.chunk import Chunk, Layout
+from unveil.video.container import describe, one_line, open_container
+from unveil.video.packets import FrameReader
+from unveil.video.pixel_format import (
+    MATRICES,
+    UNSPECIFIED_MATRIX,
+    UNTAGGED,
+    ColourTags,
+    PlaneReader,
+)
+from unveil.video.selection import SelectedFrames, Selection
+from unveil.video.source import Source, source_of
+
+BUFFERS: Final = 3  # one with the consumer, two ahead of it
+MAX_BUFFER_BYTES: Final = 64 * 2**20
+"""A chunk holds fewer frames than asked for where they would take more than this."""
+
+_LIVE_JOIN_SECONDS: Final = 5.0
+_SHORTFALL: Final = 0.1
+"""Share of the declared length that may be missing without being called truncated."""
+_SHORTFALL_SECONDS: Final = 0.25
+
+
+@dataclass(slots=True)
+class DecodeTally:
+    """What decoding met so far; final once `chunks()` is exhausted or the video closed.
+
+    `frames_read` were delivered. `frames_damaged` were not, for FFmpeg found an error in
+    them. `frames_skipped` were decoded but lie outside the chosen time or stride.
+    `decode_seconds` is the wall time spent on reading and copying, without waiting for the
+    consumer.
+    """
+
+    frames_read: int = 0
+    frames_damaged: int = 0
+    frames_skipped: int = 0
+    truncated: bool = False
+    reason: str | None = None
+    """One line on what ended decoding before the video's declared end."""
+    decode_seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, object]:
+        """All counts, ready for JSON."""
+        return asdict(self)
+
+
+def open_video(
+    source: Source | str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+    stride: int = 1,
+    chunk_frames: int = 16,
+    with_sound: bool = False,
+) -> Video:
+    """Open a video and decode its first frame; use the result as a context manager.
+
+    Parameters
+    ----------
+    source
+        A `Source`, or what names one: a file, a device, a URL or "-".
+    threads
+        Threads of the decoder; None takes one per core.
+    start_seconds, end_seconds
+        Frames with start <= time < end are delivered. Times count from the stream's first
+        frame, whatever time the container gives it.
+    stride
+        Every `stride`-th of these frames is delivered, beginning with the first.
+    chunk_frames
+        Frames per chunk, at most; fewer where they are very large.
+    with_sound
+        Gather the packets of sound that are met in `Video.sound`.
+
+    Raises
+    ------
+    MissingInput
+        There is no such input.
+    UnreadableVideo
+        No frame can be decoded from it.
+    InvalidParameter
+        A number is out of range.
+    """
+    if threads is not None and threads < 1:
+        raise InvalidParameter(f"threads: {threads} is not a positive number")
+    if chunk_frames < 1:
+        raise InvalidParameter(f"chunk_frames: {chunk_frames} is not a positive number")
+    selection = Selection(
+        0.0 if start_seconds is None else start_seconds,
+        math.inf if end_seconds is None else end_seconds,
+        stride,
+    )
+    found = source if isinstance(source, Source) else source_of(source)
+    return Video(found, selection, threads, chunk_frames, with_sound=with_sound)
+
+
+class Video:
+    """An opened video: `properties`, `chunks()` once, `tally`; made by `open_video`.
+
+    Attributes
+    ----------
+    properties
+        What the container and the first frame say.
+    tally
+        What decoding met so far.
+    expected_frames
+        How many frames `chunks()` should deliver altogether, None where it is unknown.
+    sound
+        Packets of sound, in the container's time; without streams unless they were asked for.
+        Neither they nor the packets may be used after the video is closed.
+    time_base
+        Seconds in which the container counts the frames' times, None where it has none.
+    pixel_aspect
+        Width of a pixel as a multiple of its height, None where the container tells none.
+    tags
+        How the first frame says that its colours are coded.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        selection: Selection,
+        threads: int | None,
+        chunk_frames: int,
+        *,
+        with_sound: bool = False,
+    ) -> None:
+        self._source = source
+        self._selection = selection
+        self._chunk_frames = chunk_frames
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._free: SimpleQueue[_Buffer | None] = SimpleQueue()
+        self._ready: SimpleQueue[_Buffer | _Finished] = SimpleQueue()
+        self._opened: tuple[FrameReader, SelectedFrames] | None = None
+        self._waited_seconds = 0.0
+        self.tally = DecodeTally()
+
+        started = time.perf_counter()
+        self._container, stream = open_container(source, threads)
+        self.sound = SoundTrack.of(self._container) if with_sound else SoundTrack(())
+        self.time_base = stream.time_base
+        self.pixel_aspect = stream.sample_aspect_ratio
+        try:
+            self._open(stream)
+        except BaseException:
+            self.close()
+            raise
+        self.tally.decode_seconds = time.perf_counter() - started
+
+    def _open(self, stream: VideoStream) -> None:
+        """Decode the first frame: only it tells whether and how the video can be read."""
+        sound = self.sound if self.sound.streams else None
+        reader = FrameReader(self._container, stream, self._stop, sound)
+        self._origin = reader.seconds_of(stream.start_time)
+        if self._selection.start_seconds and not math.isnan(self._origin):
+            reader.counted_from_seconds = self._origin + self._selection.start_seconds
+        frames = reader.frames()
+        first = next(frames, None)
+        if first is None:
+            raise UnreadableVideo(
+                f"{self._source.name}: no frame can be decoded ({reader.why_no_frame}); "
+                "copy or record it again"
+            )
+        if math.isnan(self._origin):
+            self._origin = reader.seconds_of(first.pts)
+        self.tags = ColourTags.of(first)
+        self.properties = describe(self._source, self._container, stream, first)
+        if first.colorspace not in MATRICES and first.colorspace not in UNTAGGED:
+            self._warn(f"colour matrix {first.colorspace} is unknown, read as {UNSPECIFIED_MATRIX}")
+        selected = SelectedFrames(
+            reader,
+            self._selection,
+            frames=chain((first,), frames),
+            origin_seconds=self._origin,
+            frame_rate=self.properties.frame_rate,
+            can_seek=not self._source.live,
+        )
+        self._opened = reader, selected
+
+    def __enter__(self) -> Video:
+        """Nothing more to do: it is open."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    @property
+    def live(self) -> bool:
+        """Whether the source has no known end, as a camera's has not."""
+        return self._source.live
+
+    @property
+    def origin_seconds(self) -> float:
+        """When the first frame is shown, in the container's time; NaN where it is unknown."""
+        return self._origin
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many frames `chunks()` should deliver altogether, None where it is unknown."""
+        return self._selection.expected_frames(self.properties)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Start the decoding thread and give its chunks; to be called once.
+
+        A chunk's times are seconds since the stream's first frame, its arrays are valid
+        until the next chunk is asked for. A chunk never mixes layouts: where the video
+        changes its size, pixel format or colour, the next chunk has another `layout`.
+
+        Raises
+        ------
+        NoFrames
+            The chosen time holds no frame.
+        UnreadableVideo
+            It holds frames, but none that can be decoded.
+        FrameTooLarge
+            There is no memory for frames of this size.
+        RuntimeError
+            It was called before, or the video is closed.
+        """
+        if self._opened is None:
+            raise RuntimeError("chunks() gives the frames once: open the video again")
+        for _ in range(BUFFERS):
+            self._free.put(None)
+        # The thread alone holds the decoder: it frees it, and nobody pulls it away from it.
+        self._thread = threading.Thread(
+            target=self._run, args=self._opened, name="unveil-decode", daemon=True
+        )
+        self._opened = None
+        self._thread.start()
+        return self._consume()
+
+    def close(self) -> None:
+        """Stop decoding and free everything; a second time does nothing."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        if self._thread is None:
+            self._opened = None
+            self._container.close()
+            return
+        self._free.put(None)  # it may be waiting for a buffer
+        # Reading from a device or a pipe cannot be interrupted: such a thread ends by itself.
+        path = self._source.path
+        endless = self._source.live or path is None or not path.is_file()
+        self._thread.join(_LIVE_JOIN_SECONDS if endless else None)
+        if not self._thread.is_alive():
+            self._container.close()
+
+    def _consume(self) -> Iterator[Chunk]:
+        while True:
+            item = self._ready.get()
+            if isinstance(item, _Finished):
+                if item.error is not None:
+                    raise item.error
+                if self.tally.frames_read == 0 and not self._stop.is_set():
+                    raise self._nothing_read()
+                return
+            if self._stop.is_set():
+                return
+            try:
+                yield item.as_chunk()
+            finally:
+                self._free.put(item)
+                del item  # the thread may drop it for one of another layout
+
+    def _run(self, reader: FrameReader, selected: SelectedFrames) -> None:
+        """Decode into buffers until the end; the body of the thread."""
+        started = time.perf_counter()
+        spent_before = self.tally.decode_seconds
+        error: BaseException | None = None
+        try:
+            self._fill_buffers(reader, selected)
+            if selected.reached_end:
+                reader.read_sound(self._origin + self._selection.end_seconds)
+            self._note_shortfall(reader, selected)
+        except MemoryError as shortage:
+            error = FrameTooLarge(
+                f"{self._source.name}: not enough memory to decode it ({one_line(shortage)}); "
+                "choose a smaller video or a smaller chunk"
+            )
+        except (av.error.FFmpegError, OSError) as failure:
+            error = UnreadableVideo(
+                f"{self._source.name}: decoding failed ({one_line(failure)}); convert it to H.264"
+            )
+            error.__cause__ = failure
+        except BaseException as unexpected:
+            error = unexpected
+        finally:
+            del reader, selected
+            # Packets of sound, and the headers copied from their streams, live in the container.
+            if self._stop.is_set() or not self.sound.streams:
+                self._container.close()
+            spent = time.perf_counter() - started - self._waited_seconds
+            self.tally.decode_seconds = spent_before + spent
+            self._ready.put(_Finished(error))
+
+    def _fill_buffers(self, reader: FrameReader, selected: SelectedFrames) -> None:
+        plane_reader = PlaneReader()
+        buffer: _Buffer | None = None
+        for frame, seconds in selected:
+            layout = plane_reader.layout_of(frame)
+            if buffer is not None and buffer.layout != layout:
+                self._hand_over(buffer)
+                buffer = None
+            if buffer is None:
+                buffer = self._take_buffer(layout)
+            if self._stop.is_set():
+                return
+            try:
+                plane_reader.copy_into(frame, buffer.planes, buffer.count)
+            except av.error.FFmpegError as error:
+                reader.n_damaged += 1
+                self._warn(f"pixel format {frame.format.name}: {one_line(error)}; frames left out")
+                continue
+            finally:
+                self.tally.frames_damaged = reader.n_damaged
+                self.tally.frames_skipped = selected.n_skipped
+            buffer.pts_seconds[buffer.count] = seconds
+            buffer.count += 1
+            self.tally.frames_read += 1
+            if buffer.count == buffer.capacity:
+                self._hand_over(buffer)
+                buffer = None
+        if buffer is not None:
+            self._hand_over(buffer)
+
+    def _hand_over(self, buffer: _Buffer) -> None:
+        (self._ready if buffer.count else self._free).put(buffer)
+
+    def _take_buffer(self, layout: Layout) -> _Buffer:
+        waiting = time.perf_counter()
+        buffer = self._free.get()
+        self._waited_seconds += time.perf_counter() - waiting
+        if buffer is None or buffer.layout != layout:
+            affordable = MAX_BUFFER_BYTES // max(1, layout.frame_bytes)
+            del buffer  # before another is made: large frames leave no room for both
+            return _Buffer(layout, max(1, min(self._chunk_frames, affordable)))
+        buffer.count = 0
+        return buffer
+
+    def _note_shortfall(self, reader: FrameReader, selected: SelectedFrames) -> None:
+        """Compare what was read with what the container declared."""
+        tally = self.tally
+        tally.frames_damaged, tally.frames_skipped = reader.n_damaged, selected.n_skipped
+        if self._stop.is_set() or selected.reached_end:
+            return
+        if reader.end_error is not None:
+            tally.truncated = True
+            tally.reason = f"reading ended early: {reader.end_error}"
+        lost = reader.n_sent - reader.n_received - reader.n_damaged
+        if reader.n_damaged and lost > 0:
+            self._warn(f"{lost} more frames are missing behind damaged ones")
+        duration, declared = self.properties.duration_seconds, self.properties.declared_frames
+        read_all = not self._selection.start_seconds
+        few = declared is not None and reader.n_sent < declared * (1 - _SHORTFALL)
+        reached = reader.reached_seconds - self._origin
+        if duration is not None and math.isfinite(reached):
+            # The duration decides: an edit list hides declared frames from the viewer. Sound
+            # that outlasts the picture and rounded headers are no damage.
+            short = duration - reached > max(_SHORTFALL_SECONDS, _SHORTFALL * duration)
+        else:
+            short = few and read_all
+        if short and few and read_all:
+            tally.reason = f"ends after {reader.n_sent} of {declared} frames"
+        elif short:
+            tally.reason = f"ends after {max(0.0, reached):.1f} of {duration:.1f} seconds"
+        tally.truncated = tally.truncated or short
+
+    def _nothing_read(self) -> NoFrames | UnreadableVideo:
+        start, end = self._selection.start_seconds, self._selection.end_seconds
+        if self.tally.frames_damaged:
+            said = (*self.tally.warnings, "damaged")[0]
+            return UnreadableVideo(
+                f"{self._source.name}: no chosen frame can be decoded ({said}); "
+                "choose another time or convert it to H.264"
+            )
+        until = "its end" if math.isinf(end) else f"{end:g} s"
+        duration = self.properties.duration_seconds
+        lasts = "choose another time" if duration is None else f"the video lasts {duration:.2f} s"
+        return NoFrames(f"{self._source.name}: no frame between {start:g} s and {until}; {lasts}")
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self.tally.warnings:
+            self.tally.warnings.append(warning)
+
+
+class _Buffer:
+    """One chunk's worth of memory, and how much of it is filled."""
+
+    def __init__(self, layout: Layout, capacity: int) -> None:
+        self.layout = layout
+        self.capacity = capacity
+        self.planes = layout.empty(capacity)
+        self.pts_seconds = np.empty(capacity, np.float64)
+        self.count = 0
+
+    def as_chunk(self) -> Chunk:
+        """Show what is filled."""
+        luma, cb, cr = self.planes
+        n = self.count
+        return Chunk((luma[:n], cb[:n], cr[:n]), self.pts_seconds[:n], self.layout)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """The thread's last word."""
+
+    error: BaseException | None

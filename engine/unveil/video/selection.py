@@ -1,0 +1,132 @@
+"""Which frames of a video are wanted: a stretch of time and a stride."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+import av
+
+from unveil.errors import InvalidParameter
+from unveil.video.container import VideoProperties
+from unveil.video.packets import FrameReader
+
+SAME_TIME_SECONDS: Final = 1e-6  # times are rounded when a container stores them
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Every `stride`-th of the frames with start <= time < end, beginning with the first.
+
+    Times are seconds since the stream's first frame, whatever time the container gives it.
+
+    Raises
+    ------
+    InvalidParameter
+        A number is out of range, or the end not after the start.
+    """
+
+    start_seconds: float = 0.0
+    end_seconds: float = math.inf
+    stride: int = 1
+
+    def __post_init__(self) -> None:
+        """Check every range."""
+        if not 0 <= self.start_seconds < math.inf:
+            raise InvalidParameter(f"start_seconds: {self.start_seconds} is no time in a video")
+        if not self.end_seconds > self.start_seconds:
+            raise InvalidParameter(
+                f"end_seconds: {self.end_seconds:g} is not after the start, {self.start_seconds:g}"
+            )
+        if self.stride < 1:
+            raise InvalidParameter(f"stride: {self.stride} is not a positive number")
+
+    def expected_frames(self, properties: VideoProperties) -> int | None:
+        """How many frames of a sound video are selected, None where it does not tell."""
+        duration, total = properties.duration_seconds, properties.declared_frames
+        if total is None and duration and properties.frame_rate:
+            total = round(duration * properties.frame_rate)
+        if total is None:
+            return None
+        if duration:
+            chosen = max(0.0, min(self.end_seconds, duration) - self.start_seconds)
+            total = min(total, math.ceil(total * chosen / duration - SAME_TIME_SECONDS))
+        return -(-total // self.stride)
+
+
+class SelectedFrames:
+    """The selected frames of a stream with their times; to be iterated once.
+
+    Attributes
+    ----------
+    n_skipped
+        Frames decoded but not selected. A jump over frames does not count them.
+    reached_end
+        Whether the selection's end came before the stream's.
+    """
+
+    def __init__(
+        self,
+        reader: FrameReader,
+        selection: Selection,
+        *,
+        frames: Iterator[av.VideoFrame],
+        origin_seconds: float,
+        frame_rate: float | None,
+        can_seek: bool,
+    ) -> None:
+        self._reader = reader
+        self._selection = selection
+        self._frames = frames
+        self._origin = origin_seconds
+        self._period = 1 / frame_rate if frame_rate else 0.0
+        self._can_seek = can_seek
+        self.n_skipped = 0
+        self.reached_end = False
+
+    def __iter__(self) -> Iterator[tuple[av.VideoFrame, float]]:
+        """Give each selected frame and its seconds since the first (NaN: it bears no time)."""
+        chosen = self._selection
+        n_inside = 0
+        for frame, seconds, place in self._placed():
+            if chosen.start_seconds > place + SAME_TIME_SECONDS:
+                self.n_skipped += 1
+                continue
+            if chosen.end_seconds <= place + SAME_TIME_SECONDS:
+                self.n_skipped += 1
+                self.reached_end = True
+                return
+            if n_inside % chosen.stride == 0:
+                yield frame, seconds
+            else:
+                self.n_skipped += 1
+            n_inside += 1
+
+    def _placed(self) -> Iterator[tuple[av.VideoFrame, float, float]]:
+        """Give every frame, its seconds, and the same or a guess where it bears none."""
+        place = -self._period
+        for frame in self._from_start():
+            seconds = self._reader.seconds_of(frame.pts) - self._origin
+            place = place + self._period if math.isnan(seconds) else seconds
+            yield frame, seconds, place
+
+    def _from_start(self) -> Iterator[av.VideoFrame]:
+        """Jump to the last keyframe before the start, where that can be done."""
+        start = self._selection.start_seconds
+        if not (start and self._can_seek) or math.isnan(self._origin):
+            return self._frames
+        # Some containers lead behind the time asked for: then everything is read.
+        for target in (start, 0.0):
+            if not self._reader.seek(self._origin + target):
+                break
+            self._frames = self._reader.frames()
+            first = next(self._frames, None)
+            if first is None:
+                continue
+            self._frames = chain((first,), self._frames)
+            if self._reader.seconds_of(first.pts) - self._origin <= start + SAME_TIME_SECONDS:
+                break
+        return self._frames

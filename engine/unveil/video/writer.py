@@ -1,0 +1,424 @@
+"""Frames in, a video file out: the same frames always give the same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import secrets
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self, cast
+
+import av
+import numpy as np
+from av.video.reformatter import (
+    ColorRange,
+    VideoReformatter,
+)
+
+from unveil.arrays import U8
+from unveil.errors import InvalidParameter, OutputUnwritable
+from unveil.video.pixel_format import EXACT, MATRICES, ColourTags, swscale_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from os import PathLike
+    from typing import BinaryIO
+
+    from av.audio.stream import AudioStream
+    from av.container import OutputContainer
+    from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.stream import VideoStream
+
+_MAX_SIDE = 16384
+# x264's macroblock tree works on eight macroblocks of a row at once. In a row that they do not
+# fill it reads beyond the end, and what lies there in memory gets into the file.
+_X264_MACROBLOCK = 16
+_X264_MACROBLOCKS_AT_ONCE = 8
+
+
+class VideoWriter:
+    """Encode RGB pictures or decoded frames to one video file, as a context manager.
+
+    The file is written under a temporary name in its own folder. Leaving the context
+    without an error renames it to `path`, replacing what stood there; an error removes
+    it. So `path` never names half a video. Times are counted from `frame_rate` unless they are
+    given. Colours are encoded and tagged as BT.601, studio range, unless `tags` says otherwise.
+    Not thread-safe: use one per thread.
+
+    Parameters
+    ----------
+    path
+        File to write; its suffix chooses the container (.mp4, .mkv, ...). With `file` it is a
+        name for messages.
+    height, width
+        Size of every frame in pixels, 1 to 16384.
+    frame_rate
+        Frames per second, over 0.
+    codec
+        Name of an FFmpeg video encoder.
+    crf
+        Constant quality of x264 and its like, 0 (lossless) to 63. Excludes `bit_rate`.
+    bit_rate
+        Mean bits per second. Without it and `crf` the encoder takes its own default.
+    pixel_format
+        How samples are stored. A format with less chroma than luma cannot hold an odd
+        size in most encoders: "yuv444p" replaces it there where the encoder knows it.
+    preset
+        The encoder's trade between speed and size, where it has such a choice.
+    keyframe_interval
+        Frames from one keyframe to the next at most; None leaves it to the encoder.
+    threads
+        Threads of the encoder. Another number may give other bytes.
+    options
+        Further options of the encoder, by FFmpeg's names; those it lacks are left out.
+    tags
+        How decoded frames are coded. Those of `pixel_format` are then encoded as they are, others
+        are converted to these colours; None converts all to BT.601, studio range.
+    time_base
+        Seconds in which the times given to `write` count; None counts frames.
+    sound
+        Streams of another container whose packets `write_sound` will be given.
+    pixel_aspect
+        Width of a pixel as a multiple of its height; None leaves it untold: square.
+    file
+        Where to write instead of to `path`, such as a pipe; `container` is then FFmpeg's name of
+        the format. It is not closed.
+
+    Attributes
+    ----------
+    frames_written : int
+        Frames taken so far.
+
+    Raises
+    ------
+    InvalidParameter
+        The codec, the pixel format or the container is unknown or does not fit the
+        others, or a number is out of its range.
+    OutputUnwritable
+        The folder is missing or cannot be written, or the disk is full.
+
+    Examples
+    --------
+    >>> with VideoWriter("call.mp4", height=720, width=1280, frame_rate=30) as video:
+    ...     video.write(np.zeros((720, 1280, 3), np.uint8))  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        height: int,
+        width: int,
+        frame_rate: Fraction | float,
+        codec: str = "libx264",
+        crf: int | None = None,
+        bit_rate: int | None = None,
+        pixel_format: str = "yuv420p",
+        preset: str | None = "medium",
+        keyframe_interval: int | None = None,
+        threads: int = 2,
+        options: Mapping[str, str] | None = None,
+        tags: ColourTags | None = None,
+        time_base: Fraction | None = None,
+        sound: Sequence[AudioStream] = (),
+        pixel_aspect: Fraction | None = None,
+        file: BinaryIO | None = None,
+        container: str | None = None,
+    ) -> None:
+        if not (1 <= height <= _MAX_SIDE and 1 <= width <= _MAX_SIDE):
+            raise InvalidParameter(f"size: {width}x{height} is outside 1x1 to 16384x16384")
+        if not 0 < frame_rate < float("inf"):
+            raise InvalidParameter(f"frame_rate: {frame_rate} is not a number above 0")
+        if crf is not None and bit_rate is not None:
+            raise InvalidParameter("crf, bit_rate: choose one of them")
+        _at_least("crf", crf, 0, 63)
+        _at_least("bit_rate", bit_rate, 1)
+        _at_least("keyframe_interval", keyframe_interval, 1)
+        _at_least("threads", threads, 1, 1024)
+        self.path = Path(path)
+        self.height = height
+        self.width = width
+        self.frame_rate = Fraction(frame_rate).limit_denominator(1001)
+        if not self.frame_rate:
+            raise InvalidParameter(f"frame_rate: {frame_rate} is too small")
+        self.codec = codec
+        self.pixel_format = _fitting_format(codec, pixel_format, height, width)
+        self.keyframe_interval = keyframe_interval
+        self.bit_rate = bit_rate
+        self.threads = threads
+        self.frames_written = 0
+        self._options: dict[str, str] = dict(options or {})
+        if crf is not None:
+            self._options["crf"] = str(crf)
+        if preset is not None:
+            self._options["preset"] = preset
+        if codec == "libx264" and -(-width // _X264_MACROBLOCK) % _X264_MACROBLOCKS_AT_ONCE:
+            self._options["x264-params"] = "mbtree=0"
+        self._reformatter = VideoReformatter()
+        self._temporary = self.path.with_name(
+            f".{self.path.stem}.{secrets.token_hex(4)}.part{self.path.suffix}"
+        )
+        self._tags = tags
+        self._time_base = time_base or 1 / self.frame_rate
+        self._sound = tuple(sound)
+        self._sound_streams: dict[int, AudioStream] = {}
+        self._pixel_aspect = pixel_aspect
+        self._file = file
+        self._format = container
+        self._container: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+
+    def __enter__(self) -> Self:
+        """Open the file and the encoder."""
+        try:
+            self._open()
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def write(self, frame: U8 | av.VideoFrame, pts: int | None = None) -> None:
+        """Append one frame.
+
+        Parameters
+        ----------
+        frame
+            RGB picture of shape (height, width, 3), uint8, or a decoded frame of that
+            size in any format; its data is copied.
+        pts
+            When it is shown, in units of `time_base`, after the frame before; None: one period
+            of the frame rate after it.
+
+        Raises
+        ------
+        InvalidParameter
+            The frame has another shape or type.
+        OutputUnwritable
+            The disk is full or the file cannot be written any more.
+        """
+        if self._stream is None:
+            raise InvalidParameter("write: the writer is not open; use it in a with statement")
+        encodable = self._encodable(frame)
+        # A frame that needs no conversion is the caller's own: its time is given back.
+        times = encodable.pts, encodable.time_base
+        period = 1 / self.frame_rate / self._time_base
+        encodable.pts = round(self.frames_written * period) if pts is None else pts
+        encodable.time_base = self._time_base
+        encodable.duration = round(period)
+        try:
+            self._mux(encodable)
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        finally:
+            encodable.pts = times[0]
+            if times[1] is not None:  # which cannot be set
+                encodable.time_base = times[1]
+        self.frames_written += 1
+
+    def write_sound(self, packet: Packet[AudioStream], shift_seconds: float) -> None:
+        """Append a packet of one of the `sound` streams, `shift_seconds` later than it says.
+
+        Raises
+        ------
+        OutputUnwritable
+            The disk is full, or the container refuses the packet.
+        """
+        container = cast("OutputContainer", self._container)
+        if packet.time_base:
+            shift = round(shift_seconds / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts + shift
+            packet.dts = None if packet.dts is None else packet.dts + shift
+        packet.stream = self._sound_streams[packet.stream.index]
+        try:
+            container.mux(packet)
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Finish the file and give it its name, or remove it after an error."""
+        if kind is not None:
+            self._discard()
+            return
+        if self._container is None:
+            return
+        try:
+            self._mux(None)
+            self._container.close()
+            if self._file is None:
+                self._temporary.replace(self.path)
+            else:
+                self._file.flush()
+        except (av.error.FFmpegError, OSError) as failure:
+            self._discard()
+            raise self._failure(failure) from failure
+        except BaseException:
+            self._discard()
+            raise
+        self._container = self._stream = None
+
+    def _open(self) -> None:
+        if self._file is None and not self.path.parent.is_dir():
+            raise OutputUnwritable(
+                f"{self.path}: {self.path.parent} is not a folder; make it first"
+            )
+        try:
+            self._container = av.open(
+                self._file or str(self._temporary),
+                "w",
+                format=self._format,
+                container_options={"fflags": "+bitexact"},
+            )
+        except ValueError as error:
+            raise InvalidParameter(
+                f"{self.path}: {self.path.suffix or 'no suffix'} names no container; use .mp4"
+            ) from error
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        try:
+            self._stream = self._container.add_stream(
+                cast("Literal['libx264']", self.codec), rate=self.frame_rate, options=self._options
+            )
+            context = self._stream.codec_context
+            self._configure(context)
+            context.open(strict=False)
+        except (av.error.FFmpegError, ValueError) as error:
+            raise InvalidParameter(
+                f"{self.path}: {self.codec} cannot encode {self.width}x{self.height} "
+                f"{self.pixel_format} into {self.path.suffix} with these settings ({error})"
+            ) from error
+        # FFmpeg leaves behind the options that the encoder does not have.
+        if "crf" in context.options:
+            raise InvalidParameter(f"crf: {self.codec} has no constant quality; use bit_rate")
+        self._add_sound(self._container)
+        try:
+            self._container.start_encoding()
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def _add_sound(self, container: OutputContainer) -> None:
+        for source in self._sound:
+            codec = source.codec_context.name
+            known = container.supported_codecs
+            if not {codec, source.codec_context.codec.canonical_name} & known:
+                raise InvalidParameter(
+                    f"{self.path}: {container.format.name} cannot hold sound in {codec}; "
+                    "take .mkv, which holds every kind, or leave the sound out"
+                )
+            try:
+                self._sound_streams[source.index] = container.add_stream_from_template(source)
+            except (av.error.FFmpegError, ValueError) as error:
+                raise InvalidParameter(
+                    f"{self.path}: {container.format.name} cannot hold sound in {codec} ({error})"
+                ) from error
+
+    def _configure(self, context: VideoCodecContext) -> None:
+        context.height = self.height
+        context.width = self.width
+        context.pix_fmt = self.pixel_format
+        context.time_base = self._time_base
+        context.framerate = self.frame_rate
+        context.thread_count = self.threads
+        tags = self._tags or ColourTags()
+        context.colorspace = tags.matrix
+        context.color_range = tags.value_range
+        context.color_primaries = tags.primaries
+        context.color_trc = tags.transfer
+        context.flags |= int(av.codec.context.Flags.bitexact)
+        if self._pixel_aspect:
+            context.sample_aspect_ratio = self._pixel_aspect
+        if self.bit_rate is not None:
+            context.bit_rate = self.bit_rate
+        if self.keyframe_interval is not None:
+            context.gop_size = self.keyframe_interval
+
+    def _encodable(self, frame: U8 | av.VideoFrame) -> av.VideoFrame:
+        if not isinstance(frame, av.VideoFrame):
+            picture = np.asarray(frame)
+            if picture.dtype != np.uint8 or picture.shape != (self.height, self.width, 3):
+                raise InvalidParameter(
+                    f"write: a {picture.dtype} array of shape {picture.shape} is no uint8 RGB "
+                    f"picture of shape ({self.height}, {self.width}, 3)"
+                )
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        elif (frame.height, frame.width) != (self.height, self.width):
+            raise InvalidParameter(
+                f"write: a frame of {frame.width}x{frame.height} does not fit the video's "
+                f"{self.width}x{self.height}"
+            )
+        tags = self._tags
+        if tags is not None and frame.format.name == self.pixel_format:
+            return frame
+        full = tags is not None and tags.value_range == ColorRange.JPEG
+        return self._reformatter.reformat(
+            frame,
+            format=self.pixel_format,
+            dst_colorspace=swscale_matrix(MATRICES.get(tags.matrix) if tags else None),
+            dst_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
+            interpolation=EXACT,
+        )
+
+    def _mux(self, frame: av.VideoFrame | None) -> None:
+        stream = cast("VideoStream", self._stream)
+        container = cast("OutputContainer", self._container)
+        for packet in stream.encode(frame):
+            container.mux(packet)
+
+    def _discard(self) -> None:
+        container, self._container, self._stream = self._container, None, None
+        if container is not None:
+            # The trailer of a file that is thrown away may fail for the same reason
+            # that brought us here.
+            with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
+                container.close()
+        if self._file is None:
+            self._temporary.unlink(missing_ok=True)
+
+    def _failure(self, error: Exception) -> OutputUnwritable:
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            return OutputUnwritable(
+                f"{self.path}: no space left; free some or choose another place"
+            )
+        reason = getattr(error, "strerror", None) or error
+        return OutputUnwritable(f"{self.path}: cannot be written ({reason})")
+
+
+def _fitting_format(codec: str, pixel_format: str, height: int, width: int) -> str:
+    """Choose what to encode in: `pixel_format`, or yuv444p where the size is odd."""
+    try:
+        encoder = av.Codec(codec, "w")
+    except ValueError as error:
+        raise InvalidParameter(f"codec: {codec!r} is no video encoder of this FFmpeg") from error
+    if encoder.type != "video":
+        raise InvalidParameter(f"codec: {codec!r} is no video encoder of this FFmpeg")
+    known = [known.name for known in encoder.video_formats or []]
+    try:
+        wanted = av.VideoFormat(pixel_format, width, height)
+    except ValueError as error:
+        raise InvalidParameter(f"pixel_format: {pixel_format!r} is unknown") from error
+    if known and pixel_format not in known:
+        raise InvalidParameter(
+            f"pixel_format: {codec} knows no {pixel_format!r}, only {', '.join(known)}"
+        )
+    # A chroma plane of half the height or width stands for pairs of rows or columns.
+    halved_rows = wanted.chroma_height(2) == 1
+    halved_columns = wanted.chroma_width(2) == 1
+    odd = (halved_rows and height % 2) or (halved_columns and width % 2)
+    return "yuv444p" if odd and "yuv444p" in known else pixel_format
+
+
+def _at_least(name: str, value: int | None, low: int, high: int | None = None) -> None:
+    if value is None:
+        return
+    if value < low or (high is not None and value > high):
+        raise InvalidParameter(
+            f"{name}: {value} is outside {low} to {high}" if high else f"{name}: {value} < {low}"
+        )

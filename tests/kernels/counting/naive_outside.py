@@ -1,0 +1,154 @@
+"""Slow, obvious reference of what is counted outside the person: one pixel at a time.
+
+Written from the docstrings of `unveil_kernels.count.count_outside` and `merge_outside`.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+from tests.kernels.counting.naive import U16_MAX, Colour, Likeness, Slot, Slots, followed
+from unveil_kernels.count import (
+    EPISODE_GAP,
+    OUTSIDE_STILLNESS,
+    OUTSIDE_SURVEY_EVERY,
+    SEARCHED_COUNT,
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A colour and the surveys that showed it."""
+
+    colour: Colour = (0, 0, 0)
+    votes: int = 0
+
+    def voted(self, colour: Colour) -> Candidate:
+        """Return it with one more vote, by a sample alike it."""
+        return Candidate(followed(self.colour, colour), min(self.votes + 1, U16_MAX))
+
+    @property
+    def rank(self) -> tuple[int, Colour]:
+        """Sorts the most voted first, of equals that with the smallest channels."""
+        return -self.votes, self.colour
+
+
+class OutsideSlots(Slots):
+    """Slots of which the one that tells least makes room, as seen from a leader."""
+
+    def deposit_beside(self, leader: Colour, sample: Slot) -> None:
+        """Add samples of one colour."""
+        if self.alike(sample.colour) is None and len(self.used) == self.n:
+            seen_once = [slot for slot in self.used if slot.count == 1]
+            least = (
+                min(seen_once, key=lambda slot: slot.last)
+                if seen_once
+                else min(self.used, key=lambda slot: difference(slot.colour, leader))
+            )
+            last = self.used.pop()
+            if last is not least:
+                self.used[self.used.index(least)] = last
+            self.evictions = min(self.evictions + 1, U16_MAX)
+        self.deposit(sample)
+
+
+def is_still(before: Colour, colour: Colour) -> bool:
+    return max(abs(p - q) for p, q in zip(before, colour, strict=True)) <= OUTSIDE_STILLNESS
+
+
+def difference(a: Colour, b: Colour) -> int:
+    return sum(abs(p - q) for p, q in zip(a, b, strict=True))
+
+
+class OutsidePixel:
+    """Counts the samples of one pixel that are outside the person and not its leader."""
+
+    def __init__(self, n_slots: int, likeness: Likeness) -> None:
+        # One of the colours remembered is the leader, which has no slot.
+        self.slots = OutsideSlots(n_slots - 1, U16_MAX, EPISODE_GAP, likeness)
+        self.likeness = likeness
+        self.far = min(255, likeness.tolerance + likeness.tolerance // 2)
+        self.leader = Candidate()
+        self.challenger = Candidate()
+        self.outside_surveys = 0
+        self.leader_stills = 0
+        self.before: Colour | None = None
+
+    def see(self, frame: int, colour: Colour, *, inside: bool, searched: bool) -> None:
+        """Count the sample of a frame."""
+        before, self.before = self.before, colour
+        if inside:
+            return
+        if frame % OUTSIDE_SURVEY_EVERY == 0:
+            self.outside_surveys = min(self.outside_surveys + 1, U16_MAX)
+            self.survey(colour, frame, still=before is None or is_still(before, colour))
+        if self.likeness.distance(colour, self.leader.colour) > self.far:
+            n = SEARCHED_COUNT if searched else 1
+            self.slots.deposit_beside(self.leader.colour, Slot(colour, 1, n, frame, frame))
+
+    def survey(self, colour: Colour, frame: int, *, still: bool) -> None:
+        """Vote for a colour."""
+        if self.likeness.same(colour, self.leader.colour):
+            self.leader = self.leader.voted(colour)
+            self.leader_stills = min(self.leader_stills + still, U16_MAX)
+        elif self.challenger.votes == 0:
+            self.challenger = Candidate(colour, 1)
+        elif self.likeness.same(colour, self.challenger.colour):
+            self.challenger = self.challenger.voted(colour)
+        else:
+            self.challenger = replace(self.challenger, votes=self.challenger.votes - 1)
+        if self.challenger.votes > self.leader.votes:
+            self.leader, self.challenger = self.challenger, self.leader
+            self.leader_stills = int(still)
+            self.slots.take_out(self.leader.colour)
+            self.resign(self.challenger, frame)
+
+    def resign(self, candidate: Candidate, frame: int) -> None:
+        """Count a leader that was one as any other colour."""
+        n = candidate.votes
+        if n:
+            self.slots.deposit_beside(
+                self.leader.colour, Slot(candidate.colour, n, n, frame, frame)
+            )
+
+    def merge(self, later: OutsidePixel, n_frames: int, its_frames: int) -> None:
+        """Add a later stretch of frames that begins after this one's `n_frames`."""
+        old, its = self.leader, later.leader
+        left = sorted(
+            (c for c in (old, its, self.challenger, later.challenger) if c.votes),
+            key=lambda c: c.rank,
+        )
+        groups: list[tuple[Candidate, list[Candidate]]] = []
+        while left:
+            members = [c for c in left if self.likeness.same(c.colour, left[0].colour)]
+            groups.append((Candidate(left[0].colour, sum(c.votes for c in members)), members))
+            left = [c for c in left if all(c is not member for member in members)]
+        groups.sort(key=lambda group: group[0].rank)
+        groups += [(Candidate(), []), (Candidate(), [])]
+        (leader, members), (challenger, _), *_ = groups
+        self.leader_stills = min(
+            sum(
+                stills
+                for candidate, stills in (
+                    (old, self.leader_stills),
+                    (its, later.leader_stills),
+                )
+                if any(candidate is member for member in members)
+            ),
+            U16_MAX,
+        )
+        self.leader = replace(leader, votes=min(leader.votes, U16_MAX))
+        self.challenger = replace(challenger, votes=min(challenger.votes, U16_MAX))
+        for slot in later.slots.used:
+            first, last = slot.first + n_frames, slot.last + n_frames
+            self.slots.deposit_beside(
+                leader.colour, replace(deepcopy(slot), first=first, last=last)
+            )
+        for candidate, frame in ((old, n_frames - 1), (its, n_frames + its_frames - 1)):
+            if all(candidate is not member for member in members):
+                self.resign(candidate, frame)
+        self.slots.take_out(leader.colour)
+        self.slots.evictions = min(self.slots.evictions + later.slots.evictions, U16_MAX)
+        self.outside_surveys = min(self.outside_surveys + later.outside_surveys, U16_MAX)
+        self.before = later.before

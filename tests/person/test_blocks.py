@@ -1,0 +1,188 @@
+"""The person in squares: every how manyth frame, with a margin, and failing closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from tests import DATA
+from tests.sitter import HEIGHT, WIDTH, Watcher, seated
+from unveil.person import Mask, Segmenter
+from unveil.person import blocks as silhouette
+from unveil.person.blocks import Silhouette
+from unveil.simulation import scenes
+from unveil.video.chunk import Chunk, Colour, Layout
+
+Array = npt.NDArray[Any]
+LAYOUT = Layout(HEIGHT, WIDTH, 1, 1)
+"""Of squares of one pixel: 64 rows are under 90."""
+
+
+def chunk_of(n_frames: int, layout: Layout = LAYOUT) -> Chunk:
+    planes = layout.empty(n_frames)
+    for plane in planes:
+        plane[...] = 128
+    return Chunk(planes, np.zeros(n_frames), layout)
+
+
+def nobody() -> Mask:
+    return seated_at(np.zeros((16, 24), np.float32), presence=0.0)
+
+
+def seated_at(probability: npt.NDArray[np.float32], presence: float = 1.0) -> Mask:
+    sitting = seated()
+    return Mask(probability, sitting.to_mask, HEIGHT, WIDTH, presence, landmarks=None)
+
+
+def watched(
+    monkeypatch: pytest.MonkeyPatch, watcher: Watcher, every: int = 1
+) -> tuple[Silhouette, npt.NDArray[np.int64]]:
+    """Make a silhouette that asks a stand-in; and what it has searched."""
+    monkeypatch.setattr(silhouette, "Segmenter", lambda model, threads: watcher)
+    searches = np.zeros(4, np.int64)
+    return Silhouette("lite", every=every, threads=1, searches=searches), searches
+
+
+def slowly_grown(person: Array) -> Array:
+    """Mark the person with 2, and with 1 what is at most one step away, slantwise, too."""
+    height, width = person.shape
+    found = np.zeros(person.shape, np.uint8)
+    for y, x in np.argwhere(person):
+        for v in range(max(0, y - 1), min(height, y + 2)):
+            for u in range(max(0, x - 1), min(width, x + 2)):
+                found[v, u] = 1
+    found[person] = 2
+    return found
+
+
+def squares_of(found: Silhouette, chunk: Chunk, first_frame: int) -> Array:
+    person = found.marked(chunk, first_frame).person
+    assert person is not None
+    return person
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_squares_next_to_the_person_are_the_persons(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    probability = np.random.default_rng(seed).random((16, 24), np.float32) ** 4
+    mask = seated_at(probability)
+    found, _ = watched(monkeypatch, Watcher(lambda number: mask))
+    squares = squares_of(found, chunk_of(1), 0)
+    assert squares.shape == (1, *LAYOUT.squares) == (1, HEIGHT, WIDTH)
+    assert squares.dtype == np.uint8
+    assert np.array_equal(squares[0], slowly_grown(mask.at(HEIGHT, WIDTH) >= 0.5))
+
+
+def test_the_frames_between_two_searches_keep_the_last_ones_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    columns = [np.zeros((16, 24), np.float32) for _ in range(4)]
+    for number, probability in enumerate(columns):
+        probability[:, 5 * number : 5 * number + 3] = 1
+    watcher = Watcher(lambda number: seated_at(columns[number]))
+    found, searches = watched(monkeypatch, watcher, every=3)
+    marked = found.marked(chunk_of(10), 0)
+    assert marked.searched is not None
+    assert np.flatnonzero(marked.searched).tolist() == [0, 3, 6, 9]
+    squares: Any = marked.person
+    alone = [slowly_grown(seated_at(each).at(HEIGHT, WIDTH) >= 0.5) for each in columns]
+    for number in range(10):
+        assert np.array_equal(squares[number], alone[number // 3]), number
+    assert watcher.n_asked == 4
+    assert searches[:2].tolist() == [4, 0]
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
+    masks = np.random.default_rng(0).random((23, 16, 24), np.float32)
+    squares = []
+    for length in (23, 1, 4, 7):
+        watcher = Watcher(lambda number: seated_at(masks[number]))
+        found, _ = watched(monkeypatch, watcher, every)
+        cut = range(0, 23, length)
+        parts = [squares_of(found, chunk_of(min(length, 23 - start)), start) for start in cut]
+        squares.append(np.concatenate(parts).tobytes())
+        assert watcher.n_asked == -(-23 // every)
+    assert len(set(squares)) == 1
+
+
+def test_the_very_first_frame_is_searched_whatever_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watcher = Watcher()
+    found, searches = watched(monkeypatch, watcher, every=4)
+    marked = found.marked(chunk_of(6), 7)
+    assert marked.searched is not None
+    assert np.flatnonzero(marked.searched).tolist() == [0, 1, 5]  # 7, 8 and 12
+    assert searches[:2].tolist() == [3, 0]
+
+
+@pytest.mark.parametrize("presence", [0.0, 0.3, 1.0])
+def test_where_nobody_is_found_all_is_the_persons(
+    monkeypatch: pytest.MonkeyPatch, presence: float
+) -> None:
+    """Selfie models tell a little presence also of an empty room."""
+    empty = seated_at(np.full((16, 24), 0.3 * presence, np.float32), presence)
+    found, searches = watched(
+        monkeypatch, Watcher(lambda number: seated() if number == 1 else empty)
+    )
+    squares = squares_of(found, chunk_of(3), 0)
+    assert squares.all((1, 2)).tolist() == [True, False, True]
+    assert searches[:2].tolist() == [3, 2]
+
+
+def test_the_network_gets_the_frames_own_planes(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Noting(Watcher):
+        def mask_planes(self, planes: Any, layout: Layout) -> Mask | None:
+            seen.append(tuple(int(plane[0, 0]) for plane in planes))
+            assert layout == LAYOUT
+            return super().mask_planes(planes, layout)
+
+    found, _ = watched(monkeypatch, Noting(), every=2)
+    chunk = chunk_of(5)
+    for number in range(5):
+        for channel, plane in enumerate(chunk.planes):
+            plane[number] = 10 * channel + number
+    found.marked(chunk, 0)
+    assert seen == [(number, 10 + number, 20 + number) for number in (0, 2, 4)]
+
+
+def test_a_network_takes_no_more_threads_than_it_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(silhouette, "Segmenter", lambda model, threads: asked.append(threads))
+    for threads in (1, 3, 64):
+        Silhouette("lite", every=1, threads=threads, searches=np.zeros(4, np.int64))
+    assert asked == [1, 3, 4]
+
+
+@pytest.mark.parametrize(("height", "width"), [(360, 640), (137, 243)])
+def test_an_astronaut_is_inside_her_squares(height: int, width: int) -> None:
+    """With the network that is the default; sizes that are no multiple of a square, too."""
+    pytest.importorskip("ai_edge_litert")
+    with Image.open(DATA / "astronaut.png") as image:
+        person = image.resize((height * 2 // 3, height * 2 // 3))
+    room = Image.fromarray(scenes.photo_room(height, width))
+    place = (width // 3, height - person.height)
+    room.paste(person, place, person)
+    layout = Layout(height, width, colour=Colour("rgb", full_range=True))
+    red, green, blue = np.moveaxis(np.asarray(room), -1, 0)
+    planes = tuple(np.ascontiguousarray(plane)[None] for plane in (green, blue, red))
+    searches = np.zeros(4, np.int64)
+    found = Silhouette("lite", every=2, threads=1, searches=searches)
+    (squares,) = squares_of(found, Chunk(planes, np.zeros(1), layout), 0)
+    assert searches.tolist() == [1, 0, 1, 0]
+    by_pixel = squares.repeat(layout.cell, 0).repeat(layout.cell, 1)[:height, :width]
+    mask = Segmenter("lite", threads=1).mask(np.asarray(room)).at(height, width)
+    assert by_pixel[mask >= 0.5].all()
+    # Nowhere farther from the mask than the margin and a square.
+    near = mask >= 0.5
+    for _ in range(3 * layout.cell):
+        near = slowly_grown(near).astype(bool)
+    assert not (by_pixel.astype(bool) & ~near).any()

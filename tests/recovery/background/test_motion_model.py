@@ -1,0 +1,81 @@
+"""How a background moves, told of pictures whose motion is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unveil.recovery.background.motion_model import PREFIX_FRAMES, Loop, MotionSurvey, Pan
+from unveil.video.chunk import Chunk, Layout
+
+U8 = npt.NDArray[np.uint8]
+
+LAYOUT = Layout(144, 192)
+
+
+def painted(seed: int = 0) -> U8:
+    """Draw patches, smoothed so that they can move by a part of a pixel."""
+    rng = np.random.default_rng(seed)
+    patches = np.kron(rng.integers(20, 230, (24, 32)), np.ones((6, 6)))
+    for axis in (0, 1):
+        patches = (np.roll(patches, 1, axis) + 2 * patches + np.roll(patches, -1, axis)) / 4
+    return patches.astype(np.uint8)
+
+
+def surveyed(picture: Callable[[int], U8], n_frames: int) -> MotionSurvey:
+    """Survey pictures before which somebody moves to and fro."""
+    survey = MotionSurvey()
+    for number in range(n_frames):
+        luma = picture(number).copy()
+        squares = np.zeros(LAYOUT.squares, np.uint8)
+        left = 60 + int(20 * np.sin(number / 9))
+        luma[48:, left : left + 60] = 200
+        cell = LAYOUT.cell
+        squares[48 // cell :, left // cell : -(-(left + 60) // cell)] = 1
+        grey = np.full((1, LAYOUT.chroma_height, LAYOUT.chroma_width), 128, np.uint8)
+        survey.add(Chunk((luma[None], grey, grey), np.zeros(1), LAYOUT, squares[None]))
+    return survey
+
+
+@settings(max_examples=12, deadline=None)
+@given(speed=st.integers(-4, 4).filter(bool), vertical=st.booleans())
+def test_a_pan_is_found(speed: int, vertical: bool) -> None:
+    axis = 0 if vertical else 1
+    motion = surveyed(lambda n: np.roll(painted(), speed * n, axis), 60).motion()
+    assert motion == Pan("vertical" if vertical else "horizontal", float(speed))
+
+
+def test_a_pan_of_half_pixels_is_found() -> None:
+    motion = surveyed(lambda n: np.roll(painted(), n // 2, 1), 80).motion()
+    assert motion == Pan("horizontal", 0.5)
+    assert motion.offset(9) == (0, 4)
+
+
+@pytest.mark.parametrize("period", [9, 25])
+def test_a_loop_is_found(period: int) -> None:
+    assert surveyed(lambda n: painted(n % period), 4 * period).motion() == Loop(period)
+
+
+def test_pictures_that_never_come_back_are_neither() -> None:
+    assert surveyed(painted, 60).motion() is None
+
+
+def test_too_few_frames_tell_nothing() -> None:
+    assert surveyed(lambda n: painted(n % 9), 10).motion() is None
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    survey = surveyed(lambda n: painted(n % 3), PREFIX_FRAMES + 5)
+    assert survey.full
+    assert survey.n_frames == PREFIX_FRAMES
+
+
+def test_the_person_must_be_told() -> None:
+    planes = LAYOUT.empty(1)
+    with pytest.raises(ValueError, match="person"):
+        MotionSurvey().add(Chunk(planes, np.zeros(1), LAYOUT))

@@ -1,0 +1,156 @@
+"""Recovery behind a background that pans or loops: a leaking edge of known colour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.sitter import Watcher, seated
+from unveil import recover
+from unveil.parallel import Bands
+from unveil.recovery.background.motion_model import Loop, Pan
+from unveil.recovery.decide.finalise import MOVING
+from unveil.recovery.passes.moving import MAX_PHASES, MIN_EXPLAINED, Prediction, Seen
+from unveil.video.chunk import Chunk, Layout
+from unveil.video.source import source_of
+from unveil.video.writer import VideoWriter
+
+U8 = npt.NDArray[np.uint8]
+
+HEIGHT, WIDTH, N_FRAMES = 144, 192, 140
+LEAK = np.s_[20:60, 16:40]
+ROOM = np.array([210.0, 60.0, 40.0])
+PERIOD = 20
+
+
+def scenery(seed: int, width: int = WIDTH) -> npt.NDArray[np.float64]:
+    """Paint coloured patches."""
+    rng = np.random.default_rng(seed)
+    patches = rng.integers(30, 200, (HEIGHT // 16, width // 16, 3)).astype(float)
+    return np.kron(patches, np.ones((16, 16, 1)))
+
+
+def panning(number: int) -> npt.NDArray[np.float64]:
+    return np.roll(scenery(1), 2 * number, 1)
+
+
+def looping(number: int) -> npt.NDArray[np.float64]:
+    return scenery(number % PERIOD)
+
+
+def unsettled(number: int) -> npt.NDArray[np.float64]:
+    return scenery(number)
+
+
+def written(path: Path, background: Any) -> Path:
+    """Write a call in which the room shines through, now more and now less."""
+    with VideoWriter(path, height=HEIGHT, width=WIDTH, frame_rate=25, crf=4) as writer:
+        for number in range(N_FRAMES):
+            picture = background(number).copy()
+            if number % 3 == 0:
+                share = 0.5 + 0.5 * ((number // 3) % 5) / 4
+                picture[LEAK] = share * ROOM + (1 - share) * picture[LEAK]
+            picture[36:, 64:128] = 128
+            writer.write(np.rint(picture).astype(np.uint8))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def watcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "unveil.person.blocks.Segmenter",
+        lambda model, threads=None: Watcher(lambda number: seated(HEIGHT, WIDTH)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("background", "told", "motion"),
+    [
+        (panning, "pans", {"kind": "pan", "axis": "horizontal", "pixels_per_frame": 2.0}),
+        (looping, "loops", {"kind": "loop", "frames": PERIOD}),
+    ],
+)
+def test_the_room_is_found_behind_a_moving_background(
+    tmp_path: Path, background: Any, told: str, motion: dict[str, Any]
+) -> None:
+    recovery = recover(written(tmp_path / "call.mp4", background), threads=2)
+    assert recovery.report["background"] == told
+    assert recovery.report["background_motion"] == motion
+    assert recovery.report["warnings"] == []
+    inside = np.s_[26:54, 22:34]
+    room = recovery.room[inside]
+    claimed = room[..., 3] > 0
+    assert claimed.mean() > 0.9
+    assert np.median(np.abs(room[claimed][:, :3] - ROOM)) < 8
+    outside = np.ones((HEIGHT, WIDTH), bool)
+    outside[12:68, 8:48] = False
+    assert np.mean(recovery.room[outside][:, 3] > 0) < 0.02
+    assert recovery.confidence.max() <= 0.5
+    assert recovery.report["coverage"] == np.mean(recovery.room[..., 3] > 0)
+    known = recovery.background[..., 3] > 0
+    known[LEAK] = False
+    first = np.abs(recovery.background[..., :3].astype(float) - background(0))
+    assert np.median(first[known]) < 6
+
+
+def test_threads_change_nothing(tmp_path: Path) -> None:
+    call = written(tmp_path / "call.mp4", looping)
+    one, two = (recover(call, threads=threads) for threads in (1, 2))
+    assert np.array_equal(one.room, two.room)
+    assert np.array_equal(one.background, two.background)
+
+
+def test_a_file_that_was_resolved_ahead_is_read_again(tmp_path: Path) -> None:
+    """As the command line does."""
+    call = written(tmp_path / "call.mp4", looping)
+    assert recover(source_of(call)).report["background"] == "loops"
+
+
+def test_an_unpredictable_background_is_told(tmp_path: Path) -> None:
+    recovery = recover(written(tmp_path / "call.mp4", unsettled))
+    assert recovery.report["background"] == "moves"
+    assert MOVING in recovery.report["warnings"]
+    assert not recovery.room[..., 3].any()
+
+
+def test_the_colour_that_explains_most_is_the_room() -> None:
+    """Not the one that was seen most, nor one that is noise or explains too little."""
+    seen = Seen(Layout(1, 4, 0, 0), 6)
+    slots = [[(200, 60), (120, 9)], [(90, 1), (80, 3)], [(70, 5), (60, 5)], [(50, 9)]]
+    explained = [[10, 38], [40, 30], [20, 22], [MIN_EXPLAINED - 1]]
+    for x, (colours, counts) in enumerate(zip(slots, explained, strict=True)):
+        for n, (level, count) in enumerate(colours):
+            seen.slots[0, x, n] = (level, level, level, count, 0)
+            seen.explained[0, x, n] = counts[n]
+        seen.total[0, x] = 40 if x < 3 else MIN_EXPLAINED
+    levels, weight, trusted = seen.best()
+    assert levels[0, :, 0].tolist() == [120, 80, 60, 50]
+    assert weight[0].tolist() == [38, 30, 22, MIN_EXPLAINED - 1]
+    assert trusted[0].tolist() == [True, True, False, False]
+
+
+def test_a_pan_forgets_what_its_ring_has_no_room_for() -> None:
+    layout = Layout(8, 8, 0, 0)
+    bands = Bands(1)
+    prediction = Prediction(layout, Pan("horizontal", 4.0), 1000)
+    luma = np.full((1, 8, 8), 90, np.uint8)
+    chunk = Chunk((luma, luma, luma), np.zeros(1), layout, np.zeros((1, *layout.squares), np.uint8))
+    for _ in range(2):
+        prediction.learn(chunk, 0, 0, bands, 6)
+    assert prediction.shown(0)[1].all()
+    assert not prediction.shown(2)[1].any()
+    assert prediction.shown(0)[1].all()
+    assert not prediction.shown(8)[1].any()  # the ring's places of frame 0 hold other lines now
+    assert not prediction.shown(0)[1].any()
+
+
+def test_a_long_loop_shares_its_pictures() -> None:
+    period = 2 * MAX_PHASES - 1
+    prediction = Prediction(Layout(8, 8), Loop(period), 1000)
+    assert len(prediction.pictures) == MAX_PHASES
+    places = [prediction.place(frame)[0] for frame in range(2 * period)]
+    assert places == [frame % period // 2 for frame in range(2 * period)]

@@ -1,0 +1,257 @@
+"""Several inputs in a row, as the library runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import CALL_FRAMES, write_call
+from tests.footage import flip_bytes, textured_frames, write_video
+from unveil.errors import (
+    InvalidParameter,
+    MissingInput,
+    OutputExists,
+    OutputUnwritable,
+    UnreadableVideo,
+)
+from unveil.progress import Progress
+from unveil.recovery import batch
+from unveil.recovery.batch import Outcome, find_sources, recover_all
+from unveil.recovery.result import FILES
+from unveil.scoring.photo import read_image
+from unveil.video.source import resolve_inputs
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Path:
+    return write_call(tmp_path / "call.mp4")
+
+
+def sources(*paths: Path) -> list[Any]:
+    return resolve_inputs([str(path) for path in paths])
+
+
+def test_each_source_gets_a_folder_and_one_that_fails_stops_no_other(
+    tmp_path: Path, call: Path
+) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    last = write_call(tmp_path / "last.mkv")
+    told: list[Outcome] = []
+    outcomes = recover_all(
+        sources(call, text, last), tmp_path / "out", on_outcome=told.append, method="transitions"
+    )
+    assert told == outcomes
+    assert [outcome.state for outcome in outcomes] == ["recovered", "failed", "recovered"]
+    assert [outcome.name for outcome in outcomes] == ["call.mp4", "text.mp4", "last.mkv"]
+    assert isinstance(outcomes[1].error, UnreadableVideo)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["call", "last"]
+    for outcome in (outcomes[0], outcomes[2]):
+        assert outcome.folder is not None
+        assert sorted(path.name for path in outcome.folder.iterdir()) == sorted(FILES)
+        assert json.loads((outcome.folder / "report.json").read_text())["frames_read"] == 40
+        assert (read_image(outcome.folder / "room.png")[..., 3] > 0).any()
+
+
+@pytest.mark.xfail(reason="issue 11: previews are put beside the report of an earlier result")
+def test_no_earlier_report_stands_beside_a_preview(tmp_path: Path, call: Path) -> None:
+    """A forced run that is interrupted must not leave old figures beside new pictures."""
+    out = tmp_path / "out"
+    recover_all(sources(call), out, method="rarest")
+    earlier = (out / "call" / "room.png").read_bytes()
+
+    def interrupt(source: object, progress: Progress) -> None:
+        if (out / "call" / "room.png").read_bytes() != earlier:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        recover_all(
+            sources(call),
+            out,
+            force=True,
+            preview_seconds=1e-6,
+            chunk_frames=8,
+            progress=interrupt,
+            method="transitions",
+        )
+    assert (out / "call" / "room.png").read_bytes() != earlier
+    assert not (out / "call" / "report.json").exists()
+
+
+def test_an_outcome_tells_its_figures(tmp_path: Path, call: Path) -> None:
+    (outcome,) = recover_all(sources(call), tmp_path / "out", chunk_frames=7, method="transitions")
+    told = outcome.as_dict()
+    assert told["frames_read"] == told["frames_used"] == CALL_FRAMES
+    assert told["frames_damaged"] == 0
+    assert told["video_seconds"] == pytest.approx((CALL_FRAMES - 1) / 30, abs=1e-3)
+    assert 0 < told["wall_seconds"] < 60
+    assert told["frames_per_second"] > 0
+    assert told["times_real_time"] == pytest.approx(
+        told["video_seconds"] * told["frames_per_second"] / CALL_FRAMES
+    )
+    assert 0 < told["coverage"] <= 1
+    assert told["error"] is None
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+def test_an_outcome_of_nothing_is_ready_for_json_too() -> None:
+    told = Outcome("call.mp4", "not started").as_dict()
+    assert told["frames_read"] is told["frames_per_second"] is told["folder"] is None
+    json.dumps(told, allow_nan=False)
+
+
+def test_missing_inputs_are_failed_and_the_rest_found(tmp_path: Path, call: Path) -> None:
+    found, missing = find_sources([str(tmp_path / "no.mp4"), str(call), str(tmp_path / "*.webm")])
+    assert [source.name for source in found] == ["call.mp4"]
+    assert [outcome.state for outcome in missing] == ["failed", "failed"]
+    assert all(isinstance(outcome.error, MissingInput) for outcome in missing)
+    assert "no.mp4: no such file" in str(missing[0].problem)
+
+
+def test_sources_of_one_stem_get_two_folders(tmp_path: Path, call: Path) -> None:
+    (tmp_path / "other").mkdir()
+    twin = write_call(tmp_path / "other" / "call.mp4")
+    outcomes = recover_all(sources(call, twin), tmp_path / "out", method="transitions")
+    assert [outcome.folder for outcome in outcomes] == [
+        tmp_path / "out" / "call",
+        tmp_path / "out" / "call-2",
+    ]
+
+
+def test_an_earlier_result_is_refused_before_anything_is_decoded(
+    tmp_path: Path, call: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    (out / "call").mkdir(parents=True)
+    (out / "call" / "report.json").write_text("earlier")
+    stages: list[Progress] = []
+    (outcome,) = recover_all(
+        sources(call), out, progress=lambda _, p: stages.append(p), method="transitions"
+    )
+    assert isinstance(outcome.error, OutputExists)
+    assert "--force" in str(outcome.problem)
+    assert not stages
+    assert (out / "call" / "report.json").read_text() == "earlier"
+    (outcome,) = recover_all(sources(call), out, force=True, method="transitions")
+    assert outcome.state == "recovered"
+
+
+def test_nothing_is_begun_where_out_cannot_be_written(tmp_path: Path, call: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    told: list[Outcome] = []
+    for out in (tmp_path / "out", tmp_path / "out" / "below"):
+        with pytest.raises(OutputUnwritable, match="out"):
+            recover_all(sources(call), out, on_outcome=told.append, method="transitions")
+    assert not told
+
+
+@pytest.mark.parametrize(
+    ("named", "options"),
+    [
+        ("bits", {"bits": 9}),
+        ("threshold", {"threshold": float("nan")}),
+        ("chunk_frames", {"chunk_frames": 0}),
+        ("end_seconds", {"start_seconds": 2.0, "end_seconds": 1.0}),
+        ("stride", {"stride": 0}),
+        ("preview_seconds", {"preview_seconds": 0.0}),
+        ("preview_seconds", {"preview_seconds": float("nan")}),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_is_begun(
+    tmp_path: Path, call: Path, named: str, options: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidParameter, match=f"^{named}: "):
+        recover_all(sources(call), tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_failed_source_leaves_no_empty_folder(tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    (outcome,) = recover_all(sources(text), tmp_path / "out", method="transitions")
+    assert outcome.state == "failed"
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_tells_what_was_not_finished_and_not_started(tmp_path: Path, call: Path) -> None:
+    others = [write_call(tmp_path / f"{n}.mp4") for n in range(3)]
+    told: list[Outcome] = []
+
+    def press_ctrl_c(source: Any, progress: Progress) -> None:
+        if source.name == "0.mp4":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        recover_all(
+            sources(call, *others),
+            tmp_path / "out",
+            progress=press_ctrl_c,
+            on_outcome=told.append,
+            method="transitions",
+        )
+    assert [(outcome.name, outcome.state) for outcome in told] == [
+        ("call.mp4", "recovered"),
+        ("0.mp4", "interrupted"),
+        ("1.mp4", "not started"),
+        ("2.mp4", "not started"),
+    ]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["call"]
+
+
+def test_previews_are_written_while_it_runs(tmp_path: Path, call: Path) -> None:
+    seen: list[set[str]] = []
+    folder = tmp_path / "out" / "call"
+
+    def look(source: Any, progress: Progress) -> None:
+        if progress.stage == "finalise":
+            seen.append({path.name for path in folder.iterdir()})
+
+    recover_all(
+        sources(call),
+        tmp_path / "out",
+        preview_seconds=1e-6,
+        chunk_frames=4,
+        progress=look,
+        method="transitions",
+    )
+    assert seen == [{"room.png", "background.png"}]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+
+
+def test_a_preview_that_cannot_be_written_does_not_end_the_run(
+    tmp_path: Path, call: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, picture: Any) -> None:
+        raise OutputUnwritable(f"{path}: no space")
+
+    monkeypatch.setattr(batch, "write_png", fail)
+    (outcome,) = recover_all(
+        sources(call), tmp_path / "out", preview_seconds=1e-6, chunk_frames=4, method="transitions"
+    )
+    assert outcome.state == "recovered"
+    assert len(outcome.notes) == 1
+    assert "no preview" in outcome.notes[0]
+
+
+def test_damage_is_noted(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.mkv", textured_frames(30))
+    damaged = flip_bytes(whole, tmp_path / "damaged.mkv", 0.3, 0.7, 200)
+    (outcome,) = recover_all(sources(damaged), tmp_path / "out", method="transitions")
+    assert outcome.state == "recovered"
+    assert outcome.report["frames_read"] + outcome.report["frames_damaged"] <= 30
+    assert any("damaged" in note for note in outcome.notes)
+
+
+def test_a_bug_is_an_outcome_too(
+    tmp_path: Path, call: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(recovery: object, folder: Path, *, force: bool = False) -> None:
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr("unveil.recovery.result.Recovery.save", fail)
+    (outcome,) = recover_all(sources(call), tmp_path / "out", method="transitions")
+    assert outcome.state == "failed"
+    assert outcome.problem == "call.mp4: ZeroDivisionError: division by zero"

@@ -1,0 +1,124 @@
+"""Files are whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unveil.errors import OutputUnwritable
+from unveil.files import as_json, make_folder, replacing, write_json, write_png
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_final_name_appears_when_all_is_written(tmp_path: Path) -> None:
+    target = tmp_path / "room.png"
+    with replacing(target) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".png"
+        temporary.write_text("new")
+        assert not target.exists()
+    assert names(tmp_path) == ["room.png"]
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyError()])
+def test_after_an_error_the_old_file_stays_and_nothing_else(
+    tmp_path: Path, error: Exception
+) -> None:
+    target = tmp_path / "room.png"
+    target.write_text("old")
+    expected = OutputUnwritable if isinstance(error, OSError) else KeyError
+
+    def write_half() -> None:
+        with replacing(target) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(expected):
+        write_half()
+    assert names(tmp_path) == ["room.png"]
+    assert target.read_text() == "old"
+
+
+def test_the_message_names_file_reason_and_remedy(tmp_path: Path) -> None:
+    target = tmp_path / "room.png"
+    with pytest.raises(OutputUnwritable) as caught, replacing(target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(target) in str(caught.value)
+    assert "No space left on device" in str(caught.value)
+    assert "choose another folder" in str(caught.value)
+
+
+@pytest.mark.parametrize("parent", ["missing", "file", "n" * 300])
+def test_where_nothing_can_be_written(tmp_path: Path, parent: str) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(OutputUnwritable):
+        write_json(tmp_path / parent / "report.json", {})
+
+
+def test_a_folder_in_the_files_place(tmp_path: Path) -> None:
+    (tmp_path / "report.json" / "inside").mkdir(parents=True)
+    with pytest.raises(OutputUnwritable):
+        write_json(tmp_path / "report.json", {})
+    assert names(tmp_path) == ["report.json"]
+
+
+def test_making_a_folder(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").write_text("")
+    for wrong in (tmp_path / "file", tmp_path / "file" / "b"):
+        with pytest.raises(OutputUnwritable, match="choose another one"):
+            make_folder(wrong)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_png(tmp_path: Path, channels: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, channels), np.uint8)
+    write_png(tmp_path / "room.png", picture)
+    with Image.open(tmp_path / "room.png") as image:
+        assert image.mode == {3: "RGB", 4: "RGBA"}[channels]
+        np.testing.assert_array_equal(np.asarray(image), picture)
+
+
+def test_a_full_disk_leaves_no_half_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def save(self: Image.Image, path: Path, **_: object) -> None:
+        path.write_bytes(b"\x89PNG")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", save)
+    with pytest.raises(OutputUnwritable):
+        write_png(tmp_path / "room.png", np.zeros((2, 2, 3), np.uint8))
+    assert names(tmp_path) == []
+
+
+def test_json_knows_no_nan(tmp_path: Path) -> None:
+    content = {
+        "seconds": math.nan,
+        "deep": [{"a": math.inf}, (1.5, -math.inf)],
+        "name": "Grüße",
+        "none": None,
+        "flag": True,
+    }
+    write_json(tmp_path / "report.json", content)
+    text = (tmp_path / "report.json").read_text(encoding="utf-8")
+    assert text.endswith("}\n")
+    assert "Grüße" in text
+    assert json.loads(text) == {
+        "seconds": None,
+        "deep": [{"a": None}, [1.5, None]],
+        "name": "Grüße",
+        "none": None,
+        "flag": True,
+    }
+    assert json.loads(as_json({})) == {}

@@ -1,0 +1,199 @@
+"""Bands cover every row once, whatever the number of threads, errors and interrupts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.interrupts import ctrl_c_raises, press_ctrl_c
+from unveil.parallel import BAND_ALIGNMENT, Bands, deferred_interrupt
+
+posix = pytest.mark.skipif(os.name == "nt", reason="sends signals to a thread")
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    with ctrl_c_raises():
+        yield
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    n_threads=st.integers(1, 3),
+    n_rows=st.integers(1, 70),
+    band_rows=st.one_of(st.none(), st.integers(1, 80)),
+)
+def test_every_row_is_visited_once(n_threads: int, n_rows: int, band_rows: int | None) -> None:
+    visited: list[tuple[int, int]] = []
+    Bands(n_threads).run(lambda a, b: visited.append((a, b)), n_rows, band_rows)
+    assert sorted(row for a, b in visited for row in range(a, b)) == list(range(n_rows))
+    assert all(a % BAND_ALIGNMENT == 0 for a, _ in visited)
+    if band_rows is not None:
+        assert all(b - a <= -(-band_rows // BAND_ALIGNMENT) * BAND_ALIGNMENT for a, b in visited)
+
+
+def test_one_thread_is_the_callers() -> None:
+    threads = set()
+    Bands(1).run(lambda a, b: threads.add(threading.current_thread()), 100)
+    assert threads == {threading.current_thread()}
+
+
+def test_threads_work_at_once() -> None:
+    both = threading.Barrier(2, timeout=20)
+    waited = []
+
+    def step(first: int, last: int) -> None:
+        if first in (0, 4):
+            waited.append(both.wait())
+
+    Bands(2).run(step, 100, 4)
+    assert len(waited) == 2
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_an_error_is_raised_and_the_bands_stay_usable(n_threads: int) -> None:
+    bands = Bands(n_threads)
+
+    def fail(first: int, last: int) -> None:
+        if first == 8:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        bands.run(fail, 40, 4)
+    visited: list[int] = []
+    bands.run(lambda a, b: visited.append(a), 40, 4)
+    assert sorted(visited) == list(range(0, 40, 4))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_all_other_bands_have_ended_when_an_error_is_raised(
+    n_threads: int, error: type[BaseException]
+) -> None:
+    ended: list[int] = []
+
+    def step(first: int, last: int) -> None:
+        if first == 0:
+            raise error
+        time.sleep(0.002)  # these bands are not done when the first one has failed
+        ended.append(first)
+
+    with pytest.raises(error):
+        Bands(n_threads).run(step, 40, 4)
+    assert sorted(ended) == list(range(4, 40, 4))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_the_error_of_the_first_band_is_raised(n_threads: int) -> None:
+    """Not of the one that happened to fail first."""
+    failed = threading.Event()
+
+    def step(first: int, last: int) -> None:
+        if first == 4:
+            if n_threads == 2:
+                assert failed.wait(20)
+            raise ValueError("second band")
+        if first > 4:
+            failed.set()
+            raise ValueError("later band")
+
+    with pytest.raises(ValueError, match="second band"):
+        Bands(n_threads).run(step, 40, 4)
+
+
+@posix
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_all_bands_have_ended_after_ctrl_c(n_threads: int, ctrl_c: None) -> None:
+    ended: list[int] = []
+
+    def step(first: int, last: int) -> None:
+        ended.append(first)
+        if first == 8:
+            press_ctrl_c()
+        time.sleep(0.002)
+
+    with pytest.raises(KeyboardInterrupt):
+        Bands(n_threads).run(step, 80, 4)
+    n_ended = len(ended)
+    time.sleep(0.02)  # a band that still runs would be counted now
+    assert len(ended) == n_ended
+    if n_threads == 1:
+        assert sorted(ended) == list(range(0, 80, 4))
+
+
+@posix
+def test_ctrl_c_is_deferred_to_the_end_of_the_block(ctrl_c: None) -> None:
+    done = []
+
+    def nest() -> None:
+        with deferred_interrupt():
+            with deferred_interrupt():
+                press_ctrl_c()
+                time.sleep(0)
+                done.append("inner")
+            press_ctrl_c()
+            done.append("outer")
+
+    with pytest.raises(KeyboardInterrupt):
+        nest()
+    assert done == ["inner", "outer"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with deferred_interrupt():
+        done.append("again")
+    assert done[-1] == "again"
+
+
+@posix
+def test_an_error_in_the_block_does_not_lose_ctrl_c(ctrl_c: None) -> None:
+    def fail() -> None:
+        with deferred_interrupt():
+            press_ctrl_c()
+            raise ZeroDivisionError
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        fail()
+    assert isinstance(raised.value.__context__, ZeroDivisionError)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@posix
+def test_a_handler_of_the_user_gets_the_signal_once(ctrl_c: None) -> None:
+    numbers: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: numbers.append(number))
+    with deferred_interrupt():
+        press_ctrl_c()
+        press_ctrl_c()
+        time.sleep(0)
+        assert numbers == []
+    assert numbers == [signal.SIGINT]
+
+
+@posix
+@pytest.mark.parametrize("ignored", [signal.SIG_IGN, signal.SIG_DFL])
+def test_what_is_not_handled_in_python_is_left_alone(
+    ctrl_c: None, ignored: signal.Handlers
+) -> None:
+    signal.signal(signal.SIGINT, ignored)
+    with deferred_interrupt():
+        assert signal.getsignal(signal.SIGINT) is ignored
+
+
+@posix
+def test_other_threads_defer_nothing(ctrl_c: None) -> None:
+    seen = []
+
+    def enter() -> None:
+        with deferred_interrupt():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
+    assert seen == [signal.default_int_handler]
