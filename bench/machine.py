@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from unveil.recovery.parameters import available_cores
+from unveil.parallel import available_cores
 
 PACKAGES = (
     "unveil",

@@ -27,10 +27,10 @@ from PIL import Image, ImageDraw, ImageFont
 from bench import report
 from bench.machine import describe
 from unveil.files import replacing, write_png
+from unveil.parallel import available_cores
 from unveil.person import MODELS, ModelName, Segmenter, sampling
 from unveil.person.models import DETECTOR, WEIGHTS
 from unveil.person.region import inverse
-from unveil.recovery.parameters import available_cores
 from unveil.simulation import scenes
 from unveil.video.chunk import Layout, Planes
 from unveil.video.pixel_format import PlaneReader

@@ -22,10 +22,10 @@ from bench.methods import Image as Picture
 from bench.quality import KnownCall, found, room_of, run_apart, simulated
 from bench.report import ROOT
 from bench.simulated import RECIPES
+from unveil.drawing import checkerboard, font, over
+from unveil.files import read_image
 from unveil.scoring.leak import measure_recovery
-from unveil.scoring.photo import read_image
 from unveil.scoring.truth import Truth
-from unveil.simulation import scenes
 from unveil.video.rgb_reader import VideoPictures
 
 SHEETS = WORK / "sheets"
@@ -97,7 +97,7 @@ def _over_checks(room: Picture) -> Picture:
     """Show all that is claimed, however confidently: not all methods tell that."""
     opaque = room.copy()
     opaque[..., 3] = np.where(room[..., 3] > 0, 255, 0)
-    return scenes.over(opaque, scenes.checkerboard(*room.shape[:2], side=16))
+    return over(opaque, checkerboard(*room.shape[:2], side=16))
 
 
 def _page(cells: list[tuple[Picture, str]], width: int) -> Image.Image:
@@ -114,7 +114,7 @@ def _page(cells: list[tuple[Picture, str]], width: int) -> Image.Image:
         small = Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)
         page.paste(small, (left, top))
         middle = (left + width // 2, top + height + _CAPTION // 2)
-        pen.text(middle, caption, fill=(30, 30, 30), font=scenes.font(15), anchor="mm")
+        pen.text(middle, caption, fill=(30, 30, 30), font=font(15), anchor="mm")
     return page
 
 

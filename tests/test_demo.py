@@ -12,8 +12,9 @@ import pytest
 
 from unveil.demo import make_call, run_demo
 from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
+from unveil.files import read_image
 from unveil.scoring.leak import RIGHT_DISTANCE
-from unveil.scoring.photo import compare_colours, read_image
+from unveil.scoring.photo import compare_colours
 
 
 @pytest.mark.parametrize("kind", ["plain", "photo", "noise-frame"])

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unveil.errors import OutputUnwritable
-from unveil.files import as_json, make_folder, replacing, write_json, write_png
+from unveil.errors import MissingInput, OutputUnwritable, UnreadableImage
+from unveil.files import as_json, make_folder, read_image, replacing, write_json, write_png
 
 
 def names(folder: Path) -> list[str]:
@@ -122,3 +122,86 @@ def test_json_knows_no_nan(tmp_path: Path) -> None:
         "flag": True,
     }
     assert json.loads(as_json({})) == {}
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "CMYK"])
+def test_any_kind_of_picture_is_read(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    Image.new("RGB", (5, 4), (9, 99, 199)).convert(mode).save(path)
+    got = read_image(path)
+    assert got.dtype == np.uint8
+    assert got.shape == (4, 5, 4 if mode.endswith("A") else 3)
+
+
+def test_a_palette_is_read_with_its_transparency(tmp_path: Path) -> None:
+    palette = Image.new("RGB", (5, 4), (9, 99, 199)).quantize(2)
+    palette.save(tmp_path / "a.png")
+    palette.save(tmp_path / "b.png", transparency=0)
+    assert read_image(tmp_path / "a.png").shape == (4, 5, 3)
+    assert read_image(tmp_path / "b.png").shape == (4, 5, 4)
+
+
+def test_a_camera_turned_on_its_side_is_turned_back(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (4, 2))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "a.jpg", exif=exif)
+    assert read_image(tmp_path / "a.jpg").shape == (4, 2, 3)
+
+
+def test_a_missing_picture_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match=r"none\.png"):
+        read_image(tmp_path / "none.png")
+
+
+def test_what_is_no_image_is_named(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(whole)
+    data = whole.read_bytes()
+    broken = {
+        "empty.png": b"",
+        "text.png": b"not a picture",
+        "cut.png": data[: len(data) // 2],
+        "flipped.png": data[:60] + bytes(40) + data[100:],
+    }
+    for name, content in broken.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UnreadableImage, match=name):
+            read_image(tmp_path / name)
+    with pytest.raises(UnreadableImage):
+        read_image(tmp_path)
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(UnreadableImage, match="8 bits"):
+        read_image(tmp_path / "deep.png")
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_pictures_are_written_and_read_back(tmp_path: Path, channels: int) -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (7, 9, channels), dtype=np.uint8)
+    write_png(tmp_path / "a.png", picture)
+    assert np.array_equal(read_image(tmp_path / "a.png"), picture)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_an_unwritable_picture_is_reported(tmp_path: Path) -> None:
+    picture = np.zeros((64, 64, 3), np.uint8)
+    with pytest.raises(OutputUnwritable, match="nowhere"):
+        write_png(tmp_path / "nowhere" / "a.png", picture)
+    (tmp_path / "b.png").mkdir()
+    with pytest.raises(OutputUnwritable, match=r"b\.png"):
+        write_png(tmp_path / "b.png", picture)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["b.png"]
+
+
+def test_a_full_disk_leaves_no_picture(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OutputUnwritable, match=r"a\.png"):
+            write_png(tmp_path / "a.png", noise)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []

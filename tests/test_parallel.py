@@ -1,4 +1,4 @@
-"""Bands cover every row once, whatever the number of threads, errors and interrupts."""
+"""Bands cover every row once, whatever the threads, errors and interrupts; compiling is noticed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ import threading
 import time
 from collections.abc import Iterator
 
+import numba
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.interrupts import ctrl_c_raises, press_ctrl_c
-from unveil.parallel import BAND_ALIGNMENT, Bands, deferred_interrupt
+from unveil.parallel import (
+    BAND_ALIGNMENT,
+    Bands,
+    available_cores,
+    deferred_interrupt,
+    on_first_compile,
+)
 
 posix = pytest.mark.skipif(os.name == "nt", reason="sends signals to a thread")
 
@@ -197,3 +204,29 @@ def test_other_threads_defer_nothing(ctrl_c: None) -> None:
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+def test_cores_that_a_container_limits_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert available_cores() >= 1
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 5, 6}, raising=False)
+    assert available_cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert available_cores() == 1
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+def test_the_first_compilation_alone_is_noticed() -> None:
+    events = []
+
+    @numba.njit
+    def double(number: float) -> float:
+        return number + number
+
+    with on_first_compile(lambda: events.append("compile")):
+        events.append("begin")
+        double(1)
+        double(1.0)
+    assert events == ["begin", "compile"]
+    with on_first_compile(lambda: events.append("compile again")):
+        double(1)
+        double(1.0)
+    assert events == ["begin", "compile"]

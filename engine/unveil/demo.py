@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from unveil.arrays import U8
+from unveil.drawing import checkerboard, font, over
 from unveil.errors import OutputExists
 from unveil.files import make_folder, write_png
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
-from unveil.simulation import scenes
 from unveil.simulation.ideal import DemoCall, Kind, make_call, moving_call
 from unveil.video.writer import VideoWriter
 
@@ -147,14 +147,14 @@ def _side_by_side(call: DemoCall, room: U8, right_share: float) -> U8:
     """Set a frame of the call and the recovered room side by side, with captions."""
     shown = next(itertools.islice(call.frames(), call.n_frames * 5 // 12, None))
     height, width = call.height, call.width
-    recovered = scenes.over(room, scenes.checkerboard(height, width))
+    recovered = over(room, checkerboard(height, width))
     gap = np.full((height, 8, 3), 255, np.uint8)
     pair = np.hstack([shown, gap, recovered])
     page = np.full((height + _CAPTION_PIXELS, pair.shape[1], 3), 255, np.uint8)
     page[:height] = pair
     image = Image.fromarray(page)
     draw = ImageDraw.Draw(image)
-    typeface = scenes.font(17)
+    typeface = font(17)
     middle = height + _CAPTION_PIXELS // 2
     for centre, caption in (
         (width // 2, f"one of {call.n_frames} frames of the call"),

@@ -6,6 +6,8 @@ line that names the thing, what is wrong with it and what to do next.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class UnveilError(Exception):
     """Anything that unveil reports instead of crashing."""
@@ -75,3 +77,21 @@ def explain(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return f"not enough memory ({said})" if said else "not enough memory"
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def check_choice(name: str, value: object, allowed: Collection[str]) -> None:
+    """Raise `InvalidParameter` where `value` is none of the allowed ones."""
+    if value not in allowed:
+        raise InvalidParameter(f"{name}: {value!r} is not one of {', '.join(allowed)}")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise `InvalidParameter` where `value` is not above 0, or is no number."""
+    if not value > 0:
+        raise InvalidParameter(f"{name}: {value} is not a positive number")
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise `InvalidParameter` where `value` lies outside `low` to `high`, or is no number."""
+    if not low <= value <= high:  # a NaN is outside, too
+        raise InvalidParameter(f"{name}: {value} is outside {low} to {high}")

@@ -8,12 +8,19 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageOps
 
 from unveil.arrays import U8
-from unveil.errors import OutputUnwritable
+from unveil.errors import MissingInput, OutputUnwritable, UnreadableImage
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+ROOM, BACKGROUND = "room.png", "background.png"
+"""The two pictures in the folder of a recovery."""
 
 _PNG_COMPRESSION: Final = 3
 """zlib's level: half the time of the default 6 for a few per cent more bytes."""
@@ -59,6 +66,33 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
+def read_image(path: str | PathLike[str]) -> U8:
+    """Read a picture as (h, w, 3), or (h, w, 4) where it has transparency, uint8.
+
+    A camera's orientation tag is applied.
+
+    Raises
+    ------
+    MissingInput
+        There is no such file.
+    UnreadableImage
+        The file is not an image of 8 bits a channel.
+    """
+    if not Path(path).exists():
+        raise MissingInput(f"{path}: no such file")
+    try:
+        with Image.open(path) as image:
+            if image.mode[0] in "IF":
+                raise UnreadableImage(f"{path}: has more than 8 bits a channel; convert it first")
+            upright = ImageOps.exif_transpose(image)
+            mode = "RGBA" if upright.has_transparency_data else "RGB"
+            return np.array(upright.convert(mode))
+    except UnreadableImage:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UnreadableImage(f"{path}: is not an image that can be read ({error})") from error
+
+
 def write_png(path: Path, picture: U8) -> None:
     """Write an RGB or RGBA picture, (h, w, 3) or (h, w, 4) uint8."""
     with replacing(path) as temporary:
@@ -73,14 +107,18 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def as_json(content: Mapping[str, Any]) -> str:
     """Indented JSON; numbers that JSON does not know become null."""
-    return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(finite(content), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Replace every float that is NaN or infinite, at any depth, by None: JSON has no such number.
+
+    Mappings become dicts, lists and tuples become lists.
+    """
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

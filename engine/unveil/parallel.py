@@ -1,7 +1,8 @@
-"""Parallelism: a kernel runs over bands of rows, each thread on a band of its own."""
+"""How work is spread over threads, and a notice when kernels are compiled."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -90,3 +91,39 @@ def deferred_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
         if deferred:
             handler(*deferred[-1])
+
+
+def available_cores() -> int:
+    """Count the cores that this process may run on; a container may have limited them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def on_first_compile(notify: Callable[[], object]) -> Iterator[None]:
+    """Call `notify` once, before Numba compiles the first kernel that its cache does not hold.
+
+    The first run on a machine compiles all kernels and is slow; with a full cache `notify` is
+    never called.
+    """
+    # Numba takes a second to import, and this module is needed before any kernel.
+    from numba.core import event
+
+    class FirstCompilation(event.Listener):
+        """Passes on the first compilation only."""
+
+        def __init__(self) -> None:
+            self.notified = False
+
+        def on_start(self, event: object) -> None:
+            """Notify, unless that was done before."""
+            if not self.notified:
+                self.notified = True
+                notify()
+
+        def on_end(self, event: object) -> None:
+            """Do nothing."""
+
+    with event.install_listener("numba:compile", FirstCompilation()):
+        yield

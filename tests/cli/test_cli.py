@@ -22,6 +22,7 @@ from tests.scoring.test_truth import make_truth
 from unveil import __version__, cli
 from unveil.cli import terminal
 from unveil.demo import Kind, run_demo
+from unveil.files import read_image
 from unveil.person import ModelName
 from unveil.progress import Progress
 from unveil.protection import protect
@@ -29,7 +30,7 @@ from unveil.recovery.engine import prepare, recover
 from unveil.recovery.parameters import Method
 from unveil.recovery.result import FILES
 from unveil.scoring.leak import score_truth
-from unveil.scoring.photo import read_image, score_room
+from unveil.scoring.photo import score_room
 from unveil.simulation.service import Blur
 from unveil.simulation.simulate import simulate_call
 from unveil.simulation.subject import Motion

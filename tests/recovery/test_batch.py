@@ -17,11 +17,11 @@ from unveil.errors import (
     OutputUnwritable,
     UnreadableVideo,
 )
+from unveil.files import read_image
 from unveil.progress import Progress
 from unveil.recovery import batch
 from unveil.recovery.batch import Outcome, find_sources, recover_all
 from unveil.recovery.result import FILES
-from unveil.scoring.photo import read_image
 from unveil.video.source import resolve_inputs
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
+import subprocess
+import sys
+from typing import Any, get_args
 
 import pytest
 
 from unveil.errors import InvalidParameter, UnveilError
-from unveil.recovery.parameters import Parameters, available_cores
+from unveil.parallel import available_cores
+from unveil.person import MODELS
+from unveil.recovery.parameters import Parameters, Person
 
 
 def test_defaults() -> None:
@@ -115,9 +119,21 @@ def test_the_edges_are_allowed(edge: dict[str, Any]) -> None:
 
 def test_threads_default_to_the_cores_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Parameters(threads=7).n_threads == 7
-    assert Parameters().n_threads == available_cores() >= 1
+    assert Parameters().n_threads == available_cores()
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 5, 6}, raising=False)
-    assert available_cores() == 3
-    monkeypatch.delattr(os, "sched_getaffinity")
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert available_cores() == 1
+    assert Parameters().n_threads == 3
+
+
+def test_every_model_of_the_person_can_be_chosen_and_none_of_them() -> None:
+    assert get_args(Person) == (*MODELS, "none")
+    for person in get_args(Person):
+        assert Parameters(person=person).person == person
+
+
+def test_the_names_of_parameters_need_neither_numpy_nor_ffmpeg() -> None:
+    code = """
+import sys
+import unveil.recovery.parameters
+assert not {"numpy", "numba", "av", "ai_edge_litert"} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

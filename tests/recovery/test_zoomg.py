@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from tests import DATA
 from tests.recovery.decide import naive_finalise as naive
 from unveil import Engine
-from unveil.recovery.parameters import Metric
 from unveil.recovery.result import Recovery
 from unveil.video.colour import ciede2000, cosine_similarity, to_lab
+from unveil.video.metric import Metric
 
 Array = npt.NDArray[Any]
 

@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from unveil.errors import InvalidParameter, MissingInput, UnreadableImage
+from unveil.errors import InvalidParameter
 from unveil.scoring.background_metrics import MS_SSIM_WEIGHTS, initialisation_metrics
 from unveil.scoring.photo import (
     compare_colours,
-    read_image,
     score_room,
     verify,
 )
@@ -432,54 +431,3 @@ def test_sizes_that_differ_are_both_named(tmp_path: Path) -> None:
     Image.new("RGB", (6, 8)).save(tmp_path / "b.png")
     with pytest.raises(InvalidParameter, match=r"8x6.*6x8"):
         score_room(tmp_path / "a.png", tmp_path / "b.png")
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "CMYK"])
-def test_any_kind_of_picture_is_read(tmp_path: Path, mode: str) -> None:
-    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
-    Image.new("RGB", (5, 4), (9, 99, 199)).convert(mode).save(path)
-    got = read_image(path)
-    assert got.dtype == np.uint8
-    assert got.shape == (4, 5, 4 if mode.endswith("A") else 3)
-
-
-def test_a_palette_is_read_with_its_transparency(tmp_path: Path) -> None:
-    palette = Image.new("RGB", (5, 4), (9, 99, 199)).quantize(2)
-    palette.save(tmp_path / "a.png")
-    palette.save(tmp_path / "b.png", transparency=0)
-    assert read_image(tmp_path / "a.png").shape == (4, 5, 3)
-    assert read_image(tmp_path / "b.png").shape == (4, 5, 4)
-
-
-def test_a_camera_turned_on_its_side_is_turned_back(tmp_path: Path) -> None:
-    picture = Image.new("RGB", (4, 2))
-    exif = picture.getexif()
-    exif[0x0112] = 6
-    picture.save(tmp_path / "a.jpg", exif=exif)
-    assert read_image(tmp_path / "a.jpg").shape == (4, 2, 3)
-
-
-def test_a_missing_picture_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match=r"none\.png"):
-        read_image(tmp_path / "none.png")
-
-
-def test_what_is_no_image_is_named(tmp_path: Path) -> None:
-    whole = tmp_path / "whole.png"
-    Image.fromarray(pictures(64, 64)[0]).save(whole)
-    data = whole.read_bytes()
-    broken = {
-        "empty.png": b"",
-        "text.png": b"not a picture",
-        "cut.png": data[: len(data) // 2],
-        "flipped.png": data[:60] + bytes(40) + data[100:],
-    }
-    for name, content in broken.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(UnreadableImage, match=name):
-            read_image(tmp_path / name)
-    with pytest.raises(UnreadableImage):
-        read_image(tmp_path)
-    Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(UnreadableImage, match="8 bits"):
-        read_image(tmp_path / "deep.png")

@@ -17,10 +17,10 @@ from unveil.recovery.parameters import (
     CHUNK_FRAMES,
     DEFAULT_SLOTS,
     Method,
-    Metric,
     Parameters,
     Person,
 )
+from unveil.video.metric import Metric
 
 if TYPE_CHECKING:
     from unveil.simulation.subject import Motion

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +80,9 @@ def read(model: Model) -> bytes:
     DamagedModel
         It is missing, cannot be read or has been changed.
     """
+    # The command line needs the models' names only.
+    import hashlib
+
     path = WEIGHTS / model.file
     try:
         content = path.read_bytes()

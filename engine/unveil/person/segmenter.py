@@ -8,14 +8,14 @@ import av
 import numpy as np
 
 from unveil.arrays import F32, F64, U8
-from unveil.errors import InvalidParameter
+from unveil.errors import check_choice, check_positive
+from unveil.parallel import available_cores
 from unveil.person import sampling
 from unveil.person.detector import Detector
 from unveil.person.mask import Mask
 from unveil.person.models import MODELS, Model, ModelName
 from unveil.person.network import Network
 from unveil.person.region import Region, inverse, moved
-from unveil.recovery.parameters import available_cores
 from unveil.video.chunk import Colour, Layout, Planes
 from unveil.video.pixel_format import PlaneReader
 
@@ -65,10 +65,9 @@ class Segmenter:
     """
 
     def __init__(self, model: ModelName = "full", *, threads: int | None = None) -> None:
-        if model not in MODELS:
-            raise InvalidParameter(f"model: {model!r} is not one of {', '.join(MODELS)}")
-        if threads is not None and threads < 1:
-            raise InvalidParameter(f"threads: {threads} is not a positive number")
+        check_choice("model", model, MODELS)
+        if threads is not None:
+            check_positive("threads", threads)
         n_threads = threads or min(available_cores(), MAX_THREADS)
         self.model: ModelName = model
         self._model: Model = MODELS[model]

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 
 from unveil.arrays import U8
-from unveil.errors import InvalidParameter
+from unveil.errors import InvalidParameter, check_choice, check_range
+from unveil.parallel import available_cores
 from unveil.person import MODELS, ModelName
-from unveil.recovery.parameters import available_cores, check_choice, check_range
 
 Mode: TypeAlias = Literal["remove", "blur", "replace"]
 Background: TypeAlias = str | os.PathLike[str] | U8

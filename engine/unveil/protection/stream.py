@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from unveil._version import __version__
-from unveil.compilation import telling_of_compilation
 from unveil.errors import InvalidParameter, UnreadableVideo
 from unveil.files import write_json
+from unveil.parallel import on_first_compile
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, silent
 from unveil.protection.batches import Batch, Batches
 from unveil.protection.frames import empty_frame
@@ -313,7 +313,7 @@ class _Run:
         expected = self._video.expected_frames
         progress(Progress("prepare", expected_frames=expected))
         compiling = Progress("compile", expected_frames=expected)
-        with telling_of_compilation(lambda: progress(compiling)):
+        with on_first_compile(lambda: progress(compiling)):
             prepare(self._protector)
         self._seconds["prepare"] = time.perf_counter() - before
 

@@ -18,9 +18,10 @@ from unveil.errors import (
     UnveilError,
     explain,
 )
-from unveil.files import make_folder, write_png
-from unveil.recovery.parameters import Method, Metric, Parameters, Person
-from unveil.recovery.result import BACKGROUND, ROOM, refuse_earlier_result
+from unveil.files import BACKGROUND, ROOM, make_folder, write_png
+from unveil.recovery.parameters import Method, Parameters, Person
+from unveil.recovery.result import refuse_earlier_result
+from unveil.video.metric import Metric
 from unveil.video.selection import Selection
 from unveil.video.source import Source, printable, resolve_inputs
 

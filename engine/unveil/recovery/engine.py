@@ -17,18 +17,19 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from unveil.compilation import telling_of_compilation
 from unveil.counting.auto import STATES, AutoTable
 from unveil.counting.state_file import read_state
 from unveil.counting.table import TABLES, ColourTable, OutsideTable
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
-from unveil.parallel import Bands, deferred_interrupt
+from unveil.files import read_image
+from unveil.parallel import Bands, deferred_interrupt, on_first_compile
 from unveil.progress import Progress, ProgressCallback
 from unveil.recovery.background.changes import Backgrounds, Stretch
 from unveil.recovery.decide.finalise import finalise
-from unveil.recovery.parameters import CHUNK_FRAMES, Method, Metric, Parameters, Person
+from unveil.recovery.parameters import CHUNK_FRAMES, Method, Parameters, Person
 from unveil.recovery.result import Recovery
 from unveil.video.chunk import Chunk, Colour, Layout
+from unveil.video.metric import Metric
 from unveil.video.reader import open_video
 from unveil.video.source import Source, source_of
 
@@ -395,8 +396,6 @@ def background_picture(
         if not background.size:
             raise InvalidParameter("background: the array holds no pixel")
         return background
-    from unveil.scoring.photo import read_image
-
     return read_image(background)[..., :3]
 
 
@@ -647,7 +646,7 @@ def prepare(
     started = time.perf_counter()
     needed = Parameters(method, person=person).accumulators
     planar = ((Colour(), 1), (RGB, 0))
-    with telling_of_compilation(on_compile or _nothing):
+    with on_first_compile(on_compile or _nothing):
         for counting, (colour, shift) in itertools.product(needed, planar):
             engine = Engine(2, 2, method=counting, person=person, threads=1)
             layout = Layout(2, 2, shift, shift, colour)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
-from unveil.errors import InvalidParameter
+from unveil.errors import check_choice, check_range
+from unveil.person.models import ModelName
+from unveil.video.metric import MAX_THRESHOLD, Metric
 
 Accumulator: TypeAlias = Literal["farend", "transitions", "rarest"]
 Method: TypeAlias = Literal["auto", "farend", "transitions", "rarest"]
-Person: TypeAlias = Literal["lite", "full", "heavy", "selfie", "selfie-landscape", "none"]
-Metric: TypeAlias = Literal["ciede2000", "cosine"]
+Person: TypeAlias = Literal[ModelName, "none"]
 
 DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
 """zoomg's defaults, the distance (or similarity) at which a colour is not the background."""
@@ -77,7 +77,7 @@ class Parameters:
         check_choice("method", self.method, get_args(Method))
         check_choice("metric", self.metric, get_args(Metric))
         if self.threshold is not None:
-            check_range("threshold", self.threshold, 0, 100 if self.metric == "ciede2000" else 1)
+            check_range("threshold", self.threshold, 0, MAX_THRESHOLD[self.metric])
         check_range("noise_frames", self.noise_frames, 0, 2**31 - 1)
         if self.slots is not None:
             check_range("slots", self.slots, 2, MAX_SLOTS)
@@ -112,6 +112,9 @@ class Parameters:
     @property
     def n_threads(self) -> int:
         """`threads`, or the number of cores this process may use."""
+        # The command line needs the parameters' names and defaults, but no thread pool.
+        from unveil.parallel import available_cores
+
         return self.threads or available_cores()
 
     def as_dict(self) -> dict[str, str | int | float | None]:
@@ -126,22 +129,3 @@ class Parameters:
         }
         del chosen["threads"]
         return chosen
-
-
-def available_cores() -> int:
-    """Cores that this process may run on, which a container may have limited."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise `InvalidParameter` for what cannot be chosen."""
-    if value not in allowed:
-        raise InvalidParameter(f"{name}: {value!r} is not one of {', '.join(allowed)}")
-
-
-def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise `InvalidParameter` for what is outside `low` to `high`."""
-    if not low <= value <= high:  # a NaN is outside, too
-        raise InvalidParameter(f"{name}: {value} is outside {low} to {high}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from unveil.arrays import F32, U8, Array
 from unveil.errors import OutputExists
-from unveil.files import make_folder, replacing, write_json, write_png
+from unveil.files import BACKGROUND, ROOM, make_folder, replacing, write_json, write_png
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from unveil.counting.times import TimeIndex
 
 
-ROOM, BACKGROUND, STATS, REPORT = "room.png", "background.png", "stats.parquet", "report.json"
+STATS, REPORT = "stats.parquet", "report.json"
 FILES: Final = (ROOM, BACKGROUND, STATS, REPORT)
 """What a saved recovery consists of; the report is written last."""
 

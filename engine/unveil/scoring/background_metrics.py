@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from unveil.arrays import F64, I64, U8, Bool
 from unveil.errors import InvalidParameter
+from unveil.files import finite
 
 ERROR_LEVELS = 20.0
 """Levels of luma beyond which a pixel is an error in pEPs and pCEPs."""
@@ -54,7 +55,8 @@ class InitialisationMetrics:
 
     def as_dict(self) -> dict[str, int | float | str | None]:
         """All fields, ready for JSON: what is not a finite number is None."""
-        return finite(asdict(self))
+        fields: dict[str, int | float | str | None] = finite(asdict(self))
+        return fields
 
 
 def initialisation_metrics(
@@ -213,11 +215,3 @@ def _halved(picture: F64) -> F64:
     quarters = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]
     halved: F64 = quarters / 4
     return halved
-
-
-def finite(fields: dict[str, int | float | str]) -> dict[str, int | float | str | None]:
-    """Make fields ready for JSON: what is not a finite number becomes None."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in fields.items()
-    }

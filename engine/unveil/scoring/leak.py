@@ -11,9 +11,9 @@ import numpy as np
 
 from unveil.arrays import F64, U8, Bool
 from unveil.errors import InvalidParameter
-from unveil.recovery.result import BACKGROUND, ROOM
+from unveil.files import BACKGROUND, ROOM, finite, read_image
 from unveil.scoring.background_metrics import InitialisationMetrics, initialisation_metrics
-from unveil.scoring.photo import compare_colours, read_image
+from unveil.scoring.photo import compare_colours
 from unveil.scoring.truth import Truth
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class TruthScore:
 
     def as_dict(self) -> dict[str, Any]:
         """All fields, ready for JSON: what is not a finite number is None."""
-        fields: dict[str, Any] = _finite(asdict(self))
+        fields: dict[str, Any] = finite(asdict(self))
         return fields
 
 
@@ -294,11 +294,3 @@ def _calibration(confidence: F64, right: Bool) -> tuple[ConfidenceBin, ...]:
 
 def _share(part: float, whole: float, *, empty: float = math.nan) -> float:
     return float(part) / float(whole) if whole else empty
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

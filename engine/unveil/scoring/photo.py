@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from unveil.arrays import F64, U8, Bool
-from unveil.errors import InvalidParameter, MissingInput, UnreadableImage
-from unveil.recovery.parameters import Metric
+from unveil.errors import check_choice, check_range
+from unveil.files import finite, read_image
 from unveil.scoring.background_metrics import (
     InitialisationMetrics,
     check_pictures,
-    finite,
     initialisation_metrics,
 )
+from unveil.video.metric import MAX_THRESHOLD, Metric
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -55,7 +53,8 @@ class Verification:
 
     def as_dict(self) -> dict[str, int | float | str | None]:
         """All fields, ready for JSON: what is not a finite number is None."""
-        return finite(asdict(self))
+        fields: dict[str, int | float | str | None] = finite(asdict(self))
+        return fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +162,9 @@ def verify(
         The pictures differ in size or are no pictures, or a value is out of range.
     """
     check_pictures(room, truth)
-    if metric not in get_args(Metric):
-        raise InvalidParameter(f"metric: {metric!r} is not one of {', '.join(get_args(Metric))}")
+    check_choice("metric", metric, get_args(Metric))
     limit = VERIFY_THRESHOLD[metric] if threshold is None else float(threshold)
-    highest = 100 if metric == "ciede2000" else 1
-    if not 0 <= limit <= highest:
-        raise InvalidParameter(f"threshold: {limit} is outside 0 to {highest}")
+    check_range("threshold", limit, 0, MAX_THRESHOLD[metric])
     measured = compare_colours(room[..., :3], truth[..., :3], metric)
     agrees = measured < limit if metric == "ciede2000" else measured > limit
     recovered = _recovered(room)
@@ -213,33 +209,6 @@ def compare_colours(first: U8, second: U8, metric: Metric = "ciede2000") -> F64:
         else:
             measured[band] = ciede2000(to_lab(a), to_lab(b))
     return measured
-
-
-def read_image(path: str | PathLike[str]) -> U8:
-    """Read a picture as (h, w, 3), or (h, w, 4) where it has transparency, uint8.
-
-    A camera's orientation tag is applied.
-
-    Raises
-    ------
-    MissingInput
-        There is no such file.
-    UnreadableImage
-        The file is not an image of 8 bits a channel.
-    """
-    if not Path(path).exists():
-        raise MissingInput(f"{path}: no such file")
-    try:
-        with Image.open(path) as image:
-            if image.mode[0] in "IF":
-                raise UnreadableImage(f"{path}: has more than 8 bits a channel; convert it first")
-            upright = ImageOps.exif_transpose(image)
-            mode = "RGBA" if upright.has_transparency_data else "RGB"
-            return np.array(upright.convert(mode))
-    except UnreadableImage:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableImage(f"{path}: is not an image that can be read ({error})") from error
 
 
 def _recovered(room: U8) -> Bool:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from unveil.arrays import F64, U8
-from unveil.errors import InvalidParameter
+from unveil.errors import InvalidParameter, check_choice, check_range
 from unveil.simulation import scenes
 
 Kind: TypeAlias = Literal["plain", "photo", "noise-frame"]
@@ -96,8 +96,7 @@ def make_call(
     InvalidParameter
         There is no such kind, or a number is too small.
     """
-    if kind not in get_args(Kind):
-        raise InvalidParameter(f"kind: {kind!r} is not one of {', '.join(get_args(Kind))}")
+    check_choice("kind", kind, get_args(Kind))
     _check_size(height, width, 1)
     if n_frames < _FRAMES_PER_CROSSING:
         raise InvalidParameter(f"n_frames: {n_frames} is below {_FRAMES_PER_CROSSING}")
@@ -155,8 +154,7 @@ def moving_call(
     _check_size(height, width, 32)
     if n_frames < 1:
         raise InvalidParameter(f"n_frames: {n_frames} is below 1")
-    if not 0 <= noise <= 30:
-        raise InvalidParameter(f"noise: {noise} is outside 0 to 30")
+    check_range("noise", noise, 0, 30)
     room = scenes.photo_room(height, width, seed)
     background = scenes.landscape(height, width, seed)
 

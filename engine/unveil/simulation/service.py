@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from unveil.arrays import F32, U8
-from unveil.errors import InvalidParameter
+from unveil.errors import InvalidParameter, check_choice, check_range
 from unveil.simulation.subject import Segmenter
 
 Blur: TypeAlias = Literal["none", "gaussian", "bilateral"]
@@ -46,10 +46,8 @@ class Service:
     ) -> None:
         if not 0 <= smoothing < 1:
             raise InvalidParameter(f"smoothing: {smoothing} is outside 0 to under 1")
-        if not 0 <= lag <= MAX_LAG:
-            raise InvalidParameter(f"lag: {lag} is outside 0 to {MAX_LAG}")
-        if blur not in get_args(Blur):
-            raise InvalidParameter(f"blur: {blur!r} is not one of {', '.join(get_args(Blur))}")
+        check_range("lag", lag, 0, MAX_LAG)
+        check_choice("blur", blur, get_args(Blur))
         self._segmenter = segmenter
         self._smoothing = np.float32(smoothing)
         self._blur = blur

@@ -19,7 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from unveil.arrays import U8
-from unveil.errors import InvalidParameter, NoFrames, OutputExists
+from unveil.errors import (
+    InvalidParameter,
+    NoFrames,
+    OutputExists,
+    check_choice,
+    check_range,
+)
 from unveil.files import make_folder
 from unveil.progress import Progress, ProgressCallback
 from unveil.scoring.truth import HIT_SHARE, PURE_SHARE, Truth
@@ -365,14 +371,9 @@ def _check(
         raise InvalidParameter(f"n_frames: {n_frames} is below 1")
     if frame_rate is not None and not 0 < frame_rate < math.inf:
         raise InvalidParameter(f"frame_rate: {frame_rate} is not a number above 0")
-    if not 0.05 <= scale <= 20:
-        raise InvalidParameter(f"scale: {scale} is outside 0.05 to 20")
+    check_range("scale", scale, 0.05, 20)
     for motion in motions or ():
-        if motion not in get_args(Motion):
-            raise InvalidParameter(
-                f"motions: {motion!r} is not one of {', '.join(get_args(Motion))}"
-            )
+        check_choice("motions", motion, get_args(Motion))
     if frames_of_noise < 0:
         raise InvalidParameter(f"frames_of_noise: {frames_of_noise} is below 0")
-    if not 0 <= camera_noise <= 30:
-        raise InvalidParameter(f"camera_noise: {camera_noise} is outside 0 to 30")
+    check_range("camera_noise", camera_noise, 0, 30)

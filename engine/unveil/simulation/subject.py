@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from unveil.arrays import F32, U8
-from unveil.scoring.photo import read_image
+from unveil.files import read_image
 from unveil.video.rgb_reader import VideoPictures
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from unveil.arrays import U8
-from unveil.errors import InvalidParameter
-from unveil.scoring.photo import read_image
+from unveil.errors import InvalidParameter, check_positive, check_range
+from unveil.files import read_image
 from unveil.simulation import scenes
 from unveil.simulation.subject import STILL_SUFFIXES
 from unveil.video.rgb_reader import VideoPictures, endless
@@ -87,12 +87,11 @@ class VirtualBackground:
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
-        if not 0 <= pixels_of_noise <= 1:
-            raise InvalidParameter(f"pixels_of_noise: {pixels_of_noise} is outside 0 to 1")
+        check_range("pixels_of_noise", pixels_of_noise, 0, 1)
         if abs(pan) >= width:
             raise InvalidParameter(f"pan: {pan} columns a frame are not fewer than {width}")
-        if loop_frames is not None and loop_frames < 1:
-            raise InvalidParameter(f"loop_frames: {loop_frames} is not a positive number")
+        if loop_frames is not None:
+            check_positive("loop_frames", loop_frames)
         self._size = (height, width)
         self._pan = pan
         self._loop_frames = loop_frames

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from unveil.arrays import F64, U8
-from unveil.simulation import scenes
+from unveil.drawing import checkerboard, font
 
 if TYPE_CHECKING:
     from unveil.timeline.timeline import Timeline
@@ -41,7 +41,7 @@ def draw_strip(strip: Timeline, row_height: int, max_width: int) -> U8:
         "white",
     )
     draw = ImageDraw.Draw(page)
-    typeface = scenes.font(13)
+    typeface = font(13)
     for n, name in enumerate(("background", "room")):
         middle = swatches + n * (_SWATCH_WIDTH + _GAP) + _SWATCH_WIDTH // 2
         draw.text((middle, _HEADER_HEIGHT // 2), name, _INK, typeface, anchor="mm")
@@ -74,7 +74,7 @@ def _swatch(recovered: U8, height: int) -> Image.Image:
         red, green, blue = (int(level) for level in recovered[:3])
         swatch = Image.new("RGB", (_SWATCH_WIDTH, height), (red, green, blue))
     else:
-        swatch = Image.fromarray(scenes.checkerboard(height, _SWATCH_WIDTH))
+        swatch = Image.fromarray(checkerboard(height, _SWATCH_WIDTH))
     outline = (0, 0, _SWATCH_WIDTH - 1, height - 1)
     ImageDraw.Draw(swatch).rectangle(outline, outline=_INK)
     return swatch

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from unveil.arrays import F64, I64, U8
-from unveil.errors import InvalidParameter, NoFrames, OutputExists, OutputUnwritable
+from unveil.errors import (
+    InvalidParameter,
+    NoFrames,
+    OutputExists,
+    OutputUnwritable,
+    check_range,
+)
 from unveil.files import write_png
 from unveil.timeline.strip import draw_strip
 from unveil.video.chunk import Chunk, Colour
@@ -304,10 +310,8 @@ def _recover(
 def _check_numbers(at: Sequence[Place], row_height: int, max_width: int) -> None:
     if not 1 <= len(at) <= MAX_PLACES:
         raise InvalidParameter(f"at: {len(at)} pixels; choose 1 to {MAX_PLACES}")
-    if not 8 <= row_height <= 200:
-        raise InvalidParameter(f"row_height: {row_height} is outside 8 to 200")
-    if not 100 <= max_width <= 10_000:
-        raise InvalidParameter(f"max_width: {max_width} is outside 100 to 10000")
+    check_range("row_height", row_height, 8, 200)
+    check_range("max_width", max_width, 100, 10_000)
 
 
 def _check_places(at: Sequence[Place], size: tuple[int, ...]) -> None:

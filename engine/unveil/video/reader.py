@@ -20,9 +20,9 @@ from av.video.stream import VideoStream
 
 from unveil.errors import (
     FrameTooLarge,
-    InvalidParameter,
     NoFrames,
     UnreadableVideo,
+    check_positive,
 )
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
@@ -109,10 +109,9 @@ def open_video(
     InvalidParameter
         A number is out of range.
     """
-    if threads is not None and threads < 1:
-        raise InvalidParameter(f"threads: {threads} is not a positive number")
-    if chunk_frames < 1:
-        raise InvalidParameter(f"chunk_frames: {chunk_frames} is not a positive number")
+    if threads is not None:
+        check_positive("threads", threads)
+    check_positive("chunk_frames", chunk_frames)
     selection = Selection(
         0.0 if start_seconds is None else start_seconds,
         math.inf if end_seconds is None else end_seconds,

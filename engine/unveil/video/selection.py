@@ -10,7 +10,7 @@ from typing import Final
 
 import av
 
-from unveil.errors import InvalidParameter
+from unveil.errors import InvalidParameter, check_positive
 from unveil.video.container import VideoProperties
 from unveil.video.packets import FrameReader
 
@@ -41,8 +41,7 @@ class Selection:
             raise InvalidParameter(
                 f"end_seconds: {self.end_seconds:g} is not after the start, {self.start_seconds:g}"
             )
-        if self.stride < 1:
-            raise InvalidParameter(f"stride: {self.stride} is not a positive number")
+        check_positive("stride", self.stride)
 
     def expected_frames(self, properties: VideoProperties) -> int | None:
         """How many frames of a sound video are selected, None where it does not tell."""
