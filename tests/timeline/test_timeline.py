@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +24,6 @@ from unveil.errors import (
 from unveil.simulation.ideal import make_call
 from unveil.timeline.strip import draw_strip
 from unveil.timeline.timeline import (
-    History,
     _displayed_size,
     _stored_place,
     colours_at,
@@ -305,96 +303,3 @@ def test_samples_are_taken_from_their_own_place(
             chroma = row >> shift_y, column >> shift_x
             green, blue, red = planes[0][n, row, column], planes[1][n][chroma], planes[2][n][chroma]
             assert colours[n].tolist() == [red, green, blue]
-
-
-# History
-
-
-def naive_columns(samples: list[tuple[int, ...]], span: int, usual: tuple[int, ...]) -> list[Any]:
-    """Of every `span` samples the first that is farthest from the usual colour."""
-    columns = []
-    for start in range(0, len(samples), span):
-        members = samples[start : start + span]
-        distances = [sum(abs(a - b) for a, b in zip(m, usual, strict=True)) for m in members]
-        columns.append(members[distances.index(max(distances))])
-    return columns
-
-
-@settings(deadline=None)
-@given(
-    st.integers(1, 300),
-    st.integers(2, 21),
-    st.integers(1, 40),
-    st.integers(0, 2**32 - 1),
-)
-def test_columns_hold_the_farthest_sample(
-    n_frames: int, capacity: int, chunk: int, seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    usual = (40, 200, 104)  # the middle of its bin
-    samples = np.full((2, n_frames, 3), usual, np.uint8)
-    # The usual colour comes first and twice, any other one once: it is the most frequent from
-    # the first chunk on.
-    odd = rng.random((2, n_frames)) < 0.2
-    odd[:, :2] = False
-    for row in range(2):
-        bins = rng.permutation(16**3)[: odd[row].sum()]
-        drawn = np.stack([bins >> 8, bins >> 4 & 15, bins & 15], -1) * 16
-        drawn += rng.integers(0, 16, drawn.shape)
-        drawn[(drawn // 16 == np.array(usual) // 16).all(-1)] = usual
-        samples[row, odd[row]] = drawn
-    history = History(2, capacity)
-    for start in range(0, n_frames, chunk):
-        part = slice(start, start + chunk)
-        history.push(samples[:, part], np.arange(n_frames, dtype=float)[part])
-    assert history.n_frames == n_frames
-    assert history.n_columns <= capacity
-    assert history.span & (history.span - 1) == 0
-    assert history.seconds.tolist() == list(range(0, n_frames, history.span))
-    for row in range(2):
-        wanted = naive_columns([tuple(s) for s in samples[row].tolist()], history.span, usual)
-        assert [tuple(c) for c in history.colours[row].tolist()] == wanted
-
-
-def test_memory_does_not_grow_with_the_length() -> None:
-    history = History(3, 100)
-    taken = []
-    tracemalloc.start()
-    try:
-        for start in range(0, 20_000, 500):
-            times = np.arange(start, start + 500, dtype=float)
-            history.push(np.zeros((3, 500, 3), np.uint8), times)
-            del times
-            taken.append(tracemalloc.get_traced_memory()[0])
-    finally:
-        tracemalloc.stop()
-    assert max(taken) - taken[0] < 20_000  # the samples pushed take 180,000 bytes
-    assert 50 <= history.n_columns <= 100
-
-
-# The axis
-
-
-@pytest.mark.parametrize("times", ["seconds", "none", "constant", "backwards"])
-@pytest.mark.parametrize("n_frames", [1, 2, 90, 5000])
-def test_any_times_are_drawn(call: Path, tmp_path: Path, times: str, n_frames: int) -> None:
-    seconds = {
-        "seconds": np.arange(n_frames) / 30,
-        "none": np.full(n_frames, np.nan),
-        "constant": np.full(n_frames, 7.0),
-        "backwards": np.arange(n_frames)[::-1] / 30,
-    }[times]
-    history = History(1, 400)
-    history.push(np.zeros((1, n_frames, 3), np.uint8), seconds)
-    strip = draw_timeline(call, [(1, 1)], tmp_path / "s.png", recovery=recovered(24, 32))
-    drawn = replace(
-        strip,
-        colours=history.colours,
-        seconds=history.seconds,
-        n_frames=n_frames,
-        frames_per_column=history.span,
-    )
-    picture = draw_strip(drawn, 20, 400)
-    assert picture.shape[0] == 22 + 26 + 34
-    assert picture.shape[1] <= 92 + 400 + 6 + 2 * 84
-    assert (picture[-30:] < 128).any()  # an axis and its labels

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from unveil.arrays import F64, U8
 from unveil.drawing import checkerboard, font
-
-if TYPE_CHECKING:
-    from unveil.timeline.timeline import Timeline
-
+from unveil.timeline.model import Timeline
 
 _CAPTION_WIDTH: Final = 92
 _HEADER_HEIGHT: Final = 22

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from unveil.arrays import F64, I64, U8
+from unveil.arrays import U8
 from unveil.errors import (
     InvalidParameter,
     NoFrames,
@@ -18,6 +17,8 @@ from unveil.errors import (
     check_range,
 )
 from unveil.files import write_png
+from unveil.timeline.history import History
+from unveil.timeline.model import Place, Timeline
 from unveil.timeline.strip import draw_strip
 from unveil.video.chunk import Chunk, Colour
 from unveil.video.colour import to_rgb as colours_to_rgb
@@ -31,44 +32,8 @@ if TYPE_CHECKING:
     from unveil.recovery.result import Recovery
     from unveil.video.container import VideoProperties
 
-Place: TypeAlias = tuple[int, int]
-
 MAX_PLACES: Final = 1000
 """Pixels that one picture shows at most."""
-
-_BIN_BITS: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """What the strip picture shows.
-
-    Attributes
-    ----------
-    path
-        The picture.
-    at
-        The pixels, (x, y) of the displayed picture; one row each, in this order.
-    colours
-        (n_pixels, n_columns, 3) uint8 RGB.
-    seconds
-        (n_columns,) float64, the time of each column's first frame; NaN where unknown.
-    n_frames, frames_per_column
-        Frames read, and how many of them share a column. A column shows, for each
-        pixel, that one of its samples that is farthest from the colour the pixel has
-        most often: a moment of the room stays visible in hours of background.
-    background, room
-        (n_pixels, 4) uint8 RGBA, recovered; alpha 0 where nothing was.
-    """
-
-    path: Path
-    at: tuple[Place, ...]
-    colours: U8 = field(repr=False)
-    seconds: F64 = field(repr=False)
-    n_frames: int
-    frames_per_column: int
-    background: U8 = field(repr=False)
-    room: U8 = field(repr=False)
 
 
 def draw_timeline(
@@ -176,83 +141,6 @@ def draw_timeline(
     return result
 
 
-class History:
-    """Samples of some pixels over time in a bounded number of columns.
-
-    A column holds `span` consecutive frames. When all columns are full, neighbours are
-    merged two by two and `span` doubles. Of the samples in a column the one stays that is
-    farthest from the pixel's most frequent colour so far: an average would hide moments.
-
-    Parameters
-    ----------
-    n_pixels
-        Pixels to follow.
-    capacity
-        Columns at most, 2 or more; an odd number is rounded down.
-    """
-
-    def __init__(self, n_pixels: int, capacity: int) -> None:
-        self.span = 1
-        self.n_frames = 0
-        self._capacity = capacity - capacity % 2
-        self._colours = np.zeros((n_pixels, self._capacity, 3), np.uint8)
-        self._seconds = np.full(self._capacity, np.nan)
-        # Each pixel's colours, counted by their upper bits: a bounded way to the mode.
-        self._counts = np.zeros((n_pixels, 1 << 3 * _BIN_BITS), np.int64)
-
-    @property
-    def n_columns(self) -> int:
-        """Columns in use."""
-        return -(-self.n_frames // self.span)
-
-    @property
-    def colours(self) -> U8:
-        """What each column shows, (n_pixels, n_columns, 3) uint8 RGB."""
-        return self._colours[:, : self.n_columns].copy()
-
-    @property
-    def seconds(self) -> F64:
-        """Time of each column's first frame, (n_columns,) float64."""
-        return self._seconds[: self.n_columns].copy()
-
-    def push(self, colours: U8, seconds: F64) -> None:
-        """Append frames: colours (n_pixels, n, 3) uint8 RGB at times (n,)."""
-        self._count(colours)
-        usual = self._usual()
-        for n, moment in enumerate(seconds):
-            if self.n_frames == self._capacity * self.span:
-                self._halve(usual)
-            column, position = divmod(self.n_frames, self.span)
-            if position == 0:
-                self._colours[:, column] = colours[:, n]
-                self._seconds[column] = moment
-            else:
-                shown = self._colours[:, column]
-                self._colours[:, column] = _farther(shown, colours[:, n], usual)
-            self.n_frames += 1
-
-    def _count(self, colours: U8) -> None:
-        bits = colours.astype(np.int64) >> (8 - _BIN_BITS)
-        bins = (bits[..., 0] << 2 * _BIN_BITS) + (bits[..., 1] << _BIN_BITS) + bits[..., 2]
-        for counts, row in zip(self._counts, bins, strict=True):
-            counts += np.bincount(row, minlength=len(counts))
-
-    def _usual(self) -> I64:
-        """Middle of each pixel's most counted bin, (n_pixels, 3)."""
-        best = self._counts.argmax(axis=1)
-        mask = (1 << _BIN_BITS) - 1
-        bits = np.stack([best >> 2 * _BIN_BITS, best >> _BIN_BITS & mask, best & mask], axis=1)
-        usual: I64 = (2 * bits + 1) << (7 - _BIN_BITS)
-        return usual
-
-    def _halve(self, usual: I64) -> None:
-        half = self._capacity // 2
-        first, second = self._colours[:, 0::2], self._colours[:, 1::2]
-        self._colours[:, :half] = _farther(first, second, usual[:, None])
-        self._seconds[:half] = self._seconds[0::2].copy()
-        self.span *= 2
-
-
 def colours_at(chunk: Chunk, places: Sequence[Place]) -> U8:
     """Read pixels of every frame: (n_pixels, n_frames, 3) uint8 RGB.
 
@@ -340,9 +228,3 @@ def _stored_place(properties: VideoProperties, stored: tuple[int, int], place: P
         270: (x, width - 1 - y),
     }[properties.rotation_degrees]
     return row, width - 1 - column if properties.mirrored else column
-
-
-def _farther(first: U8, second: U8, usual: I64) -> U8:
-    """Of two colours (..., 3) the one farther from the usual; the first where they tie."""
-    distances = [np.abs(colour - usual).sum(axis=-1) for colour in (first, second)]
-    return np.where((distances[1] > distances[0])[..., None], second, first)
