@@ -551,7 +551,7 @@ def recover(
     moves = recovery.report["background"] == "moves"
     again = moves or len(stretches) > 1
     if again and n_sizes == 1 and _is_file(path):
-        from unveil.recovery.background.changes import recover_each
+        from unveil.recovery.passes.exchanged import recover_each
         from unveil.recovery.passes.moving import recover_moving
         from unveil.recovery.passes.recording import Recording
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unveil.recovery.background.inpaint import continued
+from unveil.recovery.background.inpaint import inpaint_pull_push
 
 Array = npt.NDArray[Any]
 Picture = dict[tuple[int, int], tuple[float, ...]]
@@ -22,7 +22,7 @@ sizes = st.integers(1, 13)
 seeds = st.integers(0, 999)
 
 
-def slowly_continued(known: Picture, height: int, width: int) -> Picture:
+def slow_pull_push(known: Picture, height: int, width: int) -> Picture:
     """Halve until all is known; interpolate what is not from the next smaller picture."""
     if not known or len(known) == height * width:
         return known
@@ -34,7 +34,7 @@ def slowly_continued(known: Picture, height: int, width: int) -> Picture:
         for place, colours in blocks.items()
     }
     rows, columns = (height + 1) // 2, (width + 1) // 2
-    smaller = slowly_continued(means, rows, columns)
+    smaller = slow_pull_push(means, rows, columns)
 
     def at(y: int, x: int) -> tuple[float, ...]:
         return smaller[min(max(y, 0), rows - 1), min(max(x, 0), columns - 1)]
@@ -71,8 +71,8 @@ def random_case(height: int, width: int, seed: int) -> tuple[Array, Array]:
 def test_it_equals_the_reference(height: int, width: int, seed: int) -> None:
     picture, known = random_case(height, width, seed)
     by_place = {(int(y), int(x)): tuple(picture[y, x].tolist()) for y, x in np.argwhere(known)}
-    wanted = slowly_continued(by_place, height, width)
-    found = continued(picture, known)
+    wanted = slow_pull_push(by_place, height, width)
+    found = inpaint_pull_push(picture, known)
     assert found.dtype == np.float32
     assert found.shape == picture.shape
     expected = np.array([wanted[y, x] for y in range(height) for x in range(width)])
@@ -84,7 +84,7 @@ def test_it_equals_the_reference(height: int, width: int, seed: int) -> None:
 def test_what_is_known_stays_and_bounds_the_rest(height: int, width: int, seed: int) -> None:
     picture, known = random_case(height, width, seed)
     before = picture.copy()
-    found = continued(picture, known)
+    found = inpaint_pull_push(picture, known)
     assert picture.tobytes() == before.tobytes()
     assert found[known].tobytes() == picture[known].tobytes()
     assert found.min() >= picture[known].min() - 1e-3
@@ -96,7 +96,7 @@ def test_what_is_known_stays_and_bounds_the_rest(height: int, width: int, seed: 
 def test_what_is_unknown_does_not_matter(height: int, width: int, seed: int) -> None:
     picture, known = random_case(height, width, seed)
     other = np.where(known[..., None], picture, np.float32(np.nan))
-    assert continued(other, known).tobytes() == continued(picture, known).tobytes()
+    assert inpaint_pull_push(other, known).tobytes() == inpaint_pull_push(picture, known).tobytes()
 
 
 @PROPERTY
@@ -104,7 +104,7 @@ def test_what_is_unknown_does_not_matter(height: int, width: int, seed: int) -> 
 def test_a_constant_picture_goes_on(height: int, width: int, seed: int) -> None:
     _, known = random_case(height, width, seed)
     constant = np.full((height, width, 3), (7, 130, 211), np.float32)
-    np.testing.assert_allclose(continued(constant, known), constant, rtol=1e-5)
+    np.testing.assert_allclose(inpaint_pull_push(constant, known), constant, rtol=1e-5)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -114,14 +114,14 @@ def test_a_slope_goes_on(axis: int) -> None:
     picture = np.ascontiguousarray(slope.repeat(3, 2))
     known = np.ones((64, 64), np.bool_)
     known[25:37, 21:33] = False
-    assert np.abs(continued(picture, known) - picture).max() < 12 / 5
+    assert np.abs(inpaint_pull_push(picture, known) - picture).max() < 12 / 5
 
 
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 4)])
 def test_nothing_or_everything_known(known: bool, size: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).uniform(0, 255, (*size, 3)).astype(np.float32)
-    found = continued(picture, np.full(size, known))
+    found = inpaint_pull_push(picture, np.full(size, known))
     assert found.tobytes() == picture.tobytes()
 
 
@@ -130,7 +130,7 @@ def test_near_pixels_count_most() -> None:
     picture[:, -1] = 200
     known = np.zeros((40, 60), np.bool_)
     known[:, 0] = known[:, -1] = True
-    row = continued(picture, known)[20, :, 0]
+    row = inpaint_pull_push(picture, known)[20, :, 0]
     assert (np.diff(row) >= 0).all()
     assert row[10] < 60
     assert row[50] > 140

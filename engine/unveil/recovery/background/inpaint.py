@@ -1,4 +1,4 @@
-"""A picture continued smoothly to where it is not known."""
+"""A picture inpaint_pull_push smoothly to where it is not known."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from unveil.arrays import F32, Bool
 
 
-def continued(picture: F32, known: Bool) -> F32:
+def inpaint_pull_push(picture: F32, known: Bool) -> F32:
     """Fill the unknown pixels from the known ones around them, near ones counting most.
 
     The picture is halved until all is known, each time averaging what is known of four
@@ -30,7 +30,7 @@ def continued(picture: F32, known: Bool) -> F32:
     weight = known.astype(np.float32)
     smaller, smaller_weight = _halved(np.where(known[..., None], picture, np.float32(0)), weight)
     mean: F32 = np.divide(smaller, np.maximum(smaller_weight, 1)[..., None], dtype=np.float32)
-    filled = continued(mean, smaller_weight > 0)
+    filled = inpaint_pull_push(mean, smaller_weight > 0)
     return np.where(known[..., None], picture, _doubled(filled, known.shape))
 
 

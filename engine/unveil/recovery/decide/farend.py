@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from unveil.counting.table import OutsideTable
 from unveil.parallel import Bands
-from unveil.recovery.background import steadiness as motion
-from unveil.recovery.background.inpaint import continued
+from unveil.recovery.background.inpaint import inpaint_pull_push
 from unveil.recovery.background.registration import Registered, register
+from unveil.recovery.background.steadiness import SEEN_SHARE, STEADY_SHARE
 from unveil.recovery.decide.claims import (
     LARGE_REGION,
     Counted,
@@ -102,7 +102,7 @@ def decide_farend(
     known = _known_background(table, out.counts.background_count, share)
     match = None if picture is None else register(picture, background, known)
     if match is None:
-        background[...] = continued(background, known)
+        background[...] = inpaint_pull_push(background, known)
         steady = known
     else:
         known, steady = _completed(background, known, match)
@@ -163,14 +163,14 @@ def _known_background(table: OutsideTable, shown: Array, share: float) -> Array:
     picture which must have shown it still.
     """
     seen = table.outside_surveys
-    often = seen >= motion.SEEN_SHARE * table.n_surveys
+    often = seen >= SEEN_SHARE * table.n_surveys
     still = np.divide(table.leader_stills, np.maximum(1, seen), dtype=np.float32)
     usual = np.percentile(still[often], USUAL_PERCENTILE) if often.any() else 0.0
     known: Array
     if usual >= MIN_USUAL:
         known = (still >= share * usual) & (table.leader_stills >= MIN_STILL_SURVEYS)
     else:
-        known = often & (shown >= motion.STEADY_SHARE * seen)
+        known = often & (shown >= STEADY_SHARE * seen)
     select.keep_large_regions(known, LARGE_REGION)
     return known
 
@@ -229,10 +229,12 @@ def _completed(background: Array, known: Array, match: Registered) -> tuple[Arra
     lab, shown_lab = (to_lab(rgb.astype(np.float64)) for rgb in (match.picture, background))
     right = known & (ciede2000(lab, shown_lab) <= CONTRADICTION)
     beside = known & ~match.covered
-    rest = continued(np.where(right[..., None], background - match.picture, np.float32(0)), right)
+    rest = inpaint_pull_push(
+        np.where(right[..., None], background - match.picture, np.float32(0)), right
+    )
     drawn = np.clip(match.picture + rest, 0, 255)
     drawn[right] = background[right]
-    filled = continued(background, beside) if beside.any() else drawn
+    filled = inpaint_pull_push(background, beside) if beside.any() else drawn
     background[...] = np.where(match.covered[..., None], drawn, filled)
     return match.covered | beside, right | beside
 

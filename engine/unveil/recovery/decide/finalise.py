@@ -16,7 +16,7 @@ from unveil._version import __version__
 from unveil.counting.auto import AutoTable
 from unveil.counting.table import ColourTable, OutsideTable
 from unveil.parallel import Bands
-from unveil.recovery.background import steadiness as motion
+from unveil.recovery.background.steadiness import BackgroundMotion, background_motion
 from unveil.recovery.decide import Decided, decide_farend, decide_rarest, decide_transitions
 from unveil.recovery.parameters import Parameters
 from unveil.recovery.result import Recovery
@@ -59,7 +59,7 @@ def finalise(
     """
     table = state.decided if isinstance(state, AutoTable) else state
     decided = Decided.nothing(table.layout.height, table.layout.width)
-    moving = motion.background_motion(table) if isinstance(table, OutsideTable) else None
+    moving = background_motion(table) if isinstance(table, OutsideTable) else None
     match = None
     if moving == "moves":
         # Whatever was farthest from a wrong background would be taken for the room.
@@ -81,7 +81,7 @@ def finalise(
 def _report(
     table: ColourTable,
     parameters: Parameters,
-    moving: motion.BackgroundMotion | None,
+    moving: BackgroundMotion | None,
     decided: Decided,
 ) -> dict[str, Any]:
     confidence = decided.confidence
@@ -121,7 +121,7 @@ def _person(state: ColourTable | AutoTable, parameters: Parameters) -> dict[str,
 def _warnings(
     state: ColourTable | AutoTable,
     parameters: Parameters,
-    moving: motion.BackgroundMotion | None,
+    moving: BackgroundMotion | None,
     background_given: bool,
 ) -> Iterator[str]:
     """Say what may surprise about how it was counted."""

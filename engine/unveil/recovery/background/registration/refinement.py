@@ -1,0 +1,176 @@
+"""A placement refined by Gauss-Newton steps over place and colours."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from unveil.arrays import F32, F64, Array, Bool
+from unveil.recovery.background.registration.placement import Fit, Placement
+from unveil.recovery.background.registration.resampling import FrameLevel, block_mean, draw_placed
+from unveil.recovery.background.registration.search import MIN_OVERLAP
+
+N_STEPS: Final = 12
+"""Gauss-Newton steps at each size, at most."""
+
+STILL: Final = 0.01
+"""Pixels by which a step must move a corner of the frame, or it is the last one."""
+
+SAMPLES: Final = 10_000
+"""Pixels that colours are fitted to, spread over the frame."""
+
+GAINS: Final = (0.6, 1.6)
+"""A service or a camera changes colours no further; a wrong picture would be faded to fit."""
+
+GAIN_PRIOR: Final = 0.25
+"""Variance in levels below which a picture's contrast says little about its gain."""
+
+STEADIEST: Final = 6.0
+"""Levels below which a difference is never an outlier: at edges, which alone tell the place,
+resampling by itself makes so much."""
+
+GROSS: Final = 30.0
+"""Levels above which all differences are equally bad when places are compared."""
+
+STANDING_OUT: Final = 12.0
+"""Levels by which a pixel differs from the median colour if it is one of the picture's details."""
+
+DETAILED: Final = 0.02
+"""Share of the known pixels from which details are asked for: a plain picture has none."""
+
+
+def refine(picture: F32, frame: FrameLevel, fit: Fit) -> Fit:
+    """Improve a fit by Gauss-Newton steps over place and colours at one size of the frame."""
+    # Two pixels of the picture for one of the frame are enough to sample from.
+    pixels_for_one = frame.factor / max(fit.placement.scale_x, fit.placement.scale_y)
+    reduction = max(1, int(pixels_for_one / 2))
+    small = block_mean(picture, reduction)
+    height, width = frame.known.shape
+    y, x = ((np.arange(n, dtype=np.float32) + 0.5) / n - 0.5 for n in (height, width))
+    best = replace(fit, cost=math.inf)
+    placement = fit.placement
+    for _ in range(N_STEPS):
+        mapped, covered = draw_placed(
+            small, (height, width), placement.reduced(frame.factor, reduction)
+        )
+        usable = frame.known & covered
+        n_usable = int(usable.sum())
+        if min(height, width) < 2 or n_usable < max(10, MIN_OVERLAP * frame.known.sum()):
+            break
+        seen, shown = mapped[usable].astype(np.float64), frame.shown[usable]
+        stride = 1 + n_usable // SAMPLES
+        gains, offsets = fit_colours(seen[::stride], shown[::stride])
+        difference = shown - (seen * gains + offsets)
+        cost = _cost(difference, frame.shown[frame.known & ~covered])
+        if cost < best.cost:
+            best = Fit(placement, gains, offsets, cost)
+        kept = _inliers(difference)
+        slope_y, slope_x = (np.gradient(mapped, axis=axis) for axis in (0, 1))
+        rows, columns = np.nonzero(usable)
+        rows, columns = rows[kept], columns[kept]
+        down, right = y[rows, None], x[columns, None]
+        slope_y, slope_x = slope_y[rows, columns] * gains, slope_x[rows, columns] * gains
+        # What moves each sample: shift and stretch about the frame's middle.
+        moves = np.stack([slope_x, slope_x * right, slope_y, slope_y * down], -1).reshape(-1, 4)
+        # Without the part that other colours explain as well, as if both were solved for at once.
+        kept_seen = seen[kept] - seen[kept].mean(0)
+        by_channel = moves.reshape(-1, 3, 4)
+        by_channel = by_channel - by_channel.mean(0)
+        slope = np.einsum("nc,nck->ck", kept_seen, by_channel)
+        spread = (kept_seen**2).sum(0) + GAIN_PRIOR * len(kept_seen)
+        by_channel -= kept_seen[..., None] * (slope / spread[:, None])
+        moves = by_channel.reshape(-1, 4)
+        normal = moves.T @ moves
+        normal[np.diag_indices(4)] += 1e-3 * len(kept_seen) + 1e-4 * np.diag(normal)
+        shift_x, stretch_x, shift_y, stretch_y = np.linalg.solve(
+            normal, moves.T @ difference[kept].reshape(-1)
+        )
+        placement = _moved(
+            placement,
+            frame.factor,
+            (width, height),
+            (shift_x, shift_y),
+            (stretch_x / width, stretch_y / height),
+        )
+        if max(abs(shift_x) + abs(stretch_x) / 2, abs(shift_y) + abs(stretch_y) / 2) < STILL:
+            break
+    return best
+
+
+def _cost(difference: Array, beside: Array) -> float:
+    """Mean difference of the known pixels, those beside the picture being bars of one colour."""
+    bars: Array = beside - np.median(beside, axis=0) if len(beside) else beside
+    sizes = np.concatenate([largest_channel(difference), largest_channel(bars)])
+    return float(np.minimum(sizes, GROSS).mean())
+
+
+def _moved(
+    placement: Placement,
+    factor: int,
+    size: tuple[int, int],
+    shift: tuple[float, float],
+    stretch: tuple[float, float],
+) -> Placement:
+    """Show at x what was at x + shift + stretch * (x - middle), in pixels of a small frame."""
+    scales, corners = [], []
+    for n, scale, corner, by, more in zip(
+        size,
+        (placement.scale_x, placement.scale_y),
+        (placement.left, placement.top),
+        shift,
+        stretch,
+        strict=True,
+    ):
+        # A step beyond a few pixels is a guess from a slope that does not hold so far.
+        by = float(np.clip(by, -3, 3))
+        wider = 1 + float(np.clip(more, -0.05, 0.05))
+        middle = n / 2
+        scales.append(float(scale / wider))
+        corners.append(float(factor * (middle + (corner / factor - by - middle) / wider)))
+    return replace(placement, scale_x=scales[0], scale_y=scales[1], left=corners[0], top=corners[1])
+
+
+def fit_colours(seen: Array, shown: Array) -> tuple[F64, F64]:
+    """Fit gain and offset of each channel, (n, 3) to (n, 3), to what fits best.
+
+    The first fit is by medians, which half of the pixels may not spoil.
+    """
+    seen, shown = seen.astype(np.float64), shown.astype(np.float64)
+    gains, offsets = np.ones(3), np.median(shown - seen, axis=0)
+    for _ in range(6):
+        kept = _inliers(shown - (seen * gains + offsets))
+        a, b = seen[kept], shown[kept]
+        mean_a, mean_b = a.mean(0), b.mean(0)
+        prior = GAIN_PRIOR * len(a)
+        covariance = ((a - mean_a) * (b - mean_b)).sum(0)
+        gains = (covariance + prior) / (((a - mean_a) ** 2).sum(0) + prior)
+        gains = np.clip(gains, *GAINS)
+        offsets = mean_b - gains * mean_a
+    return gains, offsets
+
+
+def _inliers(difference: Array) -> Bool:
+    """Which differences (n, 3) are no outliers, (n,)."""
+    size = largest_channel(difference)
+    kept: Bool = size <= max(STEADIEST, 3 * float(np.median(size)))
+    return kept
+
+
+def largest_channel(difference: Array) -> Array:
+    """Size of the largest of three differences, (n, 3) to (n,); faster than along an axis."""
+    red, green, blue = np.abs(difference.T)
+    largest: Array = np.maximum(np.maximum(red, green), blue)
+    return largest
+
+
+def detail_inlier_ratio(seen: Array, shown: Array) -> float:
+    """Share of what stands out from the median colour that comes out a third as far, or less."""
+    deviation = largest_channel(shown - np.median(shown, axis=0))
+    details = deviation > STANDING_OUT
+    if details.sum() < DETAILED * len(shown):
+        return 1.0
+    difference = largest_channel(shown - seen)
+    return float((difference[details] < deviation[details] / 3).mean())
