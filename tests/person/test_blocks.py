@@ -1,4 +1,4 @@
-"""The person in squares: every how manyth frame, with a margin, and failing closed."""
+"""Person masks on the block grid: on every N-th frame, dilated, and failing closed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from PIL import Image
 
 from tests import DATA
 from tests.sitter import HEIGHT, WIDTH, Watcher, seated
-from unveil.person import Mask, Segmenter
-from unveil.person import blocks as silhouette
-from unveil.person.blocks import Silhouette
+from unveil.person import Mask, Segmenter, blocks
+from unveil.person.blocks import BlockMasker
 from unveil.simulation import scenes
 from unveil.video.chunk import Chunk, Colour, Layout
 
 Array = npt.NDArray[Any]
 LAYOUT = Layout(HEIGHT, WIDTH, 1, 1)
-"""Of squares of one pixel: 64 rows are under 90."""
+"""Its blocks are single pixels: 64 rows are under 90."""
 
 
 def chunk_of(n_frames: int, layout: Layout = LAYOUT) -> Chunk:
@@ -40,15 +39,15 @@ def seated_at(probability: npt.NDArray[np.float32], presence: float = 1.0) -> Ma
 
 def watched(
     monkeypatch: pytest.MonkeyPatch, watcher: Watcher, every: int = 1
-) -> tuple[Silhouette, npt.NDArray[np.int64]]:
-    """Make a silhouette that asks a stand-in; and what it has searched."""
-    monkeypatch.setattr(silhouette, "Segmenter", lambda model, threads: watcher)
+) -> tuple[BlockMasker, npt.NDArray[np.int64]]:
+    """Make a masker around a stand-in for the segmenter, and its counters."""
+    monkeypatch.setattr(blocks, "Segmenter", lambda model, threads: watcher)
     searches = np.zeros(4, np.int64)
-    return Silhouette("lite", every=every, threads=1, searches=searches), searches
+    return BlockMasker("lite", every=every, threads=1, searches=searches), searches
 
 
-def slowly_grown(person: Array) -> Array:
-    """Mark the person with 2, and with 1 what is at most one step away, slantwise, too."""
+def slow_dilation(person: Array) -> Array:
+    """Mark the person with 2, and with 1 all at most one step away, diagonals included."""
     height, width = person.shape
     found = np.zeros(person.shape, np.uint8)
     for y, x in np.argwhere(person):
@@ -59,80 +58,76 @@ def slowly_grown(person: Array) -> Array:
     return found
 
 
-def squares_of(found: Silhouette, chunk: Chunk, first_frame: int) -> Array:
-    person = found.marked(chunk, first_frame).person
+def masks_of(masker: BlockMasker, chunk: Chunk, first_frame: int) -> Array:
+    person = masker.add_mask(chunk, first_frame).person
     assert person is not None
     return person
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_squares_next_to_the_person_are_the_persons(
-    monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+def test_the_mask_is_dilated_by_one_block(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     probability = np.random.default_rng(seed).random((16, 24), np.float32) ** 4
     mask = seated_at(probability)
-    found, _ = watched(monkeypatch, Watcher(lambda number: mask))
-    squares = squares_of(found, chunk_of(1), 0)
-    assert squares.shape == (1, *LAYOUT.squares) == (1, HEIGHT, WIDTH)
-    assert squares.dtype == np.uint8
-    assert np.array_equal(squares[0], slowly_grown(mask.at(HEIGHT, WIDTH) >= 0.5))
+    masker, _ = watched(monkeypatch, Watcher(lambda number: mask))
+    masks = masks_of(masker, chunk_of(1), 0)
+    assert masks.shape == (1, *LAYOUT.block_grid) == (1, HEIGHT, WIDTH)
+    assert masks.dtype == np.uint8
+    assert np.array_equal(masks[0], slow_dilation(mask.at(HEIGHT, WIDTH) >= 0.5))
 
 
-def test_the_frames_between_two_searches_keep_the_last_ones_person(
+def test_frames_that_are_not_segmented_keep_the_last_mask(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     columns = [np.zeros((16, 24), np.float32) for _ in range(4)]
     for number, probability in enumerate(columns):
         probability[:, 5 * number : 5 * number + 3] = 1
     watcher = Watcher(lambda number: seated_at(columns[number]))
-    found, searches = watched(monkeypatch, watcher, every=3)
-    marked = found.marked(chunk_of(10), 0)
-    assert marked.searched is not None
-    assert np.flatnonzero(marked.searched).tolist() == [0, 3, 6, 9]
-    squares: Any = marked.person
-    alone = [slowly_grown(seated_at(each).at(HEIGHT, WIDTH) >= 0.5) for each in columns]
+    masker, searches = watched(monkeypatch, watcher, every=3)
+    marked = masker.add_mask(chunk_of(10), 0)
+    assert np.flatnonzero(marked.mask_is_fresh).tolist() == [0, 3, 6, 9]
+    masks: Any = marked.person
+    alone = [slow_dilation(seated_at(each).at(HEIGHT, WIDTH) >= 0.5) for each in columns]
     for number in range(10):
-        assert np.array_equal(squares[number], alone[number // 3]), number
+        assert np.array_equal(masks[number], alone[number // 3]), number
     assert watcher.n_asked == 4
     assert searches[:2].tolist() == [4, 0]
 
 
 @pytest.mark.parametrize("every", [1, 2, 5])
 def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch, every: int) -> None:
-    masks = np.random.default_rng(0).random((23, 16, 24), np.float32)
-    squares = []
+    probabilities = np.random.default_rng(0).random((23, 16, 24), np.float32)
+    found = []
     for length in (23, 1, 4, 7):
-        watcher = Watcher(lambda number: seated_at(masks[number]))
-        found, _ = watched(monkeypatch, watcher, every)
+        watcher = Watcher(lambda number: seated_at(probabilities[number]))
+        masker, _ = watched(monkeypatch, watcher, every)
         cut = range(0, 23, length)
-        parts = [squares_of(found, chunk_of(min(length, 23 - start)), start) for start in cut]
-        squares.append(np.concatenate(parts).tobytes())
+        parts = [masks_of(masker, chunk_of(min(length, 23 - start)), start) for start in cut]
+        found.append(np.concatenate(parts).tobytes())
         assert watcher.n_asked == -(-23 // every)
-    assert len(set(squares)) == 1
+    assert len(set(found)) == 1
 
 
-def test_the_very_first_frame_is_searched_whatever_its_number(
+def test_the_first_frame_is_segmented_whatever_its_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     watcher = Watcher()
-    found, searches = watched(monkeypatch, watcher, every=4)
-    marked = found.marked(chunk_of(6), 7)
-    assert marked.searched is not None
-    assert np.flatnonzero(marked.searched).tolist() == [0, 1, 5]  # 7, 8 and 12
+    masker, searches = watched(monkeypatch, watcher, every=4)
+    marked = masker.add_mask(chunk_of(6), 7)
+    assert np.flatnonzero(marked.mask_is_fresh).tolist() == [0, 1, 5]  # 7, 8 and 12
     assert searches[:2].tolist() == [3, 0]
 
 
 @pytest.mark.parametrize("presence", [0.0, 0.3, 1.0])
-def test_where_nobody_is_found_all_is_the_persons(
+def test_where_nobody_is_found_all_blocks_are_the_persons(
     monkeypatch: pytest.MonkeyPatch, presence: float
 ) -> None:
-    """Selfie models tell a little presence also of an empty room."""
+    """Selfie models report a little presence in an empty room, too."""
     empty = seated_at(np.full((16, 24), 0.3 * presence, np.float32), presence)
-    found, searches = watched(
+    masker, searches = watched(
         monkeypatch, Watcher(lambda number: seated() if number == 1 else empty)
     )
-    squares = squares_of(found, chunk_of(3), 0)
-    assert squares.all((1, 2)).tolist() == [True, False, True]
+    masks = masks_of(masker, chunk_of(3), 0)
+    assert masks.all((1, 2)).tolist() == [True, False, True]
     assert searches[:2].tolist() == [3, 2]
 
 
@@ -145,26 +140,26 @@ def test_the_network_gets_the_frames_own_planes(monkeypatch: pytest.MonkeyPatch)
             assert layout == LAYOUT
             return super().mask_planes(planes, layout)
 
-    found, _ = watched(monkeypatch, Noting(), every=2)
+    masker, _ = watched(monkeypatch, Noting(), every=2)
     chunk = chunk_of(5)
     for number in range(5):
         for channel, plane in enumerate(chunk.planes):
             plane[number] = 10 * channel + number
-    found.marked(chunk, 0)
+    masker.add_mask(chunk, 0)
     assert seen == [(number, 10 + number, 20 + number) for number in (0, 2, 4)]
 
 
 def test_a_network_takes_no_more_threads_than_it_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(silhouette, "Segmenter", lambda model, threads: asked.append(threads))
+    monkeypatch.setattr(blocks, "Segmenter", lambda model, threads: asked.append(threads))
     for threads in (1, 3, 64):
-        Silhouette("lite", every=1, threads=threads, searches=np.zeros(4, np.int64))
+        BlockMasker("lite", every=1, threads=threads, searches=np.zeros(4, np.int64))
     assert asked == [1, 3, 4]
 
 
 @pytest.mark.parametrize(("height", "width"), [(360, 640), (137, 243)])
-def test_an_astronaut_is_inside_her_squares(height: int, width: int) -> None:
-    """With the network that is the default; sizes that are no multiple of a square, too."""
+def test_an_astronaut_is_inside_her_mask(height: int, width: int) -> None:
+    """With the default network, and with sizes that are no multiple of a block."""
     pytest.importorskip("ai_edge_litert")
     with Image.open(DATA / "astronaut.png") as image:
         person = image.resize((height * 2 // 3, height * 2 // 3))
@@ -175,14 +170,14 @@ def test_an_astronaut_is_inside_her_squares(height: int, width: int) -> None:
     red, green, blue = np.moveaxis(np.asarray(room), -1, 0)
     planes = tuple(np.ascontiguousarray(plane)[None] for plane in (green, blue, red))
     searches = np.zeros(4, np.int64)
-    found = Silhouette("lite", every=2, threads=1, searches=searches)
-    (squares,) = squares_of(found, Chunk(planes, np.zeros(1), layout), 0)
+    masker = BlockMasker("lite", every=2, threads=1, searches=searches)
+    (masks,) = masks_of(masker, Chunk(planes, np.zeros(1), layout), 0)
     assert searches.tolist() == [1, 0, 1, 0]
-    by_pixel = squares.repeat(layout.cell, 0).repeat(layout.cell, 1)[:height, :width]
+    by_pixel = masks.repeat(layout.block_size, 0).repeat(layout.block_size, 1)[:height, :width]
     mask = Segmenter("lite", threads=1).mask(np.asarray(room)).at(height, width)
     assert by_pixel[mask >= 0.5].all()
-    # Nowhere farther from the mask than the margin and a square.
+    # Nowhere farther from the mask than the dilation and one block.
     near = mask >= 0.5
-    for _ in range(3 * layout.cell):
-        near = slowly_grown(near).astype(bool)
+    for _ in range(3 * layout.block_size):
+        near = slow_dilation(near).astype(bool)
     assert not (by_pixel.astype(bool) & ~near).any()

@@ -664,8 +664,8 @@ def without_preparation(monkeypatch: pytest.MonkeyPatch, method: Method) -> None
 def chunks_with_person(n_chunks: int, n_frames: int = 16) -> list[Chunk]:
     """Cut the call into chunks that say that the person is in the left third."""
     layout = Layout(HEIGHT, WIDTH, colour=RGB)
-    person = np.zeros((n_frames, *layout.squares), np.uint8)
-    person[:, :, : layout.squares[1] // 3] = 1
+    person = np.zeros((n_frames, *layout.block_grid), np.uint8)
+    person[:, :, : layout.block_grid[1] // 3] = 1
     made = []
     for frames in np.split(call_frames(n_chunks * n_frames), n_chunks):
         green, blue, red = (np.ascontiguousarray(frames[..., c]) for c in (1, 2, 0))

@@ -54,8 +54,8 @@ class Presence:
         """
         if chunk.person is None:
             raise ValueError("a chunk does not tell where the person is")
-        squares = chunk.person[chunk.exact]
-        found = squares.any(axis=(1, 2)) & (squares != 2).any(axis=(1, 2))
+        masks = chunk.person[chunk.mask_is_fresh]
+        found = masks.any(axis=(1, 2)) & (masks != 2).any(axis=(1, 2))
         return reduce(cls.joined, (cls(1, 1, 1, 1, 1) if yes else cls(1) for yes in found), cls())
 
     def joined(self, later: Self) -> Self:

@@ -448,8 +448,8 @@ class OutsideTable(SurveyingTable):
         count.count_outside(
             *chunk.planes,
             chunk.person,
-            chunk.exact,
-            self.layout.cell,
+            chunk.mask_is_fresh,
+            self.layout.block_size,
             self.n_frames,
             first_row,
             last_row,

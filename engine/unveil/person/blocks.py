@@ -1,4 +1,4 @@
-"""Where the person is in the frames of a chunk, in squares of a few pixels."""
+"""Person masks on the block grid, for the frames of a chunk."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from unveil.person import ModelName, Segmenter
 from unveil.person.segmenter import MAX_THREADS
 from unveil.video.chunk import Chunk, Layout, Planes
 
-PERSON_FROM: Final = 0.5
-"""Probability from which a square shows the person."""
+MIN_PROBABILITY: Final = 0.5
+"""A block shows the person from this probability on."""
 
 PEOPLE_EVERY: Final = 64
 """Searches from one count of people to the next: often enough to see who joins, at a hundredth of
 the cost of the searches."""
 
 
-class Silhouette:
-    """Finds the person in every `every`-th frame of one video; the others keep the last one's.
+class BlockMasker:
+    """Adds person masks to the chunks of one video; segments every `every`-th frame.
 
-    The squares next to the person's belong to the person, too: no network finds an edge to the
-    pixel. A frame in which nobody is found belongs to the person as a whole: a caller who was
-    not recognised must not be taken for the room.
+    The other frames keep the last mask. Mask edges are not pixel-accurate, so the mask is dilated
+    by one block. If a frame shows nobody, all of its blocks count as the person: a caller who is
+    not detected must not count as the room.
 
-    Not thread-safe: use one per thread. It follows the person from frame to frame, so another
-    one that takes over in the middle of a video may see the edge a little differently.
+    Not thread-safe: use one per thread. The pose models follow the person from frame to frame, so
+    a new masker that starts in the middle of a video may find slightly different edges.
 
     Parameters
     ----------
     model
-        A network of `unveil.person.MODELS`.
+        A name of `unveil.person.MODELS`.
     every
-        Frames from one search to the next.
+        Segment one of so many frames.
     threads
-        Of the network, which takes four at most; more changes nothing.
+        Threads of the network, which uses at most four.
     searches
-        (4,) int64, added to as `OutsideTable` says. People are counted in every
-        `PEOPLE_EVERY`-th frame searched, where the model follows one of them.
+        (4,) int64, counters to increase as `OutsideTable` says. People are counted in every
+        `PEOPLE_EVERY`-th segmented frame, where the model follows one of them.
 
     Raises
     ------
     DamagedModel, MissingRuntime
-        As `Segmenter`.
+        As for `Segmenter`.
     """
 
     def __init__(
@@ -61,36 +61,36 @@ class Silhouette:
         self._searches = searches
         self._last: U8 | None = None
 
-    def marked(self, chunk: Chunk, first_frame: int) -> Chunk:
-        """Return a chunk that begins with frame number `first_frame` with the person in it.
+    def add_mask(self, chunk: Chunk, first_frame: int) -> Chunk:
+        """Return a chunk with its `person` mask; its first frame has the number `first_frame`.
 
-        Chunks are given in their order and are of one layout. Searched are the frames whose
-        numbers are multiples of `every`, and the very first one given.
+        Pass the chunks of one layout in their order. Frames whose number is a multiple of `every`
+        are segmented, and the first frame passed.
         """
-        squares = np.empty((len(chunk), *chunk.layout.squares), np.uint8)
-        searched = np.arange(first_frame, first_frame + len(chunk)) % self._every == 0
+        masks = np.empty((len(chunk), *chunk.layout.block_grid), np.uint8)
+        is_fresh = np.arange(first_frame, first_frame + len(chunk)) % self._every == 0
         luma, cb, cr = chunk.planes
         for i in range(len(chunk)):
-            if self._last is None or searched[i]:
-                searched[i] = True
-                self._last = self._search((luma[i], cb[i], cr[i]), chunk.layout)
-            squares[i] = self._last
-        return replace(chunk, person=squares, searched=searched)
+            if self._last is None or is_fresh[i]:
+                is_fresh[i] = True
+                self._last = self._segment((luma[i], cb[i], cr[i]), chunk.layout)
+            masks[i] = self._last
+        return replace(chunk, person=masks, mask_is_fresh=is_fresh)
 
-    def _search(self, planes: Planes, layout: Layout) -> U8:
+    def _segment(self, planes: Planes, layout: Layout) -> U8:
         if self._searches[0] % PEOPLE_EVERY == 0:
             people = self._segmenter.count_people(planes, layout)
             if people is not None:
                 self._searches[2:] += (1, people > 1)
         mask = self._segmenter.mask_planes(planes, layout)
-        # The last squares may reach beyond the frame, by less than the margin that is kept.
-        person = mask.at(*layout.squares) >= PERSON_FROM
+        # The last blocks may extend beyond the frame, by less than the dilation.
+        person = mask.at(*layout.block_grid) >= MIN_PROBABILITY
         self._searches[:2] += (1, not person.any())
-        return _with_neighbours(person) if person.any() else np.full(layout.squares, 2, np.uint8)
+        return _dilate(person) if person.any() else np.full(layout.block_grid, 2, np.uint8)
 
 
-def _with_neighbours(person: Bool) -> U8:
-    """Mark the person's squares with 2, and with 1 the eight around each of them."""
+def _dilate(person: Bool) -> U8:
+    """Return 2 for the person's blocks, 1 for the eight neighbours of each, else 0."""
     grown = np.pad(person, 1)
     grown[1:-1] |= grown[:-2] | grown[2:]
     grown[:, 1:-1] |= grown[:, :-2] | grown[:, 2:]

@@ -34,7 +34,7 @@ from unveil.video.reader import open_video
 from unveil.video.source import Source, source_of
 
 if TYPE_CHECKING:
-    from unveil.person.blocks import Silhouette
+    from unveil.person.blocks import BlockMasker
     from unveil.video.container import VideoProperties
     from unveil.video.pixel_format import PlaneReader
 
@@ -118,7 +118,7 @@ class Engine:
         self._staged: Chunk | None = None
         self._n_staged = 0
         self._reader: PlaneReader | None = None
-        self._silhouette: Silhouette | None = None
+        self._masker: BlockMasker | None = None
         self._backgrounds = Backgrounds()
 
     @property
@@ -255,18 +255,18 @@ class Engine:
         """Mark the person in a chunk."""
         if chunk.layout != table.layout:
             raise IncompatibleTable(f"a chunk of {chunk.layout} does not fit {table.layout}")
-        if self._silhouette is None:
-            from unveil.person.blocks import Silhouette
+        if self._masker is None:
+            from unveil.person.blocks import BlockMasker
 
             chosen = self.parameters
             assert chosen.person != "none"  # it would count by another table
-            self._silhouette = Silhouette(
+            self._masker = BlockMasker(
                 chosen.person,
                 every=chosen.person_every,
                 threads=chosen.n_threads,
                 searches=table.searches,
             )
-        return self._silhouette.marked(chunk, table.n_frames)
+        return self._masker.add_mask(chunk, table.n_frames)
 
     def _create(self, layout: Layout) -> ColourTable | AutoTable:
         chosen = self.parameters

@@ -1,9 +1,9 @@
-"""What travels from the decoder to the kernels: frames as three 8-bit planes."""
+"""Frames as three 8-bit planes, as the decoder passes them to the kernels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from unveil.arrays import F64, U8, Bool
 Planes: TypeAlias = tuple[U8, U8, U8]
 Matrix: TypeAlias = Literal["rgb", "bt601", "bt709", "fcc", "smpte240m", "bt2020"]
 
-SQUARES_PER_HEIGHT: Final = 90
-"""Squares from top to bottom, about, in which the person is told."""
+BLOCKS_PER_HEIGHT: Final = 90
+"""Approximate rows of the block grid on which the person mask is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Colour:
     """How the three planes of a frame encode colour.
 
     `matrix` is "rgb" for planes in FFmpeg's gbrp order (green, blue, red), else the
-    luma matrix of Y'CbCr. `full_range` tells 0..255 from the studio range 16..235.
+    luma matrix of Y'CbCr. `full_range` is True for levels 0..255, False for studio range 16..235.
     """
 
     matrix: Matrix = "bt601"
@@ -30,7 +30,7 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Shape and colour of a frame: all that must agree for frames to share a state.
+    """Shape and colour encoding of a frame; only frames of equal layout share a state.
 
     A chroma plane is `ceil(height / 2**chroma_shift_y)` by
     `ceil(width / 2**chroma_shift_x)` samples.
@@ -53,14 +53,14 @@ class Layout:
         return -(-self.width >> self.chroma_shift_x)
 
     @property
-    def cell(self) -> int:
-        """Rows and columns of the squares in which the person is told: 8 pixels at 720p."""
-        return max(1, round(self.height / SQUARES_PER_HEIGHT))
+    def block_size(self) -> int:
+        """Rows and columns, in pixels, of a block of the person mask: 8 at 720p."""
+        return max(1, round(self.height / BLOCKS_PER_HEIGHT))
 
     @property
-    def squares(self) -> tuple[int, int]:
-        """Rows and columns of such squares; the last ones may reach beyond the frame."""
-        return -(-self.height // self.cell), -(-self.width // self.cell)
+    def block_grid(self) -> tuple[int, int]:
+        """Rows and columns of the block grid; its last blocks may extend beyond the frame."""
+        return -(-self.height // self.block_size), -(-self.width // self.block_size)
 
     @property
     def frame_bytes(self) -> int:
@@ -68,7 +68,7 @@ class Layout:
         return self.height * self.width + 2 * self.chroma_height * self.chroma_width
 
     def empty(self, n_frames: int) -> Planes:
-        """Uninitialised planes for `n_frames` frames: (n, h, w), (n, ch, cw), (n, ch, cw)."""
+        """Allocate uninitialised planes for `n_frames`: (n, h, w), (n, ch, cw), (n, ch, cw)."""
         luma = (n_frames, self.height, self.width)
         chroma = (n_frames, self.chroma_height, self.chroma_width)
         return np.empty(luma, np.uint8), np.empty(chroma, np.uint8), np.empty(chroma, np.uint8)
@@ -79,23 +79,28 @@ class Chunk:
     """Consecutive frames of one layout.
 
     `planes` are C-contiguous uint8 arrays of shape (n, h, w), (n, ch, cw), (n, ch, cw);
-    `pts_seconds` is float64 of shape (n,), NaN where a frame bears no time. The arrays
-    belong to whoever made the chunk and are valid until the next one is asked for.
+    `pts_seconds` is float64 of shape (n,), NaN where a frame has no time stamp. The arrays
+    belong to the maker of the chunk and are valid until its next chunk is requested.
 
-    `person`, where it is known, tells where the caller is: uint8 of shape
-    (n, *layout.squares), of squares of `layout.cell` by `layout.cell` pixels 2 for those that show
-    the person and 1 for those beside them, else 0. `searched`, bool of shape (n,), then says in
-    which frames that was told from the frame itself, and not from an earlier one; None: in all.
+    `person` is the person mask on the block grid, or None: uint8 of shape
+    (n, *layout.block_grid), 2 for blocks that show the person, 1 for their neighbours, else 0.
+    `mask_is_fresh`, bool of shape (n,), is True where the mask was computed from the frame itself
+    and False where it was carried over from an earlier frame; by default it is True everywhere.
+
+    Raises
+    ------
+    ValueError
+        An array does not fit the layout: a kernel would read past its end.
     """
 
     planes: Planes
     pts_seconds: F64
     layout: Layout
     person: U8 | None = None
-    searched: Bool | None = None
+    mask_is_fresh: Bool = field(default=cast("Bool", None))
 
     def __post_init__(self) -> None:
-        """Refuse planes that do not fit the layout: a kernel would read past their end."""
+        """Check all shapes, and fill in `mask_is_fresh`."""
         luma, cb, cr = self.planes
         n_frames = len(self.pts_seconds)
         wanted = (n_frames, self.layout.chroma_height, self.layout.chroma_width)
@@ -104,24 +109,32 @@ class Chunk:
         if cb.shape != wanted or cr.shape != wanted:
             raise ValueError(f"chroma planes {cb.shape}, {cr.shape} do not fit {self.layout}")
         person = self.person
-        if person is not None and person.shape != (n_frames, *self.layout.squares):
-            raise ValueError(f"person of shape {person.shape} does not fit {self.layout}")
+        if person is not None and person.shape != (n_frames, *self.layout.block_grid):
+            raise ValueError(f"person mask of shape {person.shape} does not fit {self.layout}")
         if person is not None and person.dtype != np.uint8:
-            raise ValueError(f"person of type {person.dtype}: expected uint8")
-        if self.searched is not None and self.searched.shape != (n_frames,):
+            raise ValueError(f"person mask of type {person.dtype}: expected uint8")
+        if self.mask_is_fresh is None:
+            object.__setattr__(self, "mask_is_fresh", np.ones(n_frames, np.bool_))
+        if self.mask_is_fresh.shape != (n_frames,):
             raise ValueError(
-                f"searched of shape {self.searched.shape} does not fit {n_frames} frames"
+                f"mask_is_fresh of shape {self.mask_is_fresh.shape} does not fit {n_frames} frames"
             )
 
-    @property
-    def exact(self) -> Bool:
-        """Frames whose person was told from the frame itself, bool of shape (n,)."""
-        return np.ones(len(self), np.bool_) if self.searched is None else self.searched
+    def part(self, begin: int, end: int) -> Chunk:
+        """Return the frames `begin` to `end - 1` as a chunk that shares the memory."""
+        luma, cb, cr = (plane[begin:end] for plane in self.planes)
+        return Chunk(
+            (luma, cb, cr),
+            self.pts_seconds[begin:end],
+            self.layout,
+            None if self.person is None else self.person[begin:end],
+            self.mask_is_fresh[begin:end],
+        )
 
     def __len__(self) -> int:
-        """Count the frames."""
+        """Return the number of frames."""
         return len(self.pts_seconds)
 
     def __repr__(self) -> str:
-        """Shapes, not data."""
+        """Show shapes, not data."""
         return f"Chunk({len(self)} frames, {self.layout})"

@@ -33,10 +33,10 @@ LEADING = Candidate((10, 10, 10), 9)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def squares_of_several_pixels() -> Iterator[None]:
-    """Let also pictures of a few rows have squares of up to three pixels."""
+def blocks_of_several_pixels() -> Iterator[None]:
+    """Give pictures of a few rows blocks of up to three pixels."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunk_module, "SQUARES_PER_HEIGHT", 3)
+        patch.setattr(chunk_module, "BLOCKS_PER_HEIGHT", 3)
         yield
 
 
@@ -49,15 +49,15 @@ class Call:
 
     @property
     def person(self) -> Array:
-        """Squares of the person, which stay for a while."""
+        """Masks of the person, which change slowly."""
         rng = np.random.default_rng((self.clip.seed, 1))
-        squares = np.empty((self.clip.n_frames, *self.clip.layout.squares), np.uint8)
-        shown = rng.random(squares.shape[1:]) < self.covered
-        for frame in squares:
+        masks = np.empty((self.clip.n_frames, *self.clip.layout.block_grid), np.uint8)
+        shown = rng.random(masks.shape[1:]) < self.covered
+        for frame in masks:
             change = rng.random(shown.shape) < 0.2
             shown = np.where(change, rng.random(shown.shape) < self.covered, shown)
             frame[...] = shown
-        return squares
+        return masks
 
     @property
     def searched(self) -> Array:
@@ -75,7 +75,7 @@ class Call:
         start, person, searched = 0, self.person, self.searched
         for chunk in chunks(self.clip.planes, self.clip.layout, seed):
             part = slice(start, start + len(chunk))
-            yield replace(chunk, person=person[part], searched=searched[part])
+            yield replace(chunk, person=person[part], mask_is_fresh=searched[part])
             start += len(chunk)
 
     def counted(self, seed: int | None = None) -> OutsideTable:
@@ -108,7 +108,7 @@ def see(pixels: dict[naive.Place, OutsidePixel], call: Call, numbers: range | li
     for (y, x), pixel in pixels.items():
         shifts = layout.chroma_shift_y, layout.chroma_shift_x
         colours = naive.samples_of(planes, *shifts, (y, x))
-        inside = person[:, y // layout.cell, x // layout.cell]
+        inside = person[:, y // layout.block_size, x // layout.block_size]
         for number, colour, covered, searched in zip(
             numbers, colours, inside, call.searched, strict=True
         ):
@@ -220,10 +220,10 @@ def test_an_empty_table_changes_nothing(call: Call) -> None:
 def test_what_is_counted_adds_up(call: Call) -> None:
     """No sample inside the person is counted, and none twice, where nothing was evicted."""
     table = call.counted()
-    cell = call.clip.layout.cell
-    outside = (call.person == 0).sum(0).repeat(cell, 0).repeat(cell, 1)
+    size = call.clip.layout.block_size
+    outside = (call.person == 0).sum(0).repeat(size, 0).repeat(size, 1)
     outside = outside[: call.clip.layout.height, : call.clip.layout.width]
-    surveyed = (call.person[::OUTSIDE_SURVEY_EVERY] == 0).sum(0).repeat(cell, 0).repeat(cell, 1)
+    surveyed = (call.person[::OUTSIDE_SURVEY_EVERY] == 0).sum(0).repeat(size, 0).repeat(size, 1)
     surveyed = surveyed[: call.clip.layout.height, : call.clip.layout.width]
     assert np.array_equal(table.outside_surveys, surveyed)
     # A leader that resigned is counted with its surveys, which were not counted before.
@@ -252,7 +252,7 @@ def one_pixel(
     for chunk in chunks(planes, clip.layout, seed):
         start = table.n_frames
         part = slice(start, start + len(chunk))
-        table.update(replace(chunk, person=person[part], searched=frames[part]), BANDS)
+        table.update(replace(chunk, person=person[part], mask_is_fresh=frames[part]), BANDS)
     return table
 
 
@@ -386,7 +386,7 @@ def test_a_chunk_must_tell_the_person() -> None:
 )
 def test_a_person_of_another_form(person: Array, said: str) -> None:
     layout = Layout(9, 12)
-    assert layout.squares == (3, 4)
+    assert layout.block_grid == (3, 4)
     with pytest.raises(ValueError, match=said):
         Chunk(layout.empty(1), np.zeros(1), layout, person)
 

@@ -30,7 +30,7 @@ def told(frames: list[U8], chunk_frames: int = 16) -> Backgrounds:
     backgrounds = Backgrounds()
     for first in range(0, len(frames), chunk_frames):
         luma = np.stack([frame[..., 0] for frame in frames[first : first + chunk_frames]])
-        nobody = np.zeros((len(luma), *layout.squares), np.uint8)
+        nobody = np.zeros((len(luma), *layout.block_grid), np.uint8)
         backgrounds.add(Chunk((luma, luma, luma), np.zeros(len(luma)), layout, nobody))
     return backgrounds
 

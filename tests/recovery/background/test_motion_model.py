@@ -28,17 +28,17 @@ def painted(seed: int = 0) -> U8:
 
 
 def surveyed(picture: Callable[[int], U8], n_frames: int) -> MotionSurvey:
-    """Survey pictures before which somebody moves to and fro."""
+    """Survey pictures with a person who moves to and fro in front of them."""
     survey = MotionSurvey()
     for number in range(n_frames):
         luma = picture(number).copy()
-        squares = np.zeros(LAYOUT.squares, np.uint8)
+        mask = np.zeros(LAYOUT.block_grid, np.uint8)
         left = 60 + int(20 * np.sin(number / 9))
         luma[48:, left : left + 60] = 200
-        cell = LAYOUT.cell
-        squares[48 // cell :, left // cell : -(-(left + 60) // cell)] = 1
+        size = LAYOUT.block_size
+        mask[48 // size :, left // size : -(-(left + 60) // size)] = 1
         grey = np.full((1, LAYOUT.chroma_height, LAYOUT.chroma_width), 128, np.uint8)
-        survey.add(Chunk((luma[None], grey, grey), np.zeros(1), LAYOUT, squares[None]))
+        survey.add(Chunk((luma[None], grey, grey), np.zeros(1), LAYOUT, mask[None]))
     return survey
 
 

@@ -106,7 +106,7 @@ def test_place_and_colours_are_found(fit: str, mirrored: bool) -> None:
     exact = shown.left, shown.top, shown.right, shown.bottom
     np.testing.assert_allclose(corners_of(found.placement, picture), exact, atol=0.5)
     assert found.error < 2
-    assert found.explained > 0.9
+    assert found.detail_inlier_ratio > 0.9
     np.testing.assert_allclose(found.gains, (1.08, 0.95, 1.0), atol=0.03)
     assert found.picture.shape == (HEIGHT, WIDTH, 3)
     # What was hidden comes out as Pillow drew it.
@@ -180,12 +180,12 @@ def sit(engine: Engine, picture: Array, n_frames: int = 64) -> Array:
     frames[:, person] = (30, 60, 90)
     frames[20:23, leak] = (220, 30, 20)
     planes = tuple(np.ascontiguousarray(frames[..., channel]) for channel in (1, 2, 0))
-    cell = layout.cell
-    squares = np.add.reduceat(
-        np.add.reduceat(person, range(0, HEIGHT, cell), 0), range(0, WIDTH, cell), 1
+    size = layout.block_size
+    blocks = np.add.reduceat(
+        np.add.reduceat(person, range(0, HEIGHT, size), 0), range(0, WIDTH, size), 1
     )
-    told = np.repeat((squares > 0).astype(np.uint8)[None], n_frames, 0)
-    engine.update(Chunk(planes, np.arange(n_frames) / 30, layout, told))
+    masks = np.repeat((blocks > 0).astype(np.uint8)[None], n_frames, 0)
+    engine.update(Chunk(planes, np.arange(n_frames) / 30, layout, masks))
     return leak
 
 
@@ -255,9 +255,9 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         VideoFrame.from_ndarray(behind, "rgb24").reformat(format="yuv444p") for _ in range(40)
     )
     monkeypatch.setattr(
-        "unveil.person.blocks.Silhouette.marked",
+        "unveil.person.blocks.BlockMasker.add_mask",
         lambda _self, chunk, _first: replace(
-            chunk, person=np.zeros((len(chunk), *chunk.layout.squares), np.uint8)
+            chunk, person=np.zeros((len(chunk), *chunk.layout.block_grid), np.uint8)
         ),
     )
     return write_video(tmp_path / "call.mp4", frames)

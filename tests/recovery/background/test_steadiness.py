@@ -68,10 +68,11 @@ def chunk_of(pictures: list[U8], person: U8 | None = None) -> Chunk:
     luma = np.stack(pictures)
     grey = np.full_like(luma, 128)
     if person is None:
-        person = np.zeros(layout.squares, np.uint8)
-        person[layout.squares[0] // 3 :, layout.squares[1] // 3 : 2 * layout.squares[1] // 3] = 1
-    squares = np.broadcast_to(person, (len(luma), *layout.squares)).copy()
-    return Chunk((luma, grey, grey), np.full(len(luma), np.nan), layout, squares)
+        person = np.zeros(layout.block_grid, np.uint8)
+        rows, columns = layout.block_grid
+        person[rows // 3 :, columns // 3 : 2 * columns // 3] = 1
+    mask = np.broadcast_to(person, (len(luma), *layout.block_grid)).copy()
+    return Chunk((luma, grey, grey), np.full(len(luma), np.nan), layout, mask)
 
 
 def engine_of(picture: Any, n_frames: int = N_FRAMES, **choice: Any) -> Engine:
@@ -124,7 +125,7 @@ def test_few_frames_tell_nothing() -> None:
 def test_a_person_before_everything_tells_nothing() -> None:
     layout = Layout(HEIGHT, WIDTH)
     table = OutsideTable(layout, slots=8, bits=8, tolerance=6)
-    everywhere = np.ones(layout.squares, np.uint8)
+    everywhere = np.ones(layout.block_grid, np.uint8)
     for first in range(0, N_FRAMES, 16):
         table.update(chunk_of([panning(first + i) for i in range(16)], everywhere), Bands(1))
     assert table.n_surveys == MIN_SURVEYS

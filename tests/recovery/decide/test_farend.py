@@ -21,8 +21,7 @@ from tests.command import write_call
 from tests.segmenters import FixedMask
 from tests.sitter import Watcher
 from unveil.errors import IncompatibleTable, InvalidParameter
-from unveil.person import Mask, Segmenter
-from unveil.person import blocks as silhouette
+from unveil.person import Mask, Segmenter, blocks
 from unveil.recovery.decide import farend
 from unveil.recovery.engine import RGB, Engine, prepare
 from unveil.recovery.result import Recovery
@@ -84,7 +83,7 @@ def call() -> Call:
     room = np.stack([150 + y // 3, 110 - x // 8, 90 + x // 4], -1).astype(np.uint8)
     rng = np.random.default_rng(0)
     frames = np.empty((FRAMES, HEIGHT, WIDTH, 3), np.uint8)
-    person = np.zeros((FRAMES, *LAYOUT.squares), np.uint8)
+    person = np.zeros((FRAMES, *LAYOUT.block_grid), np.uint8)
     leaked = np.zeros((HEIGHT, WIDTH), np.int64)
     for number in range(FRAMES):
         left = 60 + round(12 * np.sin(number / 9))
@@ -100,7 +99,7 @@ def call() -> Call:
         shown[body] = rng.integers(0, 60, shown[body].shape)
         frames[number] = np.clip(shown + rng.integers(-2, 3, shown.shape), 0, 255)
         person[number, 29:, left - 1 : left + PERSON_WIDTH + 1] = 1
-    assert LAYOUT.cell == 1
+    assert LAYOUT.block_size == 1
     return Call(frames, person, leaked, room, background)
 
 
@@ -184,7 +183,7 @@ def test_the_background_is_what_stands_still() -> None:
     frames[leak] = (200, 180, 60)
     frames[leak] += rng.integers(0, 5, frames[leak].shape, np.uint8)
     layout = Layout(height, width, 0, 0, RGB)
-    person = np.zeros((n_frames, *layout.squares), np.uint8)
+    person = np.zeros((n_frames, *layout.block_grid), np.uint8)
     hidden = np.s_[20:70, 30:80]
     person[np.arange(n_frames) % 24 < 16, *hidden] = 1
     green, blue, red = (np.ascontiguousarray(frames[..., c]) for c in (1, 2, 0))
@@ -261,7 +260,7 @@ def test_the_state_is_at_most_128_bytes_a_pixel(rgb: bool) -> None:
     planes = layout.empty(2)
     for plane in planes:
         plane[...] = 90
-    engine.update(Chunk(planes, np.zeros(2), layout, np.zeros((2, *layout.squares), np.uint8)))
+    engine.update(Chunk(planes, np.zeros(2), layout, np.zeros((2, *layout.block_grid), np.uint8)))
     assert engine.finalise().report["state_bytes_per_pixel"] <= 128
 
 
@@ -284,7 +283,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, call: Call, every: int) -> list[Watch
 
     def answer(number: int) -> Mask:
         person = call.person[number * every].astype(np.float32)
-        # The silhouette adds a margin of its own.
+        # The masker adds a margin of its own.
         probability = np.zeros_like(person)
         probability[1:-1, 1:-1] = person[1:-1, 1:-1]
         return Mask(probability, to_mask, HEIGHT, WIDTH, float(person.max()), landmarks=None)
@@ -300,7 +299,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, call: Call, every: int) -> list[Watch
         made.append(Seeing(answer))
         return made[-1]
 
-    monkeypatch.setattr(silhouette, "Segmenter", make)
+    monkeypatch.setattr(blocks, "Segmenter", make)
     return made
 
 
@@ -528,8 +527,8 @@ def test_only_an_even_room_that_nobody_covered_is_sure() -> None:
     picture[leak, 20:80, 220:300] = patchwork
     picture[leak, 100:160, 20:100] = (200, 190, 120)
     layout = Layout(height, width, 0, 0, RGB)
-    person = np.zeros((n_frames, *layout.squares), np.uint8)
-    cell = layout.cell
+    person = np.zeros((n_frames, *layout.block_grid), np.uint8)
+    cell = layout.block_size
     person[:, :, 130 // cell : 200 // cell] = 1
     person[8:16, 96 // cell :, : 110 // cell] = 1
     green, blue, red = (np.ascontiguousarray(picture[..., c]) for c in (1, 2, 0))

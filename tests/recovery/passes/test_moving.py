@@ -138,7 +138,8 @@ def test_a_pan_forgets_what_its_ring_has_no_room_for() -> None:
     bands = Bands(1)
     prediction = Prediction(layout, Pan("horizontal", 4.0), 1000)
     luma = np.full((1, 8, 8), 90, np.uint8)
-    chunk = Chunk((luma, luma, luma), np.zeros(1), layout, np.zeros((1, *layout.squares), np.uint8))
+    nobody = np.zeros((1, *layout.block_grid), np.uint8)
+    chunk = Chunk((luma, luma, luma), np.zeros(1), layout, nobody)
     for _ in range(2):
         prediction.learn(chunk, 0, 0, bands, 6)
     assert prediction.shown(0)[1].all()

@@ -1,1 +1,1 @@
-"""What is known of the virtual background: steadiness, changes, motion, a given picture."""
+"""Analysis of the virtual background: motion, exchanges, and registration of a given picture."""

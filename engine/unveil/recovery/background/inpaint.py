@@ -1,4 +1,4 @@
-"""A picture inpaint_pull_push smoothly to where it is not known."""
+"""Smooth inpainting of the unknown pixels of a picture."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from unveil.arrays import F32, Bool
 
 
 def inpaint_pull_push(picture: F32, known: Bool) -> F32:
-    """Fill the unknown pixels from the known ones around them, near ones counting most.
+    """Fill the unknown pixels from the known ones around them; near ones weigh most.
 
-    The picture is halved until all is known, each time averaging what is known of four
-    pixels, and what is unknown at a size is interpolated from the next smaller one
-    (pull-push: Gortler et al., The Lumigraph, 1996).
+    The pull phase halves the picture until all pixels are known; a pixel is the mean of the known
+    ones among four. The push phase interpolates the unknown pixels of each size from the next
+    smaller one (Gortler et al., The Lumigraph, 1996).
 
     Parameters
     ----------
     picture
         (h, w, 3) float32.
     known
-        (h, w) bool; where none is, the picture is returned as it is.
+        (h, w) bool; if no pixel is known, the picture is returned unchanged.
 
     Returns
     -------
-    (h, w, 3) float32; known pixels as they were, the others within their range.
+    (h, w, 3) float32; known pixels are unchanged, the others lie within their range.
     """
     if known.all() or not known.any():
         return picture
@@ -35,7 +35,7 @@ def inpaint_pull_push(picture: F32, known: Bool) -> F32:
 
 
 def _halved(weighted: F32, weight: F32) -> tuple[F32, F32]:
-    """Sum blocks of two by two; an odd last row or column stands alone."""
+    """Sum blocks of two by two pixels; an odd last row or column forms blocks of its own."""
     height, width = weight.shape
     odd = ((0, height % 2), (0, width % 2))
     weight = np.pad(weight, odd)
@@ -45,7 +45,7 @@ def _halved(weighted: F32, weight: F32) -> tuple[F32, F32]:
 
 
 def _doubled(picture: F32, shape: tuple[int, ...]) -> F32:
-    """Interpolate linearly between the centres of pixels that become two by two."""
+    """Double the size by linear interpolation between pixel centres, and crop to `shape`."""
     for axis, length in enumerate(shape):
         n = picture.shape[axis]
         places = np.arange(n)

@@ -1,4 +1,4 @@
-"""How a virtual background moves: a steady pan along one axis, or a loop of pictures."""
+"""Motion models of a virtual background: a constant pan along one axis, or a loop of pictures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unveil.video.chunk import Chunk
 U8: TypeAlias = npt.NDArray[np.uint8]
 
 PREFIX_FRAMES: Final = 1200
-"""Frames from which a motion is learned: bounds the memory of what is remembered of them."""
+"""Frames from which a motion is estimated, at most; it bounds the memory."""
 
 PAIR_FRAMES: Final = 8
-"""Distance of two frames that are compared for a pan."""
+"""Distance in frames of two frames that are compared to find a pan."""
 
 WHOLE: Final = 0.2
-"""Pixels within which a mean shift is taken for a whole number: what leaves the frame, and the
-person, make it smaller by up to so much."""
+"""A mean shift is rounded if a whole number of pixels is nearer than this: the person, and content
+that leaves the frame, bias it towards 0 by up to so much."""
 
 _LINES_EVERY: Final = 8
 _MIN_SHIFT: Final = 1.0
@@ -35,20 +35,20 @@ _LOOP_SHARE: Final = 0.5
 
 
 Shift: TypeAlias = tuple[float, float]
-"""Pixels, and how alike the lines are after it: 1 is quite."""
+"""Shift in pixels, and the phase-correlation peak, 1 = perfect."""
 
 Axis: TypeAlias = Literal["horizontal", "vertical"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pan:
-    """The picture moves by so many pixels a frame, to the right or down if they are positive."""
+    """A pan by `pixels_per_frame`: to the right or down if positive."""
 
     axis: Axis
     pixels_per_frame: float
 
     def offset(self, frame: int) -> tuple[int, int]:
-        """Rows and columns by which the picture has moved since frame 0."""
+        """Return the rows and columns by which the picture has moved since frame 0."""
         moved = round(self.pixels_per_frame * frame)
         return (0, moved) if self.axis == "horizontal" else (moved, 0)
 
@@ -59,7 +59,7 @@ class Pan:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """After `frames` frames the same pictures come again."""
+    """A loop: the pictures repeat every `frames` frames."""
 
     frames: int
 
@@ -69,12 +69,12 @@ class Loop:
 
 
 class MotionSurvey:
-    """Gathers what tells how the background moves, from the first frames of a recording.
+    """Estimates the background's motion from the first frames of a recording.
 
-    A pan is found by correlating the differences of neighbouring pixels of frames
-    `PAIR_FRAMES` apart, outside the person, along each axis. Most pairs must agree; of two axes
-    that one counts along which the frames are more alike. A loop is found where the mean levels
-    of all squares outside the person come back, after the fewest frames.
+    Pans: frames `PAIR_FRAMES` apart are compared along each axis by phase correlation of their
+    pixel differences outside the person. Most pairs must agree; if both axes do, the one with the
+    higher correlation peak is taken. Loops: the shortest period after which the block means
+    outside the person repeat.
     """
 
     def __init__(self) -> None:
@@ -86,25 +86,33 @@ class MotionSurvey:
 
     @property
     def full(self) -> bool:
-        """Whether it has seen all the frames that it takes."""
+        """Whether it holds `PREFIX_FRAMES` frames; further ones are ignored."""
         return self.n_frames >= PREFIX_FRAMES
 
     def add(self, chunk: Chunk) -> None:
-        """Gather the frames of a chunk that tells the person; those too many are left out."""
+        """Add the frames of a chunk with a person mask; frames after `PREFIX_FRAMES` are ignored.
+
+        Raises
+        ------
+        ValueError
+            The chunk has no person mask.
+        """
         if chunk.person is None:
-            raise ValueError("a chunk does not tell where the person is")
-        cell = chunk.layout.cell
+            raise ValueError("the chunk has no person mask")
+        block_size = chunk.layout.block_size
         for luma, person in zip(chunk.planes[0], chunk.person, strict=True):
             if self.full:
                 return
-            self._levels.append(_means(luma, cell))
-            self._outside.append(person[: luma.shape[0] // cell, : luma.shape[1] // cell] == 0)
+            means = _block_means(luma, block_size)
+            self._levels.append(means)
+            self._outside.append(person[: means.shape[0], : means.shape[1]] == 0)
             if self.n_frames % PAIR_FRAMES == 0:
-                self._pair(luma, person, cell)
+                self._compare(luma, person, block_size)
             self.n_frames += 1
 
-    def _pair(self, luma: U8, person: U8, cell: int) -> None:
-        outside = np.repeat(np.repeat(person == 0, cell, 0), cell, 1)
+    def _compare(self, luma: U8, person: U8, block_size: int) -> None:
+        """Measure the shift along each axis since the frame `PAIR_FRAMES` before."""
+        outside = np.repeat(np.repeat(person == 0, block_size, 0), block_size, 1)
         outside = outside[: luma.shape[0], : luma.shape[1]]
         along = _spectra(luma, outside), _spectra(luma.T, outside.T)
         if self._before is not None:
@@ -115,7 +123,7 @@ class MotionSurvey:
         self._before = along
 
     def motion(self) -> Pan | Loop | None:
-        """Tell the motion; None where it is neither."""
+        """Return the motion; None if it is neither a pan nor a loop."""
         return self._pan() or self._loop()
 
     def _pan(self) -> Pan | None:
@@ -124,7 +132,7 @@ class MotionSurvey:
         for axis, measured in zip(axes, self._shifts, strict=True):
             if len(measured) < _MIN_PAIRS:
                 return None
-            shifts, likeness = np.array(measured).T
+            shifts, peaks = np.array(measured).T
             middle = float(np.median(shifts))
             agree = np.abs(shifts - middle) <= 1
             if abs(middle) < _MIN_SHIFT or agree.mean() < _PAIRS_AGREE:
@@ -132,7 +140,7 @@ class MotionSurvey:
             mean = float(shifts[agree].mean())
             if abs(mean - round(mean)) < WHOLE:
                 mean = round(mean)
-            found.append((float(np.median(likeness)), Pan(axis, mean / PAIR_FRAMES)))
+            found.append((float(np.median(peaks)), Pan(axis, mean / PAIR_FRAMES)))
         return max(found, key=lambda pan: pan[0], default=(0.0, None))[1]
 
     def _loop(self) -> Loop | None:
@@ -152,27 +160,28 @@ class MotionSurvey:
                 means = (apart * both).sum((1, 2))[seen > 0] / seen[seen > 0]
                 distance[period] = float(np.median(means))
         usual = float(np.median(distance[MIN_PERIOD:]))
-        alike = distance <= min(_LOOP_LEVELS, _LOOP_SHARE * usual)
-        # A slow picture is alike after a few frames, too: it must have become another first.
-        (begins,) = np.nonzero(alike[MIN_PERIOD + 1 :] & ~alike[MIN_PERIOD:-1])
+        within_tolerance = distance <= min(_LOOP_LEVELS, _LOOP_SHARE * usual)
+        # A slow picture is near itself after a few frames, too: it must have changed in between.
+        begin = within_tolerance[MIN_PERIOD + 1 :] & ~within_tolerance[MIN_PERIOD:-1]
+        (begins,) = np.nonzero(begin)
         if not len(begins):
             return None
         first = MIN_PERIOD + 1 + int(begins[0])
-        (other,) = np.nonzero(~alike[first:])
-        run = distance[first : first + int(other[0]) if len(other) else None]
+        (ends,) = np.nonzero(~within_tolerance[first:])
+        run = distance[first : first + int(ends[0]) if len(ends) else None]
         return Loop(first + int(run.argmin()))
 
 
-def _means(luma: U8, cell: int) -> U8:
-    """Mean levels of the squares that lie wholly in a picture."""
-    rows, columns = luma.shape[0] // cell, luma.shape[1] // cell
-    squares = luma[: rows * cell, : columns * cell].reshape(rows, cell, columns, cell)
-    means: U8 = np.rint(squares.mean((1, 3), dtype=np.float32)).astype(np.uint8)
+def _block_means(luma: U8, size: int) -> U8:
+    """Average the complete blocks of `size` by `size` pixels: (h // size, w // size)."""
+    rows, columns = luma.shape[0] // size, luma.shape[1] // size
+    blocks = luma[: rows * size, : columns * size].reshape(rows, size, columns, size)
+    means: U8 = np.rint(blocks.mean((1, 3), dtype=np.float32)).astype(np.uint8)
     return means
 
 
 def _spectra(luma: U8, outside: npt.NDArray[np.bool_]) -> npt.NDArray[np.complex64]:
-    """Spectra of some lines' differences from pixel to pixel, 0 beside the person."""
+    """Transform every `_LINES_EVERY`-th line's pixel differences, set to 0 where the person is."""
     lines = luma[::_LINES_EVERY].astype(np.float32)
     clear = outside[::_LINES_EVERY]
     steps = np.where(clear[:, 1:] & clear[:, :-1], np.diff(lines), np.float32(0))
@@ -181,12 +190,12 @@ def _spectra(luma: U8, outside: npt.NDArray[np.bool_]) -> npt.NDArray[np.complex
 
 
 def _shift(now: npt.NDArray[np.complex64], before: npt.NDArray[np.complex64], length: int) -> Shift:
-    """Tell by how much lines have moved, to a fraction of a pixel by a parabola's peak."""
+    """Measure the shift of lines by phase correlation; a parabola gives fractions of a pixel."""
     cross = (now * before.conj()).sum(0)
-    # Phase correlation: all frequencies count alike, so that the peak is sharp.
-    likeness = np.fft.irfft(cross / np.maximum(np.abs(cross), np.finfo(np.float32).tiny), length)
-    peak = int(likeness.argmax())
-    left, top, right = likeness[peak - 1], likeness[peak], likeness[(peak + 1) % length]
+    # All frequencies weigh the same, so that the peak is sharp.
+    correlation = np.fft.irfft(cross / np.maximum(np.abs(cross), np.finfo(np.float32).tiny), length)
+    peak = int(correlation.argmax())
+    left, top, right = correlation[peak - 1], correlation[peak], correlation[(peak + 1) % length]
     bend = left - 2 * top + right
     between = 0.5 * (left - right) / bend if bend else 0.0
     return float((peak if peak <= length // 2 else peak - length) + between), float(top)

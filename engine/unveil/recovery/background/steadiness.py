@@ -1,4 +1,4 @@
-"""Whether the virtual background moves: then no colour of a pixel is the background's."""
+"""Detection of a virtual background that moves: its pixels have no colour of their own."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from unveil.counting.table import OutsideTable
 BackgroundMotion: TypeAlias = Literal["still", "moves"]
 
 MIN_SURVEYS: Final = 12
-"""Surveys from which a picture that moves slowly is told from one that stands still."""
+"""Fewest surveys that distinguish a slow background from a still one."""
 
 MIN_OUTSIDE_SHARE: Final = 0.05
-"""Share of the pixels that must mostly be outside the person for anything to be told."""
+"""Smallest share of pixels that are mostly outside the person for which an answer is given."""
 
 SEEN_SHARE: Final = 0.5
-"""Share of the surveys in which such a pixel is outside the person."""
+"""A pixel is mostly outside the person if it is so in this share of the surveys."""
 
 STEADY_SHARE: Final = 0.95
-"""Share of its surveys outside the person that show a steady pixel's leader."""
+"""A pixel is steady if its leading colour shows in this share of its surveys outside the person."""
 
 STILL_SHARE: Final = 0.2
-"""Share of steady pixels from which the background stands still. It was 0.43 to 0.98 on calls with
-a still background, and 0.00 to 0.12 on calls whose background pans or loops."""
+"""Share of steady pixels from which the background counts as still. It was 0.43 to 0.98 on calls
+with a still background, and 0.00 to 0.12 on calls whose background pans or loops."""
 
 
 def background_motion(table: OutsideTable) -> BackgroundMotion | None:
-    """Tell whether the background stood still while a table was counted.
+    """Decide from a table whether the background is still or moves.
 
-    A still picture shows one colour in almost every survey of most pixels outside the person.
+    A still background shows one colour in almost every survey of most pixels outside the person.
 
     Parameters
     ----------
     table
-        Of any number of frames.
+        A table of any number of frames.
 
     Returns
     -------
-    None where too little was seen of the background: too few surveys, or a person in front of
-    nearly all of it.
+    "still" or "moves"; None if there are too few surveys or if the person covers nearly the whole
+    background.
 
     Notes
     -----
-    A moving picture that is plain nearly everywhere counts as still, and is one as far as
-    colours go. A still one that is exchanged during the call, or that strong noise covers, counts
-    as moving: there, too, no colour of a pixel is surely the background's.
+    A moving background that is plain nearly everywhere counts as still: its colours do not change.
+    A still one that is exchanged during the call, or that is covered by strong noise, counts as
+    moving: there, too, a pixel has no background colour that is certain.
     """
     if table.n_surveys < MIN_SURVEYS:
         return None

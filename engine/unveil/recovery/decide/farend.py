@@ -142,7 +142,7 @@ def decide_farend(
         (outside >= NEVER_COVERED_SHARE)
         & (table.evictions == 0)
         & (agreement >= SURE_AGREEMENT)
-        & (_scatter(room_lab, claimed, SCATTER_SQUARES * table.layout.cell) <= SCATTER)
+        & (_scatter(room_lab, claimed, SCATTER_SQUARES * table.layout.block_size) <= SCATTER)
     )
     if np.count_nonzero(sure) < MIN_SURE_SHARE * sure.size:
         sure[...] = False

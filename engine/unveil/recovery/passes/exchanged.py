@@ -24,24 +24,25 @@ def recover_each(
     engine: Callable[[], Engine],
     on_frame: Callable[[int], object],
 ) -> Recovery:
-    """Recover behind each background by itself, one pass over the recording for each.
+    """Recover the room behind each background separately, with one pass over the recording each.
 
     Parameters
     ----------
     stretches
-        As `Backgrounds` told them.
+        From `Backgrounds.stretches`.
     recording
-        Where the frames are.
+        The frames.
     engine
-        Makes an engine, of which there is only one at a time. A picture of the background that
-        it was given is taken for the longest one's.
+        Makes an engine; only one exists at a time. A background picture that it was given is
+        registered with the background shown longest.
     on_frame
-        Called with the number of the frame that was counted.
+        Called with the number of frames read in this pass.
 
     Returns
     -------
-    That behind the background shown longest, with the `others`. `report["backgrounds"]` lists
-    them all, and `report["frames_dropped"]` counts the frames that show none.
+    The recovery behind the background shown longest, with the rest in `others`.
+    `report["backgrounds"]` lists all of them, and `report["frames_dropped"]` counts the frames
+    that show none.
     """
     lengths: dict[int, int] = {}
     for stretch in stretches:
@@ -94,20 +95,10 @@ def _length(stretch: Stretch) -> int:
 def _parts(
     chunk: Chunk, first: int, background: int, stretches: tuple[Stretch, ...]
 ) -> list[Chunk]:
-    """Cut out of a chunk the frames that show a background."""
-    assert chunk.person is not None
+    """Return the parts of a chunk that show a background; its first frame is number `first`."""
     parts = []
     for stretch in stretches:
         begin, end = max(0, stretch.first - first), min(len(chunk), stretch.end - first)
         if stretch.background == background and begin < end:
-            luma, cb, cr = (plane[begin:end] for plane in chunk.planes)
-            parts.append(
-                Chunk(
-                    (luma, cb, cr),
-                    chunk.pts_seconds[begin:end],
-                    chunk.layout,
-                    chunk.person[begin:end],
-                    chunk.exact[begin:end],
-                )
-            )
+            parts.append(chunk.part(begin, end))
     return parts

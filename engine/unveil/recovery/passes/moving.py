@@ -1,10 +1,10 @@
 """Recovery behind a background that pans or loops, by further passes over the recording.
 
-A background that moves has no colour at a pixel, but a picture that can be predicted: one
-that shifts by a constant number of pixels, or one for each phase of a loop. It is learned
-from the first frames, outside the person, and goes on learning. What differs from it are the
-person's edge and leaks; the room is the colour that explains most of them as blends with the
-background (`unveil_kernels.lines`).
+A pixel of a moving background has no fixed colour, but its picture can be predicted: one picture
+that shifts by a constant number of pixels, or one for each phase of a loop. The prediction is
+learned from the first frames, outside the person, and is updated afterwards. Samples that differ
+from it are the person's edge and leaks. The room's colour is the one that explains most of these
+samples as blends with the background (`unveil_kernels.lines`).
 """
 
 from __future__ import annotations
@@ -29,44 +29,44 @@ from unveil.video.colour import ciede2000, to_lab, to_rgb
 from unveil_kernels import lines
 
 MAX_PHASES: Final = 64
-"""Pictures of a loop that are kept, 4 bytes a pixel each; in a longer one neighbours share one."""
+"""Pictures kept of a loop, 4 bytes a pixel each; in a longer loop neighbouring phases share one."""
 
-MAX_WORLD: Final = 4
-"""Length of the picture that pans, in frame lengths, which is kept at most."""
+MAX_PANORAMA: Final = 4
+"""Largest length of the panning picture that is kept, in frame lengths."""
 
 FAR_LEVELS: Final = 12
-"""Levels beyond which a sample is not the predicted background."""
-
+"""A sample that differs from the prediction by more levels than this is not the background."""
 
 SEEN_SLOTS: Final = 8
-"""Colours that are remembered of a pixel."""
+"""Colours remembered per pixel."""
 
-NOISE_COUNT: Final = 1
-"""What a colour counts at most that is noise: one sample of a frame between two searches."""
+NOISE_WEIGHT: Final = 1
+"""Slots with at most this weight are discarded as noise: one sample of a frame without a fresh
+mask."""
 
 EXPLAINED_SHARE: Final = 0.7
-"""Share of the samples that differ from the background which a room explains at least."""
+"""Smallest share of the samples unlike the background that the room's colour must explain."""
 
 MIN_EXPLAINED: Final = 24
-"""What these samples count at least. With both figures the mean F of three calls of known truth was
-0.32; with the point at which all lines of a pixel meet by least squares it was 0.27."""
+"""Smallest weight of the explained samples. With both limits the mean F of three calls of known
+truth was 0.32; with the least-squares intersection of a pixel's lines it was 0.27."""
 
 MOST_CONFIDENT: Final = 0.49
-"""Confidence of a claim with which all neighbours agree, less than a strong one: behind a moving
-background about half of the claims, at best, were right on calls of known truth."""
+"""Confidence of a claim with which all neighbours agree. It is below that of a strong claim: behind
+a moving background at most about half of the claims were right on calls of known truth."""
 
 
 class Prediction:
-    """The picture of a moving background, and where a frame shows it.
+    """Predicts the background of any frame from the picture of a moving background.
 
     Parameters
     ----------
     layout
-        Of the frames.
+        Layout of the frames.
     motion
-        What was found.
+        The background's motion.
     n_frames
-        About how many frames there are: a pan's picture need not be longer.
+        Approximate number of frames; it limits the length of a pan's picture.
     """
 
     def __init__(self, layout: Layout, motion: Pan | Loop, n_frames: int) -> None:
@@ -75,17 +75,17 @@ class Prediction:
         self._layout = layout
         n_pictures = 1
         if isinstance(motion, Loop):
-            # Frames that follow each other differ little.
+            # Consecutive frames differ little.
             self._share = -(-motion.frames // MAX_PHASES)
             n_pictures = -(-motion.frames // self._share)
         else:
             travel = int(np.ceil(abs(motion.pixels_per_frame) * n_frames)) + 1
             if motion.axis == "horizontal":
-                width = min(width + travel, MAX_WORLD * width)
+                width = min(width + travel, MAX_PANORAMA * width)
             else:
-                height = min(height + travel, MAX_WORLD * height)
+                height = min(height + travel, MAX_PANORAMA * height)
             length = width if motion.axis == "horizontal" else height
-            # The line of the endless picture that a place of the ring holds.
+            # A pan's picture is a ring buffer: the line of the endless picture in each place.
             self._holds = np.full(length, np.iinfo(np.int64).min)
         self.pictures = np.zeros((n_pictures, 3, height, width), np.uint8)
         self.votes = np.zeros((n_pictures, height, width), np.uint8)
@@ -93,8 +93,7 @@ class Prediction:
     def place(self, frame: int) -> tuple[int, int, int]:
         """Return picture, row and column that the first pixel of a frame shows.
 
-        Places of the ring that come into sight with another line of the endless picture than
-        they hold are forgotten.
+        Places of the ring buffer that the frame needs for other lines than they hold are cleared.
         """
         if isinstance(self.motion, Loop):
             return frame % self.motion.frames // self._share, 0, 0
@@ -105,9 +104,9 @@ class Prediction:
         places = shown % len(self._holds)
         stale = self._holds[places] != shown
         if stale.any():
-            forgotten = places[stale]
-            self.votes[(..., forgotten) if horizontal else (slice(None), forgotten)] = 0
-            self._holds[forgotten] = shown[stale]
+            cleared = places[stale]
+            self.votes[(..., cleared) if horizontal else (slice(None), cleared)] = 0
+            self._holds[cleared] = shown[stale]
         return 0, -down % self.pictures.shape[2], -right % self.pictures.shape[3]
 
     def learn(self, chunk: Chunk, index: int, frame: int, bands: Bands, tolerance: int) -> None:
@@ -115,15 +114,15 @@ class Prediction:
         self._run(lines.learn_background, chunk, index, frame, bands, tolerance)
 
     def count(self, chunk: Chunk, index: int, frame: int, bands: Bands, seen: Seen) -> None:
-        """Remember the colours of a frame's samples that are not the background."""
-        counts = _counts(chunk, index)
-        own = seen.tolerance, FAR_LEVELS, counts, frame, seen.slots
+        """Store the colours of a frame's samples that are not the background."""
+        weight = _sample_weight(chunk, index)
+        own = seen.tolerance, FAR_LEVELS, weight, frame, seen.slots
         self._run(lines.count_seen, chunk, index, frame, bands, *own)
 
     def explain(self, chunk: Chunk, index: int, frame: int, bands: Bands, seen: Seen) -> None:
-        """Count the samples of a frame that the remembered colours explain."""
-        counts = _counts(chunk, index)
-        own = FAR_LEVELS, counts, seen.slots, seen.explained, seen.total
+        """Count the samples of a frame that the stored colours explain."""
+        weight = _sample_weight(chunk, index)
+        own = FAR_LEVELS, weight, seen.slots, seen.explained, seen.total
         self._run(lines.count_explained, chunk, index, frame, bands, *own)
 
     def _run(
@@ -135,9 +134,9 @@ class Prediction:
         bands: Bands,
         *own: object,
     ) -> None:
-        """Run a kernel over a frame and its background; `own` are the arguments of its own."""
+        """Run a kernel over a frame and its background; `own` are the kernel's last arguments."""
         if chunk.person is None:
-            raise ValueError("a chunk does not tell where the person is")
+            raise ValueError("the chunk has no person mask")
         luma, cb, cr = (plane[index] for plane in chunk.planes)
         person, layout = chunk.person[index], chunk.layout
         picture, down, right = self.place(frame)
@@ -148,7 +147,7 @@ class Prediction:
                 cb,
                 cr,
                 person,
-                layout.cell,
+                layout.block_size,
                 first,
                 last,
                 layout.chroma_shift_y,
@@ -163,7 +162,7 @@ class Prediction:
         bands.run(step, layout.height)
 
     def shown(self, frame: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """Return the background behind a frame, (h, w, 3) RGB, and where it is known."""
+        """Return the background of a frame, (h, w, 3) RGB, and where it is known, (h, w)."""
         picture, down, right = self.place(frame)
         rows = (down + np.arange(self._layout.height)) % self.pictures.shape[2]
         columns = (right + np.arange(self._layout.width)) % self.pictures.shape[3]
@@ -175,22 +174,22 @@ class Prediction:
         return rgb.reshape(*known.shape, 3), known
 
 
-def _counts(chunk: Chunk, index: int) -> int:
-    """Tell what a sample of a frame counts."""
-    return lines.SEARCHED_COUNT if chunk.exact[index] else 1
+def _sample_weight(chunk: Chunk, index: int) -> int:
+    """Return the weight of a frame's samples: a fresh mask is more reliable."""
+    return lines.SEARCHED_COUNT if chunk.mask_is_fresh[index] else 1
 
 
 class Seen:
-    """What pixels showed that is not the background, and how much each colour of it explains.
+    """The colours of each pixel that are not the background, and how much each of them explains.
 
     Attributes
     ----------
     slots
         (h, w, SEEN_SLOTS) `unveil_kernels.lines.SEEN_SLOT`.
     explained
-        (h, w, SEEN_SLOTS) uint16.
+        (h, w, SEEN_SLOTS) uint16, weight of the samples that each colour explains.
     total
-        (h, w) uint16, what all samples count.
+        (h, w) uint16, weight of all samples unlike the background.
     """
 
     def __init__(self, layout: Layout, tolerance: int) -> None:
@@ -201,16 +200,17 @@ class Seen:
         self.total = np.zeros(shape, np.uint16)
 
     def best(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint16], npt.NDArray[np.bool_]]:
-        """Choose the colour of each pixel that explains most.
+        """Choose the colour of each pixel that explains the largest share of its samples.
 
         Returns
         -------
-        (h, w, 3) float64 levels, (h, w) uint16 what they explain, and (h, w) bool whether that
-        is enough to take them for the room.
+        levels, explained, trusted
+            (h, w, 3) float64 colours, (h, w) uint16 weight of the samples that they explain, and
+            (h, w) bool, whether that is enough to claim them as the room.
         """
         total = np.maximum(1, self.total)[..., None]
         share = np.divide(self.explained, total, dtype=np.float32)
-        share[self.slots["count"] <= NOISE_COUNT] = -1
+        share[self.slots["count"] <= NOISE_WEIGHT] = -1
         place = share.argmax(-1)[..., None]
         chosen = np.take_along_axis(self.slots, place, -1)[..., 0]
         explained = np.take_along_axis(self.explained, place, -1)[..., 0]
@@ -272,7 +272,7 @@ def recover_moving(
 def _decided(
     recovery: Recovery, seen: Seen, prediction: Prediction, layout: Layout, bands: Bands
 ) -> Recovery:
-    """Put what explains most into a recovery."""
+    """Return a recovery that claims the colours that explain most."""
     behind, known = prediction.shown(0)
     levels, explained, claimed = seen.best()
     rgb = to_rgb(levels, layout.colour)

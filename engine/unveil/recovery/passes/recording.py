@@ -1,4 +1,4 @@
-"""A recording that is read several times, with the person told in every chunk."""
+"""A recording that is read several times, with the person mask in every chunk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unveil.person.blocks import Silhouette
+from unveil.person.blocks import BlockMasker
 from unveil.recovery.parameters import Parameters
 from unveil.video.chunk import Chunk, Layout
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Recording:
-    """A recording that can be read again and again, with the person in each chunk.
+    """A recording that can be read any number of times, with the person mask in each chunk.
 
     Parameters
     ----------
     opened
-        Opens it from its beginning.
+        Opens the recording at its beginning.
     layout
-        Of all its frames.
+        Layout of the frames; reading stops at the first frame of another one.
     parameters
-        Of the person search.
+        Parameters of the segmentation.
     """
 
     def __init__(
@@ -40,9 +40,12 @@ class Recording:
         self._parameters = parameters
 
     def chunks(self, n_frames: int | None = None) -> Iterator[tuple[int, Chunk]]:
-        """Give the number of each chunk's first frame, and the chunk; about `n_frames`."""
-        assert self._parameters.person != "none"  # there would be no way to tell that it moves
-        silhouette = Silhouette(
+        """Yield the number of each chunk's first frame, and the chunk.
+
+        Stops after the chunk that completes `n_frames` frames; None reads all.
+        """
+        assert self._parameters.person != "none"  # without a mask, no further pass is planned
+        masker = BlockMasker(
             self._parameters.person,
             every=self._parameters.person_every,
             threads=self._parameters.n_threads,
@@ -53,7 +56,7 @@ class Recording:
             for chunk in video.chunks():
                 if chunk.layout != self._layout:
                     return
-                yield first, silhouette.marked(chunk, first)
+                yield first, masker.add_mask(chunk, first)
                 first += len(chunk)
                 if n_frames is not None and first >= n_frames:
                     return

@@ -1,8 +1,9 @@
-"""A picture laid over what a call shows of it: place, size, mirroring and colours.
+"""Registration of the picture of a virtual background with what a call shows of it.
 
-A service scales the picture of a virtual background, cuts what does not fit and encodes it.
-Here the picture is brought to the same place. It may be scaled in each direction by itself
-and shifted, but not turned: no service does that.
+A service scales the picture, crops it to the frame and encodes it. Registration finds the scale
+(one for each axis), shift, mirroring and colour change. It tries no rotation, because no service
+rotates the picture. Modules in the order of use: `placement` (what is found), `resampling`,
+`search` (coarse), `refinement` (fine).
 """
 
 from __future__ import annotations
@@ -25,42 +26,42 @@ from unveil.recovery.background.registration.search import likeliest_placements
 from unveil.video.colour import ciede2000, to_lab
 
 MIN_KNOWN_SHARE: Final = 0.01
-"""Share of the call's pixels that must show the background for certain."""
+"""Share of the call's pixels that must be known background."""
 
 MAX_ERROR: Final = 6.0
-"""Median CIEDE2000 over which a picture is not the call's. On two open calls the right ones, scaled
-and recoloured, had 0.6 to 1.8, wrong ones 8 to 20."""
+"""Largest median CIEDE2000 of a match. On two calls of known truth the right pictures, scaled and
+recoloured, had 0.6 to 1.8, and wrong ones 8 to 20."""
 
 SEARCH_SIDE: Final = 64
-"""Longer side in pixels of the frame in which places are searched."""
+"""Longer side in pixels of the reduced frame in which placements are searched."""
 
 FINEST_SIDE: Final = 640
-"""Longer side at which places are refined at last: to hundredths of a pixel, which is enough."""
+"""Longer side in pixels of the last refinement, which is accurate to hundredths of a pixel."""
 
-MIN_EXPLAINED: Final = 0.5
-"""Share of the details that the picture must show, too. Half of them may have gone wrong; of a
-wrong picture, which plain areas alone would let through, a fifth is right by chance."""
+MIN_DETAIL_INLIER_RATIO: Final = 0.5
+"""Smallest `detail_inlier_ratio` of a match. A wrong picture that fits in plain areas has about 0.2
+by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A picture as a call shows it.
+    """A picture, transformed as the call shows it.
 
     Attributes
     ----------
     picture
         (h, w, 3) float32 RGB in the size of the frames.
     covered
-        (h, w) bool, False beside a picture that does not fill the frame.
+        (h, w) bool, True where the picture lies; it may not fill the frame.
     placement
-        Where it lies.
+        Scale, shift and mirroring.
     gains, offsets
-        What its red, green and blue, 0 to 255, are multiplied by, and what is added then.
+        Per channel (red, green, blue; levels 0 to 255): level * gain + offset.
     error
-        Median CIEDE2000 from what the call shows, over the pixels that it is known of.
-    explained
-        Share of the details that the picture shows, too: of the pixels that stand out from
-        the median colour. 1 where there are none.
+        Median CIEDE2000 between the picture and the call, over the known pixels.
+    detail_inlier_ratio
+        Share of the details that the picture shows, too. Details are the known pixels that
+        differ from the median colour. 1 where there are none.
     """
 
     picture: F32
@@ -69,14 +70,14 @@ class Registered:
     gains: tuple[float, float, float]
     offsets: tuple[float, float, float]
     error: float
-    explained: float
+    detail_inlier_ratio: float
 
     def as_dict(self) -> dict[str, Any]:
-        """All but the pixels, ready for JSON."""
+        """Return everything except the pixels, ready for JSON."""
         placed = self.placement
         return {
             "error": self.error,
-            "explained": self.explained,
+            "explained": self.detail_inlier_ratio,
             "scale": [placed.scale_x, placed.scale_y],
             "shift": [placed.left, placed.top],
             "mirrored": placed.mirrored,
@@ -87,26 +88,27 @@ class Registered:
 
 
 def register(picture: Array, shown: F32, known: Bool) -> Registered:
-    """Lay a picture over what a call shows of it.
+    """Find the placement and the colours of a picture in a call.
 
-    Sizes from the one that fits into the frame to LARGEST, and the one stretched to it, are
-    searched at a small size by normalised correlation, mirrored, too (masked: D. Padfield,
-    Masked object registration in the Fourier domain, 2012). The likeliest places are refined
-    by Gauss-Newton steps over place and colour, coarse to fine, without what fits worst.
+    The search runs on a reduced frame. It compares the picture, plain and mirrored, by masked
+    normalised cross-correlation (D. Padfield, Masked object registration in the Fourier domain,
+    2012), at scales from the one that fits into the frame to `search.LARGEST`, and stretched to
+    the frame. Gauss-Newton steps over placement and colours then refine the likeliest
+    placements, coarse to fine, on the pixels that are no outliers.
 
     Parameters
     ----------
     picture
         (m, n, 3) RGB of 0 to 255, any size.
     shown
-        (h, w, 3) float32 RGB of 0 to 255, the frame's background.
+        (h, w, 3) float32 RGB of 0 to 255, the background as the call shows it.
     known
-        (h, w) bool, where `shown` is the background, a few wrong pixels aside.
+        (h, w) bool, where `shown` is the background; a few wrong pixels are tolerated.
 
     Raises
     ------
     BackgroundMismatch
-        The picture is nowhere like what is shown, or too little is known to tell.
+        The picture matches at no placement, or too few pixels are known.
     """
     share = float(known.mean())
     if share < MIN_KNOWN_SHARE:
@@ -115,7 +117,7 @@ def register(picture: Array, shown: F32, known: Bool) -> Registered:
             f"{MIN_KNOWN_SHARE:.0%} are needed to compare it; use more of the call, "
             "or leave the picture out"
         )
-    pictures = _sides(np.asarray(picture, np.float32))
+    pictures = _with_mirrored(np.asarray(picture, np.float32))
     longest = max(known.shape)
     factor = -(-longest // SEARCH_SIDE)
     levels = frame_pyramid(shown, known, factor, -(-longest // FINEST_SIDE))
@@ -142,17 +144,18 @@ def register(picture: Array, shown: F32, known: Bool) -> Registered:
     mapped = np.clip(mapped * fit.gains + fit.offsets, 0, 255).astype(np.float32)
     seen = mapped.reshape(-1, 3)[places]
     error = float(np.median(ciede2000(to_lab(seen.astype(float)), to_lab(here.astype(float)))))
-    explained = detail_inlier_ratio(seen, here)
-    if not (error <= MAX_ERROR and explained >= MIN_EXPLAINED):
+    inlier_ratio = detail_inlier_ratio(seen, here)
+    if not (error <= MAX_ERROR and inlier_ratio >= MIN_DETAIL_INLIER_RATIO):
         raise BackgroundMismatch(
             f"background: the picture is not what the call shows; where it fits best it differs "
-            f"by CIEDE2000 {error:.1f} ({MAX_ERROR:g} at most) and shows {explained:.0%} of the "
-            f"details ({MIN_EXPLAINED:.0%} at least); choose another picture, or leave it out"
+            f"by CIEDE2000 {error:.1f} ({MAX_ERROR:g} at most) and shows {inlier_ratio:.0%} of "
+            f"the details ({MIN_DETAIL_INLIER_RATIO:.0%} at least); choose another picture, or "
+            "leave it out"
         )
     gains, offsets = ((float(v[0]), float(v[1]), float(v[2])) for v in (fit.gains, fit.offsets))
-    return Registered(mapped, covered, fit.placement, gains, offsets, error, explained)
+    return Registered(mapped, covered, fit.placement, gains, offsets, error, inlier_ratio)
 
 
-def _sides(picture: F32) -> dict[bool, F32]:
-    """Give a picture as it is and mirrored."""
+def _with_mirrored(picture: F32) -> dict[bool, F32]:
+    """Return a picture and its mirror image, by whether it is mirrored."""
     return {False: picture, True: np.ascontiguousarray(picture[:, ::-1])}

@@ -1,4 +1,4 @@
-"""Where a picture lies in a frame, and which colours it has there."""
+"""Where a picture lies in a frame, and how its colours are changed there."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from unveil.arrays import F64
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a picture lies in a frame, in pixels of the frame; a mirrored one is mirrored first.
+    """Where a picture lies in a frame, in pixels of the frame.
 
     Attributes
     ----------
     scale_x, scale_y
-        Size of a pixel of the picture.
+        Width and height of a pixel of the picture.
     left, top
-        Its upper left corner; negative where it is cut off.
+        Upper left corner of the picture; negative where the frame crops it.
+    mirrored
+        Whether the picture is mirrored left to right before it is placed.
     """
 
     scale_x: float
@@ -29,7 +31,7 @@ class Placement:
     mirrored: bool = False
 
     def reduced(self, frame: float, picture: float) -> Placement:
-        """Tell the same of a frame and a picture that are so many times smaller."""
+        """Convert to a frame and a picture that are `frame` and `picture` times smaller."""
         return replace(
             self,
             scale_x=self.scale_x * picture / frame,
@@ -41,7 +43,11 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A placement in the whole frame, colours and what remains: levels, limited and averaged."""
+    """A placement in the full-size frame, a gain and an offset per channel, and the cost.
+
+    `cost` is the mean absolute difference from the call in levels, each limited to
+    `refinement.GROSS`.
+    """
 
     placement: Placement
     gains: F64 = field(default_factory=lambda: np.ones(3))

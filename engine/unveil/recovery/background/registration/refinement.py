@@ -1,4 +1,4 @@
-"""A placement refined by Gauss-Newton steps over place and colours."""
+"""Refinement of a placement by Gauss-Newton steps over placement and colours."""
 
 from __future__ import annotations
 
@@ -14,37 +14,39 @@ from unveil.recovery.background.registration.resampling import FrameLevel, block
 from unveil.recovery.background.registration.search import MIN_OVERLAP
 
 N_STEPS: Final = 12
-"""Gauss-Newton steps at each size, at most."""
+"""Gauss-Newton steps at each size of the frame, at most."""
 
 STILL: Final = 0.01
-"""Pixels by which a step must move a corner of the frame, or it is the last one."""
+"""The steps end when one moves no corner of the frame by this many pixels."""
 
 SAMPLES: Final = 10_000
-"""Pixels that colours are fitted to, spread over the frame."""
+"""Pixels that the colour fit uses, about; they are spread over the frame."""
 
 GAINS: Final = (0.6, 1.6)
-"""A service or a camera changes colours no further; a wrong picture would be faded to fit."""
+"""Range of a channel's gain. Services change colours less; without a limit, the fit would fade a
+wrong picture to a plain one."""
 
 GAIN_PRIOR: Final = 0.25
-"""Variance in levels below which a picture's contrast says little about its gain."""
+"""Variance in squared levels that pulls the gain of a picture without contrast towards 1."""
 
 STEADIEST: Final = 6.0
-"""Levels below which a difference is never an outlier: at edges, which alone tell the place,
-resampling by itself makes so much."""
+"""Differences up to this many levels are never outliers: resampling alone causes them at edges, and
+edges alone determine the placement."""
 
 GROSS: Final = 30.0
-"""Levels above which all differences are equally bad when places are compared."""
+"""Differences count at most this many levels in the cost."""
 
 STANDING_OUT: Final = 12.0
-"""Levels by which a pixel differs from the median colour if it is one of the picture's details."""
+"""A pixel that differs by more levels than this from the median colour is a detail."""
 
 DETAILED: Final = 0.02
-"""Share of the known pixels from which details are asked for: a plain picture has none."""
+"""Smallest share of details among the known pixels for which `detail_inlier_ratio` is measured: a
+plain picture has none."""
 
 
 def refine(picture: F32, frame: FrameLevel, fit: Fit) -> Fit:
-    """Improve a fit by Gauss-Newton steps over place and colours at one size of the frame."""
-    # Two pixels of the picture for one of the frame are enough to sample from.
+    """Improve a fit by Gauss-Newton steps over placement and colours at one size of the frame."""
+    # Reduced to about two picture pixels per frame pixel, the picture is sampled without loss.
     pixels_for_one = frame.factor / max(fit.placement.scale_x, fit.placement.scale_y)
     reduction = max(1, int(pixels_for_one / 2))
     small = block_mean(picture, reduction)
@@ -73,9 +75,9 @@ def refine(picture: F32, frame: FrameLevel, fit: Fit) -> Fit:
         rows, columns = rows[kept], columns[kept]
         down, right = y[rows, None], x[columns, None]
         slope_y, slope_x = slope_y[rows, columns] * gains, slope_x[rows, columns] * gains
-        # What moves each sample: shift and stretch about the frame's middle.
+        # Jacobian of each sample: shift and stretch about the frame's centre.
         moves = np.stack([slope_x, slope_x * right, slope_y, slope_y * down], -1).reshape(-1, 4)
-        # Without the part that other colours explain as well, as if both were solved for at once.
+        # Project out the colour parameters, which solves for placement and colours jointly.
         kept_seen = seen[kept] - seen[kept].mean(0)
         by_channel = moves.reshape(-1, 3, 4)
         by_channel = by_channel - by_channel.mean(0)
@@ -101,7 +103,11 @@ def refine(picture: F32, frame: FrameLevel, fit: Fit) -> Fit:
 
 
 def _cost(difference: Array, beside: Array) -> float:
-    """Mean difference of the known pixels, those beside the picture being bars of one colour."""
+    """Average the limited differences of the known pixels.
+
+    `beside` are the colours outside the picture; they are compared with their median, because
+    services fill that area with one colour.
+    """
     bars: Array = beside - np.median(beside, axis=0) if len(beside) else beside
     sizes = np.concatenate([largest_channel(difference), largest_channel(bars)])
     return float(np.minimum(sizes, GROSS).mean())
@@ -114,7 +120,10 @@ def _moved(
     shift: tuple[float, float],
     stretch: tuple[float, float],
 ) -> Placement:
-    """Show at x what was at x + shift + stretch * (x - middle), in pixels of a small frame."""
+    """Apply a step: position x then shows what was at x + shift + stretch * (x - centre).
+
+    `size` (width, height), `shift` and `stretch` are in pixels of the frame reduced by `factor`.
+    """
     scales, corners = [], []
     for n, scale, corner, by, more in zip(
         size,
@@ -124,7 +133,7 @@ def _moved(
         stretch,
         strict=True,
     ):
-        # A step beyond a few pixels is a guess from a slope that does not hold so far.
+        # The linearisation holds for a few pixels only.
         by = float(np.clip(by, -3, 3))
         wider = 1 + float(np.clip(more, -0.05, 0.05))
         middle = n / 2
@@ -134,9 +143,10 @@ def _moved(
 
 
 def fit_colours(seen: Array, shown: Array) -> tuple[F64, F64]:
-    """Fit gain and offset of each channel, (n, 3) to (n, 3), to what fits best.
+    """Fit gain and offset of each channel that map `seen` (n, 3) to `shown` (n, 3), robustly.
 
-    The first fit is by medians, which half of the pixels may not spoil.
+    The fit starts from the median difference, which tolerates up to half of outliers, and
+    repeats least squares over the inliers.
     """
     seen, shown = seen.astype(np.float64), shown.astype(np.float64)
     gains, offsets = np.ones(3), np.median(shown - seen, axis=0)
@@ -153,21 +163,28 @@ def fit_colours(seen: Array, shown: Array) -> tuple[F64, F64]:
 
 
 def _inliers(difference: Array) -> Bool:
-    """Which differences (n, 3) are no outliers, (n,)."""
+    """Mark the differences (n, 3) that are no outliers: (n,) bool."""
     size = largest_channel(difference)
     kept: Bool = size <= max(STEADIEST, 3 * float(np.median(size)))
     return kept
 
 
 def largest_channel(difference: Array) -> Array:
-    """Size of the largest of three differences, (n, 3) to (n,); faster than along an axis."""
+    """Return the largest absolute difference of three channels, (n, 3) to (n,).
+
+    This is faster than a maximum along the axis.
+    """
     red, green, blue = np.abs(difference.T)
     largest: Array = np.maximum(np.maximum(red, green), blue)
     return largest
 
 
 def detail_inlier_ratio(seen: Array, shown: Array) -> float:
-    """Share of what stands out from the median colour that comes out a third as far, or less."""
+    """Return the share of the details whose error is under a third of their contrast.
+
+    Details are pixels of `shown` (n, 3) that differ from the median colour by more than
+    `STANDING_OUT`; the error is their difference from `seen` (n, 3). 1 where there are too few.
+    """
     deviation = largest_channel(shown - np.median(shown, axis=0))
     details = deviation > STANDING_OUT
     if details.sum() < DETAILED * len(shown):

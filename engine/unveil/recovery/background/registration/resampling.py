@@ -14,7 +14,11 @@ from unveil.recovery.background.registration.placement import Placement
 
 @dataclass(frozen=True, slots=True)
 class FrameLevel:
-    """What a call shows, made `factor` times smaller: the mean of what is known, (h, w, 3)."""
+    """A level of the frame's pyramid: the frame, `factor` times smaller.
+
+    `shown` is (h, w, 3) float32, the mean of each block's known pixels; `known` is (h, w) bool,
+    True where at least half of the block is known.
+    """
 
     shown: F32
     known: Bool
@@ -22,7 +26,7 @@ class FrameLevel:
 
 
 def frame_pyramid(shown: F32, known: Bool, coarsest: int, finest: int) -> Iterator[FrameLevel]:
-    """Give the frame at each size, the smallest first."""
+    """Yield the frame at reduction factors from `coarsest` down to `finest`, halving each time."""
     factor = coarsest
     while True:
         weight = block_mean(known.astype(np.float32)[..., None], factor)
@@ -35,7 +39,7 @@ def frame_pyramid(shown: F32, known: Bool, coarsest: int, finest: int) -> Iterat
 
 
 def block_mean(picture: F32, factor: int) -> F32:
-    """Average squares of so many pixels; what remains at the right and below is left out."""
+    """Average blocks of `factor` by `factor` pixels; drop incomplete blocks at right and bottom."""
     if factor == 1:
         return picture
     height, width = (max(1, length // factor) for length in picture.shape[:2])
@@ -46,7 +50,13 @@ def block_mean(picture: F32, factor: int) -> F32:
 
 
 def draw_placed(picture: F32, size: tuple[int, ...], placement: Placement) -> tuple[F32, Bool]:
-    """Draw a picture at its place in a frame of a size, (height, width), and tell where it is."""
+    """Draw a picture into an empty frame of `size` (height, width).
+
+    Returns
+    -------
+    picture, covered
+        (h, w, c) float32, and (h, w) bool: where the picture lies.
+    """
     rows, covered_rows = _resample(picture, size[0], placement.scale_y, placement.top)
     across = rows.transpose(1, 0, 2)
     columns, covered_columns = _resample(across, size[1], placement.scale_x, placement.left)
@@ -55,12 +65,12 @@ def draw_placed(picture: F32, size: tuple[int, ...], placement: Placement) -> tu
 
 
 def _resample(picture: F32, length: int, scale: float, start: float) -> tuple[F32, Bool]:
-    """Scale the first axis by cubic interpolation, averaging where it is made smaller.
+    """Resample the first axis by cubic convolution, widened to a low-pass where it shrinks.
 
     Returns
     -------
     picture, covered
-        (length, ...) and (length,); beside the picture its border goes on.
+        (length, ...) float32 and (length,) bool; outside the picture its border is repeated.
     """
     n = picture.shape[0]
     centres = (np.arange(length) + 0.5 - start) / scale

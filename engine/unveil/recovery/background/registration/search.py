@@ -1,4 +1,4 @@
-"""The likeliest placements of a picture: normalised correlation at all sizes and shifts."""
+"""The likeliest placements of a picture: normalised correlation at many scales and all shifts."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from unveil.recovery.background.registration.placement import Placement
 from unveil.recovery.background.registration.resampling import FrameLevel, block_mean, draw_placed
 
 SCALE_STEP: Final = 1.03
-"""Ratio of two sizes that are tried one after the other."""
+"""Ratio of two consecutive scales of the search."""
 
 LARGEST: Final = 2.2
-"""Largest size that is tried, relative to the one that just covers the frame."""
+"""Largest scale of the search, relative to the one that just covers the frame."""
 
 N_CANDIDATES: Final = 4
-"""Places that are refined before one of them is chosen."""
+"""Placements that are refined before one of them is chosen."""
 
 MIN_OVERLAP: Final = 0.3
 """Share of the known pixels that the picture must cover."""
@@ -28,10 +28,10 @@ MIN_OVERLAP: Final = 0.3
 def likeliest_placements(
     pictures: dict[bool, F32], frame: FrameLevel, shape: tuple[int, ...]
 ) -> list[Placement]:
-    """Search all sizes at all places for the highest correlations, one of each size.
+    """Find the placements with the highest correlation, at most one of each scale.
 
-    The places at which services put pictures are among the result in any case: a picture
-    without contrast correlates with nothing.
+    The result also holds the two placements that services use, centred and covering the frame or
+    stretched to it: a picture without contrast has no correlation peak.
     """
     height, width = shape
     rows, columns = pictures[False].shape[:2]
@@ -67,24 +67,24 @@ def likeliest_placements(
 
 
 def _within_tolerance(one: Placement, other: Placement) -> bool:
-    """Whether refining either of two placements leads to the same."""
+    """Whether two placements are so close that their refinements converge to the same one."""
     ratios = one.scale_x / other.scale_x, one.scale_y / other.scale_y
     near = all(SCALE_STEP**-2.5 < ratio < SCALE_STEP**2.5 for ratio in ratios)
     return near and one.mirrored == other.mirrored
 
 
 def _luma(picture: F32) -> F32:
-    """Weigh red, green and blue as BT.601 does; (..., 3) to (..., 1)."""
+    """Convert RGB (..., 3) to BT.601 luma (..., 1)."""
     return (picture @ np.array([[0.299], [0.587], [0.114]], np.float32)).astype(np.float32)
 
 
 def _best_shift(picture: F32, frame: FrameLevel, reduced: Placement) -> tuple[float, int, int]:
-    """Correlate a picture (m, n, 1) with a frame at all whole shifts.
+    """Correlate a picture (m, n, 1) with a frame at all integer shifts.
 
     Returns
     -------
     correlation, x, y
-        -1 to 1, and the picture's corner in pixels of the small frame.
+        The peak, -1 to 1, and the picture's upper left corner there in pixels of the small frame.
     """
     size = (
         max(1, round(reduced.scale_y * picture.shape[0])),
@@ -97,7 +97,7 @@ def _best_shift(picture: F32, frame: FrameLevel, reduced: Placement) -> tuple[fl
     known = frame.known.astype(np.float64)
     luma = _luma(frame.shown)[..., 0]
     shown = np.where(frame.known, luma - luma[frame.known].mean(), 0.0)
-    # Lengths without large factors are transformed fast.
+    # FFTs are fast for lengths without large prime factors.
     padded = tuple(-(-(a + b) // 16) * 16 for a, b in zip(known.shape, size, strict=True))
 
     def spectrum(values: Array) -> Array:
@@ -112,7 +112,7 @@ def _best_shift(picture: F32, frame: FrameLevel, reduced: Placement) -> tuple[fl
     n = np.maximum(correlated(of_known, inside), 1e-9)
     sum_shown, sum_small = correlated(of_shown, inside), correlated(of_known, of_small)
     together = correlated(of_shown, of_small) - sum_shown * sum_small / n
-    # A level of noise keeps plain areas from correlating by chance.
+    # A variance of at least one level keeps plain areas from correlating by chance.
     spread_shown = np.maximum(correlated(spectrum(shown**2), inside) - sum_shown**2 / n, n)
     spread_small = np.maximum(correlated(of_known, spectrum(small**2)) - sum_small**2 / n, n)
     score = together / np.sqrt(spread_shown * spread_small)
