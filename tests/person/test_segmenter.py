@@ -8,8 +8,6 @@ one below the other in the order of `MODELS`. `python -m bench.masks --goldens` 
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from functools import cache
 from typing import get_args
 
@@ -319,18 +317,3 @@ def test_what_is_no_frame() -> None:
 
 def test_every_model_can_be_named() -> None:
     assert tuple(MODELS) == get_args(ModelName)
-
-
-def test_the_network_is_loaded_when_it_is_needed_and_says_nothing() -> None:
-    code = """
-import sys
-import unveil, unveil.recovery.engine, unveil.person
-from unveil.person import Segmenter
-assert "ai_edge_litert" not in sys.modules
-Segmenter("selfie-landscape")
-assert "ai_edge_litert" in sys.modules
-print("standard error works", file=sys.stderr)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == ""
-    assert done.stderr == "standard error works\n"

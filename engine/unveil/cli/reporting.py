@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from unveil.cli.runtime_log import start_message_hidden
 from unveil.cli.terminal import Display, print_outcomes
 from unveil.errors import InvalidParameter, UnveilError, explain
+from unveil.person.network import networks_created_inside
 
 if TYPE_CHECKING:
     from unveil.progress import Progress
@@ -51,7 +53,11 @@ def reporting(
     as_json
         Print results as JSON.
     """
-    with exit_codes(context), Display(quiet=quiet) as display:
+    with (
+        exit_codes(context),
+        networks_created_inside(start_message_hidden),
+        Display(quiet=quiet) as display,
+    ):
         yield Report(context, display, quiet=quiet, as_json=as_json)
 
 

@@ -1,27 +1,42 @@
-"""A network that runs: its input to be filled in place, its outputs as arrays."""
+"""A network in LiteRT: the caller fills its input in place and copies its outputs."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
-from unveil.arrays import F32
 from unveil.errors import MissingRuntime
 from unveil.person.models import Model, read
 
-_GREETING: Final = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
-_first_lock = threading.Lock()
-_greeted = False
+if TYPE_CHECKING:
+    from unveil.arrays import F32
+
+_around_creation: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
+@contextmanager
+def networks_created_inside(
+    context: Callable[[], AbstractContextManager[object]],
+) -> Iterator[None]:
+    """Enter `context()` around the creation of each network, in any thread, until this one ends.
+
+    LiteRT logs to the process's standard error when it creates its first network, and its Python
+    package cannot set the log level. The library leaves the process's streams alone; a program
+    that owns them, such as the command line, can filter the log here.
+    """
+    global _around_creation
+    before, _around_creation = _around_creation, context
+    try:
+        yield
+    finally:
+        _around_creation = before
 
 
 class Network:
     """One of unveil's networks in LiteRT, on the CPU.
 
-    The number of threads changes how long a run takes and not one bit of its result.
+    The number of threads changes the time of a run, but no bit of its result.
     Not thread-safe: use one per thread.
 
     Raises
@@ -34,7 +49,7 @@ class Network:
 
     def __init__(self, model: Model, threads: int) -> None:
         content = read(model)
-        # Imported here: most of unveil's commands find no person.
+        # Most commands need no network.
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
@@ -43,7 +58,7 @@ class Network:
                 "install it, or do without the person"
             ) from error
 
-        with _without_greeting():
+        with _around_creation():
             self._interpreter = Interpreter(model_content=content, num_threads=threads)
             self._interpreter.allocate_tensors()
         (self._input,) = (detail["index"] for detail in self._interpreter.get_input_details())
@@ -51,48 +66,15 @@ class Network:
 
     @property
     def tensor(self) -> F32:
-        """The input, (h, w, 3): the network's own memory, to be filled and then let go."""
+        """The input, (h, w, 3): a view of the network's memory, not to be kept during `run`."""
         view: F32 = self._interpreter.tensor(self._input)()[0]
         return view
 
     def run(self) -> None:
-        """Compute the outputs from what was written into `tensor`."""
+        """Compute the outputs from the input in `tensor`."""
         self._interpreter.invoke()
 
     def output(self, index: int) -> F32:
         """Copy an output of the last run, without its leading axis of one."""
         copy: F32 = self._interpreter.get_tensor(self._outputs[index])[0]
         return copy
-
-
-@contextmanager
-def _without_greeting() -> Iterator[None]:
-    """Keep LiteRT's greeting off the terminal; anything else that it says comes through.
-
-    The library writes it to the process's standard error when it first makes a network, past
-    Python, and offers no way to ask for silence.
-    """
-    global _greeted
-    with _first_lock:
-        if _greeted:
-            yield
-            return
-        try:
-            terminal = os.dup(2)
-        except OSError:  # there is no standard error, so nothing to keep clean
-            yield
-            return
-        try:
-            with tempfile.TemporaryFile() as said:
-                os.dup2(said.fileno(), 2)
-                try:
-                    yield
-                finally:
-                    os.dup2(terminal, 2)
-                    said.seek(0)
-                    for line in said:
-                        if line.strip() != _GREETING:
-                            os.write(2, line)
-            _greeted = True
-        finally:
-            os.close(terminal)

@@ -1,0 +1,48 @@
+"""LiteRT's log on standard error, without the message that it is starting."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_START_MESSAGE: Final = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
+_lock = threading.Lock()
+_started = False
+
+
+@contextmanager
+def start_message_hidden() -> Iterator[None]:
+    """Remove LiteRT's start message from what is written to file descriptor 2; keep the rest.
+
+    LiteRT writes it once in a process, below Python, when the first network is created. So only
+    the first block redirects the descriptor, and writes the other lines when it ends.
+    """
+    global _started
+    with _lock:
+        if _started:
+            yield
+            return
+        import tempfile
+
+        try:
+            terminal = os.dup(2)
+        except OSError:  # there is no standard error to keep clean
+            yield
+            return
+        try:
+            with tempfile.TemporaryFile() as log:
+                os.dup2(log.fileno(), 2)
+                try:
+                    yield
+                finally:
+                    os.dup2(terminal, 2)
+                    log.seek(0)
+                    for line in log:
+                        if line.strip() != _START_MESSAGE:
+                            os.write(2, line)
+            _started = True
+        finally:
+            os.close(terminal)
