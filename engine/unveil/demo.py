@@ -1,4 +1,4 @@
-"""The demonstration: an ideal call made, encoded, recovered and measured."""
+"""The demonstration: makes an ideal call, encodes it, recovers its room and measures the result."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ _CAPTION_PIXELS = 30
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """Where the demonstration put its files, and how well it went.
+    """Files and scores of the demonstration.
 
     Attributes
     ----------
     call, true_room, true_background
-        The encoded call, and pictures of what is true of it.
+        The encoded call, and pictures of its true room and background.
     recovery
-        Folder of the recovery, as `unveil recover` would write it for this call.
+        Folder of the recovery, as `unveil recover` writes it.
     picture
         One frame of the call beside the recovered room.
     recovered_share
-        Share of all pixels for which the recovery claims a colour of the room.
+        Share of all pixels whose room colour the recovery claims.
     right_share
-        Share of all pixels whose claimed colour is right: within CIEDE2000 10 of the room.
+        Share of all pixels whose claimed colour is within CIEDE2000 10 of the true one.
     """
 
     kind: Kind
@@ -58,7 +58,7 @@ class DemoResult:
     right_share: float
 
     def as_dict(self) -> dict[str, str | float]:
-        """All fields, ready for JSON."""
+        """Return all fields, ready for JSON."""
         return {
             "kind": self.kind,
             "call": str(self.call),
@@ -84,15 +84,15 @@ def run_demo(
     Parameters
     ----------
     folder
-        Where to write; it is made if need be.
+        Output folder; it is made if it is missing.
     kind
-        Which call, see `make_call`.
+        Kind of call, see `make_call`.
     force
         Replace an earlier demonstration in `folder`.
     threads
         Threads for the recovery; None takes one per core.
     progress
-        Given to the recovery.
+        Progress callback of the recovery.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def run_demo(
 
 
 def _side_by_side(call: DemoCall, room: U8, right_share: float) -> U8:
-    """Set a frame of the call and the recovered room side by side, with captions."""
+    """Draw a frame of the call and the recovered room side by side, with captions."""
     shown = next(itertools.islice(call.frames(), call.n_frames * 5 // 12, None))
     height, width = call.height, call.width
     recovered = over(room, checkerboard(height, width))

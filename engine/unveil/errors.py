@@ -1,7 +1,7 @@
-"""What can go wrong, and what to do about it.
+"""The errors, and checks of parameters.
 
-Every error that a user can cause derives from `UnveilError`; its message is one
-line that names the thing, what is wrong with it and what to do next.
+Every error that a user can cause derives from `UnveilError`. Its message is one line that names
+the thing, what is wrong with it and what to do next.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Collection
 
 
 class UnveilError(Exception):
-    """Anything that unveil reports instead of crashing."""
+    """Base of all errors that unveil reports to the user."""
 
 
 class InvalidParameter(UnveilError, ValueError):
-    """A parameter lies outside what it may be."""
+    """A parameter has a value that is not allowed."""
 
 
 class MissingInput(UnveilError, FileNotFoundError):
-    """No file, folder, device or stream of this name."""
+    """There is no file, folder, device or stream of this name."""
 
 
 class UnreadableVideo(UnveilError, ValueError):
@@ -26,7 +26,7 @@ class UnreadableVideo(UnveilError, ValueError):
 
 
 class NoFrames(UnveilError, ValueError):
-    """The video is sound, but the chosen part of it holds no frame."""
+    """The video can be decoded, but the selected part of it has no frame."""
 
 
 class UnreadableImage(UnveilError, ValueError):
@@ -34,7 +34,7 @@ class UnreadableImage(UnveilError, ValueError):
 
 
 class BackgroundMismatch(UnveilError, ValueError):
-    """The picture given as the virtual background is not what the call shows."""
+    """The given background picture does not match the one in the call."""
 
 
 class UnreadableTruth(UnveilError, ValueError):
@@ -42,15 +42,15 @@ class UnreadableTruth(UnveilError, ValueError):
 
 
 class FrameTooLarge(UnveilError, MemoryError):
-    """The per-pixel state of such frames does not fit into this machine's memory."""
+    """The per-pixel state of frames of this size does not fit into memory."""
 
 
 class DamagedModel(UnveilError, OSError):
-    """A network's file that came with unveil is missing or not what it was."""
+    """A network's file, which unveil ships, is missing or has been changed."""
 
 
 class MissingRuntime(UnveilError, ImportError):
-    """What runs the networks cannot be loaded; all that needs no network works."""
+    """The runtime of the networks cannot be loaded; everything without a network still works."""
 
 
 class IncompatibleTable(UnveilError, ValueError):
@@ -58,11 +58,11 @@ class IncompatibleTable(UnveilError, ValueError):
 
 
 class ProtectionFailed(UnveilError, RuntimeError):
-    """Frame after frame could not be protected."""
+    """Too many consecutive frames could not be protected."""
 
 
 class OutputExists(UnveilError, FileExistsError):
-    """The output holds an earlier result."""
+    """The output exists from an earlier run."""
 
 
 class OutputUnwritable(UnveilError, OSError):
@@ -70,28 +70,28 @@ class OutputUnwritable(UnveilError, OSError):
 
 
 def explain(error: BaseException) -> str:
-    """Say in one line what went wrong, of unveil's own errors and of any other."""
-    said = " ".join(str(error).split())
+    """Return one line that says what went wrong, for any exception."""
+    message = " ".join(str(error).split())
     if isinstance(error, UnveilError):
-        return said
+        return message
     if isinstance(error, MemoryError):
-        return f"not enough memory ({said})" if said else "not enough memory"
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+        return f"not enough memory ({message})" if message else "not enough memory"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def check_choice(name: str, value: object, allowed: Collection[str]) -> None:
-    """Raise `InvalidParameter` where `value` is none of the allowed ones."""
+    """Raise `InvalidParameter` if `value` is not one of `allowed`."""
     if value not in allowed:
         raise InvalidParameter(f"{name}: {value!r} is not one of {', '.join(allowed)}")
 
 
 def check_positive(name: str, value: float) -> None:
-    """Raise `InvalidParameter` where `value` is not above 0, or is no number."""
+    """Raise `InvalidParameter` if `value` is not above 0; NaN is refused, too."""
     if not value > 0:
         raise InvalidParameter(f"{name}: {value} is not a positive number")
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise `InvalidParameter` where `value` lies outside `low` to `high`, or is no number."""
-    if not low <= value <= high:  # a NaN is outside, too
+    """Raise `InvalidParameter` if `value` is outside `low` to `high`; NaN is refused, too."""
+    if not low <= value <= high:
         raise InvalidParameter(f"{name}: {value} is outside {low} to {high}")

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: PNG, Parquet and JSON under temporary names, then renamed."""
+"""Reading of images, and atomic writing of files under a temporary name that is then renamed."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ ROOM, BACKGROUND = "room.png", "background.png"
 """The two pictures in the folder of a recovery."""
 
 _PNG_COMPRESSION: Final = 3
-"""zlib's level: half the time of the default 6 for a few per cent more bytes."""
+"""zlib level; it takes half the time of the default 6 for a few per cent more bytes."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; rename it to `path` if all went well.
+    """Yield a temporary path beside `path`; rename it to `path` if the body succeeds.
 
     Raises
     ------
     OutputUnwritable
-        For any `OSError` of the body: no such folder, no permission, no space.
+        The body raised an `OSError`: no such folder, no permission, no space.
     """
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
@@ -45,18 +45,18 @@ def replacing(path: Path) -> Iterator[Path]:
             f"{path}: cannot be written ({reason}); free some space or choose another folder"
         ) from error
     finally:
-        # After the renaming, or in what is no folder, there is nothing of this name.
+        # The file is missing after the rename, or if its folder is none.
         with suppress(OSError):
             temporary.unlink()
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
+    """Make a folder and its parents.
 
     Raises
     ------
     OutputUnwritable
-        It cannot be made, or is a file.
+        The folder cannot be made, or a file has its name.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,9 +67,9 @@ def make_folder(folder: Path) -> None:
 
 
 def read_image(path: str | PathLike[str]) -> U8:
-    """Read a picture as (h, w, 3), or (h, w, 4) where it has transparency, uint8.
+    """Read an image as uint8 RGB of shape (h, w, 3), or RGBA of shape (h, w, 4).
 
-    A camera's orientation tag is applied.
+    An EXIF orientation is applied.
 
     Raises
     ------
@@ -84,9 +84,9 @@ def read_image(path: str | PathLike[str]) -> U8:
         with Image.open(path) as image:
             if image.mode[0] in "IF":
                 raise UnreadableImage(f"{path}: has more than 8 bits a channel; convert it first")
-            upright = ImageOps.exif_transpose(image)
-            mode = "RGBA" if upright.has_transparency_data else "RGB"
-            return np.array(upright.convert(mode))
+            oriented = ImageOps.exif_transpose(image)
+            mode = "RGBA" if oriented.has_transparency_data else "RGB"
+            return np.array(oriented.convert(mode))
     except UnreadableImage:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -100,13 +100,13 @@ def write_png(path: Path, picture: U8) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write indented JSON; numbers that JSON does not know become null."""
+    """Write indented JSON; NaN and infinite numbers become null."""
     with replacing(path) as temporary:
         temporary.write_text(as_json(content) + "\n", encoding="utf-8")
 
 
 def as_json(content: Mapping[str, Any]) -> str:
-    """Indented JSON; numbers that JSON does not know become null."""
+    """Format as indented JSON; NaN and infinite numbers become null."""
     return json.dumps(finite(content), indent=2, ensure_ascii=False, allow_nan=False)
 
 

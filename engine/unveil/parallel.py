@@ -1,4 +1,4 @@
-"""How work is spread over threads, and a notice when kernels are compiled."""
+"""Work spread over threads in bands of rows, and notice of compilation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 BANDS_PER_THREAD: Final = 4
-"""More bands than threads even out rows of unequal cost (a person fills some, not others)."""
+"""More bands than threads balance rows of unequal cost, such as those with the person."""
 
 BAND_ALIGNMENT: Final = 4
-"""Bands begin at multiples of this, so that no chroma row belongs to two of them."""
+"""Bands begin at multiples of this, so that no chroma row belongs to two bands."""
 
 Step = Callable[[int, int], Any]
 
@@ -22,9 +22,9 @@ Step = Callable[[int, int], Any]
 class Bands:
     """Runs steps over all rows of a picture with a fixed number of threads.
 
-    A step is called as `step(first_row, last_row)` for disjoint bands that cover all rows,
-    in any order and at once; it must release the GIL to gain from that. What a step
-    computes for a row must not depend on the band it lies in.
+    A step is called as `step(first_row, end_row)` for disjoint bands that cover all rows, in any
+    order and concurrently; it must release the GIL to run in parallel. Its result for a row must
+    not depend on the band.
     """
 
     def __init__(self, n_threads: int) -> None:
@@ -34,9 +34,9 @@ class Bands:
     def run(self, step: Step, n_rows: int, band_rows: int | None = None) -> None:
         """Call `step` for every band of `n_rows` rows; return when no band is running.
 
-        `band_rows` is the height of a band where memory limits it, else it suits the threads.
-        An error in one band does not keep the others from running: the error of the first
-        band that failed is raised when all of them have ended.
+        `band_rows` limits the height of a band, where memory does; None chooses it by the threads.
+        An error in one band does not keep the others from running: the error of the first band
+        that failed is raised when all of them have ended.
         """
         if band_rows is None:
             band_rows = -(-n_rows // (self.n_threads * BANDS_PER_THREAD))
@@ -94,7 +94,7 @@ def deferred_interrupt() -> Iterator[None]:
 
 
 def available_cores() -> int:
-    """Count the cores that this process may run on; a container may have limited them."""
+    """Return the number of cores that this process may use, which a container may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -102,22 +102,22 @@ def available_cores() -> int:
 
 @contextmanager
 def on_first_compile(notify: Callable[[], object]) -> Iterator[None]:
-    """Call `notify` once, before Numba compiles the first kernel that its cache does not hold.
+    """Call `notify` once, before Numba compiles the first kernel that is not in its cache.
 
-    The first run on a machine compiles all kernels and is slow; with a full cache `notify` is
-    never called.
+    The first run on a machine compiles all kernels, which takes long; later runs load them from
+    the cache and never call `notify`.
     """
     # Numba takes a second to import, and this module is needed before any kernel.
     from numba.core import event
 
     class FirstCompilation(event.Listener):
-        """Passes on the first compilation only."""
+        """Notifies of the first compilation only."""
 
         def __init__(self) -> None:
             self.notified = False
 
         def on_start(self, event: object) -> None:
-            """Notify, unless that was done before."""
+            """Notify, unless this is not the first compilation."""
             if not self.notified:
                 self.notified = True
                 notify()

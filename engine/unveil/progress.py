@@ -1,4 +1,4 @@
-"""How far a run is, told to whoever asks; silence is the default."""
+"""Progress reports of a run, for a callback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands.
+    """The progress of a run.
 
     Attributes
     ----------
@@ -17,13 +17,13 @@ class Progress:
         "prepare" while kernels are loaded; "compile" if some must be compiled, as on the first
         run on a machine; then "count"; then "finalise".
     n_frames
-        Frames counted.
+        Frames counted so far.
     expected_frames
-        How many there will be, None where nobody knows.
+        Total number of frames, None if unknown.
     video_seconds
-        Time in the recording of the last frame counted; NaN where frames bear no time.
+        Time in the recording of the last counted frame; NaN if frames have no time stamps.
     elapsed_seconds
-        Wall time since the run began.
+        Wall time since the start of the run.
     """
 
     stage: Literal["prepare", "compile", "count", "finalise"]
@@ -34,11 +34,11 @@ class Progress:
 
 
 ProgressCallback: TypeAlias = Callable[[Progress], object]
-"""Called a few times a second at most while frames are counted, in the caller's thread."""
+"""Called in the caller's thread, at most every `PROGRESS_SECONDS` while frames are counted."""
 
 PROGRESS_SECONDS: Final = 0.1
-"""Between two calls, at least, while frames are counted."""
+"""Shortest time between two calls while frames are counted."""
 
 
 def silent(progress: Progress) -> None:
-    """Tell nobody."""
+    """Ignore the progress: the default callback."""

@@ -234,7 +234,7 @@ def test_places_are_those_of_the_displayed_picture(
 ) -> None:
     properties = replace(_properties(), rotation_degrees=rotation, mirrored=mirrored)
     stored = np.arange(height * width).reshape(height, width)
-    displayed = properties.upright(stored)
+    displayed = properties.apply_display_matrix(stored)
     size = _displayed_size(properties, (height, width))
     assert displayed.shape == size
     x = data.draw(st.integers(0, size[1] - 1))

@@ -273,7 +273,7 @@ def test_all_eight_orientations(tmp_path: Path, degrees: int, hflip: bool, vflip
     wanted = np.rot90(luma, degrees // 90)
     wanted = wanted[:, ::-1] if hflip else wanted
     wanted = wanted[::-1] if vflip else wanted
-    assert (video.properties.upright(luma) == wanted).all()
+    assert (video.properties.apply_display_matrix(luma) == wanted).all()
     assert video.properties.mirrored == (hflip != vflip)
     assert (video.properties.width, video.properties.height) == (32, 16)
 
@@ -292,4 +292,4 @@ def test_a_phone_held_upright(tmp_path: Path) -> None:
     assert (properties.rotation_degrees, properties.mirrored) == (90, False)
     # Turned clockwise, the top left of what was decoded comes to the top right.
     picture = np.arange(6).reshape(2, 3)
-    assert properties.upright(picture).tolist() == [[3, 0], [4, 1], [5, 2]]
+    assert properties.apply_display_matrix(picture).tolist() == [[3, 0], [4, 1], [5, 2]]

@@ -154,7 +154,7 @@ def turned_upright(
     """Turn planes the way the video is displayed: only then is the person upright, too."""
     if not (properties.rotation_degrees or properties.mirrored):
         return planes, layout
-    luma, cb, cr = (properties.upright(plane) for plane in planes)
+    luma, cb, cr = (properties.apply_display_matrix(plane) for plane in planes)
     if properties.rotation_degrees % 180:
         layout = Layout(
             layout.width,

@@ -505,7 +505,9 @@ def recover(
                 if current is None or chunk.layout != layout:
                     best = _longer(best, current)
                     layout = chunk.layout
-                    behind = None if picture is None else video.properties.coded(picture)
+                    behind = (
+                        None if picture is None else video.properties.undo_display_matrix(picture)
+                    )
                     current = Engine(layout.height, layout.width, background=behind, **options)
                     n_sizes += 1
                 before = time.perf_counter()
@@ -694,7 +696,7 @@ def _longer(one: Engine | None, other: Engine | None) -> Engine | None:
 def _upright(recovery: Recovery, properties: VideoProperties) -> Recovery:
     if not properties.mirrored and properties.rotation_degrees == 0:
         return recovery
-    return recovery.mapped(properties.upright)
+    return recovery.mapped(properties.apply_display_matrix)
 
 
 def _refuse_too_large(layout: Layout, slots: int) -> None:

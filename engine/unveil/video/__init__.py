@@ -1,1 +1,1 @@
-"""Video in and out: sources, decoding to native planes, colour, sound, encoding."""
+"""Video input and output: sources, decoding to native planes, colour, sound, encoding."""

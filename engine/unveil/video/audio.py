@@ -1,4 +1,4 @@
-"""The packets of a video's sound, taken aside while its pictures are read."""
+"""The audio packets of a video, collected while its frames are read."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from av.container import InputContainer
 from av.packet import Packet
 
 MAX_PACKETS: Final = 1 << 20
-"""Hours of sound. What nobody takes is forgotten from the front."""
+"""Hours of audio. When more packets wait, the oldest are dropped."""
 
 
 class SoundTrack:
-    """Gathers packets of sound in the order in which they are read.
+    """A queue of audio packets in the order in which they are read.
 
-    One thread may add while another takes.
+    One thread may add packets while another one takes them.
 
     Attributes
     ----------
     streams
-        The audio streams that are gathered; `Packet.stream` of a packet is one of them.
+        The collected audio streams; `Packet.stream` of a packet is one of them.
     """
 
     def __init__(self, streams: Sequence[AudioStream]) -> None:
@@ -34,12 +34,12 @@ class SoundTrack:
 
     @classmethod
     def of(cls, container: InputContainer) -> SoundTrack:
-        """Gather all streams whose codec is known: of others no header can be written."""
-        # PyAV leaves the codec context out where FFmpeg does not know the codec.
+        """Collect all streams of known codec: for others, no header can be written."""
+        # PyAV sets no codec context if FFmpeg does not know the codec.
         return cls([s for s in container.streams.audio if s.codec_context is not None])  # type: ignore[redundant-expr]
 
     def add(self, packet: Packet[AudioStream]) -> None:
-        """Append a packet that was read; those of other streams and empty ones are left out."""
+        """Append a packet; ignore packets of other streams and empty ones."""
         index = packet.stream.index
         if index not in self._indices or not packet.size:
             return
@@ -49,7 +49,7 @@ class SoundTrack:
         self._packets.append(packet)
 
     def restart(self) -> None:
-        """Forget everything: reading goes on from another place."""
+        """Drop all packets: reading continues at another position."""
         self._packets.clear()
         self._reached = dict.fromkeys(self._indices, -math.inf)
 
@@ -58,7 +58,7 @@ class SoundTrack:
         return all(reached >= seconds for reached in self._reached.values())
 
     def take(self, until_seconds: float = math.inf) -> Iterator[Packet[AudioStream]]:
-        """Remove and give the packets up to the first that begins at or after a time."""
+        """Remove and yield the packets up to the first one that begins at or after a time."""
         while self._packets:
             if seconds_of(self._packets[0]) >= until_seconds:
                 return
@@ -66,8 +66,8 @@ class SoundTrack:
 
 
 def seconds_of(packet: Packet[AudioStream]) -> float:
-    """When a packet begins, in the container's time; NaN where it bears no time."""
-    place = packet.dts if packet.pts is None else packet.pts
-    if place is None or packet.time_base is None:
+    """Return the start of a packet in the container's time; NaN if it has no time stamp."""
+    ticks = packet.dts if packet.pts is None else packet.pts
+    if ticks is None or packet.time_base is None:
         return math.nan
-    return float(place * packet.time_base)
+    return float(ticks * packet.time_base)

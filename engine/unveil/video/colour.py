@@ -1,4 +1,4 @@
-"""Colours of decoded planes as RGB and L*a*b*, and distances between them, for any shape."""
+"""Conversion of decoded planes to RGB and L*a*b*, and colour metrics, for arrays of any shape."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LUMA_WEIGHTS: Final[dict[Matrix, tuple[float, float]]] = {
 def to_rgb(levels: F64, colour: Colour) -> F64:
     """Convert levels of the three planes, (..., 3), to RGB of 0 to 255, (..., 3)."""
     if colour.matrix == "rgb":
-        rgb = levels[..., [2, 0, 1]]  # planes stand as green, blue, red
+        rgb = levels[..., [2, 0, 1]]  # planes are green, blue, red
         return rgb if colour.full_range else np.clip((rgb - 16.0) * (255.0 / 219.0), 0.0, 255.0)
     kr, kb = LUMA_WEIGHTS[colour.matrix]
     black, luma_span, chroma_span = (
@@ -44,7 +44,7 @@ def to_lab(rgb: F64) -> F64:
 
 
 def ciede2000(lab_a: F64, lab_b: F64) -> F64:
-    """CIEDE2000 between L*a*b* colours of equal shape (..., 3); the result has shape (...)."""
+    """Compute CIEDE2000 between L*a*b* colours of equal shape (..., 3): shape (...)."""
     distance = np.empty(lab_a.size // 3)
     kernels.ciede2000_pairs(
         np.ascontiguousarray(lab_a, np.float64).reshape(-1, 3),
@@ -55,7 +55,7 @@ def ciede2000(lab_a: F64, lab_b: F64) -> F64:
 
 
 def cosine_similarity(rgb_a: F64, rgb_b: F64) -> F64:
-    """Cosine between RGB colours of equal shape (..., 3); 1 where one of them is black."""
+    """Compute the cosine between RGB colours of equal shape (..., 3); 1 if one of them is black."""
     similarity = np.empty(rgb_a.size // 3)
     kernels.cosine_pairs(
         np.ascontiguousarray(rgb_a, np.float64).reshape(-1, 3),

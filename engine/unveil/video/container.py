@@ -1,4 +1,4 @@
-"""Opening a video: its stream, what it says about itself, and clear words where it fails."""
+"""Opening of a video: its stream, its properties, and clear messages if it cannot be opened."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from unveil.video.pixel_format import PlaneReader
 from unveil.video.source import STDIN, Source
 
 PYAV_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
-"""All that PyAV raises on bad input; ValueError for codecs and formats it does not know."""
+"""All exceptions of PyAV on bad input; ValueError for unknown codecs and formats."""
 
 _URL_TIMEOUTS_SECONDS = (15.0, 30.0)  # to open, and between two packets
 _DEVICE_OPTIONS = {"avfoundation": {"framerate": "30"}}  # its default suits few cameras
@@ -33,12 +33,12 @@ _PICTURE = TypeVar("_PICTURE", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class VideoProperties:
-    """What a video says about itself, and its first frame about the rest.
+    """Properties of a video, from its container and its first frame.
 
-    `width` and `height` (pixels) are those of the decoded frames. For display a frame is
-    first mirrored left to right if `mirrored`, then turned clockwise by `rotation_degrees`
-    (0, 90, 180 or 270). What the container does not tell is None: `frame_rate` (frames per
-    second, the average where it varies), `duration_seconds`, `declared_frames`.
+    `width` and `height` are those of the decoded frames, in pixels. The display matrix mirrors a
+    frame left to right if `mirrored`, then rotates it clockwise by `rotation_degrees` (0, 90, 180
+    or 270). `frame_rate` (frames per second, the mean if it varies), `duration_seconds` and
+    `declared_frames` are None if the container does not declare them.
     """
 
     name: str
@@ -56,30 +56,30 @@ class VideoProperties:
     mirrored: bool = False
 
     def as_dict(self) -> dict[str, str | int | float | bool | None]:
-        """All properties, ready for JSON."""
+        """Return all properties, ready for JSON."""
         return asdict(self)
 
-    def upright(self, picture: npt.NDArray[_PICTURE]) -> npt.NDArray[_PICTURE]:
-        """Turn a picture (height, width, ...) of the decoded frames the way it is displayed."""
+    def apply_display_matrix(self, picture: npt.NDArray[_PICTURE]) -> npt.NDArray[_PICTURE]:
+        """Orient a decoded picture (height, width, ...) for display."""
         if self.mirrored:
             picture = picture[:, ::-1]
         return np.ascontiguousarray(np.rot90(picture, -self.rotation_degrees // 90))
 
-    def coded(self, picture: npt.NDArray[_PICTURE]) -> npt.NDArray[_PICTURE]:
-        """Turn a displayed picture (height, width, ...) back the way the frames are decoded."""
+    def undo_display_matrix(self, picture: npt.NDArray[_PICTURE]) -> npt.NDArray[_PICTURE]:
+        """Orient a displayed picture (height, width, ...) as the decoded frames."""
         picture = np.rot90(picture, self.rotation_degrees // 90)
         return np.ascontiguousarray(picture[:, ::-1] if self.mirrored else picture)
 
 
 def open_container(source: Source, threads: int | None) -> tuple[InputContainer, VideoStream]:
-    """Open a source and choose its video stream; the decoder gets `threads` (None: all cores).
+    """Open a source and choose its video stream; the decoder uses `threads` (None: all cores).
 
     Raises
     ------
     MissingInput
         There is no such file, device or address.
     UnreadableVideo
-        It is there but cannot be opened, or holds no video that can be decoded.
+        It exists but cannot be opened, or has no video that can be decoded.
     """
     _check_file(source)
     is_url = "://" in source.url
@@ -88,7 +88,7 @@ def open_container(source: Source, threads: int | None) -> tuple[InputContainer,
             _standard_input() if source.url == STDIN else source.url,
             format=source.format,
             options=_DEVICE_OPTIONS.get(source.format or ""),
-            metadata_errors="replace",  # a title in another encoding is no reason to fail
+            metadata_errors="replace",  # a title in an unknown encoding must not be fatal
             timeout=_URL_TIMEOUTS_SECONDS if is_url else None,
         )
     except av.error.FileNotFoundError as error:
@@ -97,7 +97,7 @@ def open_container(source: Source, threads: int | None) -> tuple[InputContainer,
         raise UnreadableVideo(f"{source.name}: {_why_not_opened(source, error)}") from error
     try:
         stream = _video_stream(source, container)
-        # AUTO adds frame threading to PyAV's default of slices only: about twice as fast.
+        # AUTO adds frame threading to PyAV's default of slice threading: about twice as fast.
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = threads or 0
     except BaseException:
@@ -109,7 +109,7 @@ def open_container(source: Source, threads: int | None) -> tuple[InputContainer,
 def describe(
     source: Source, container: InputContainer, stream: VideoStream, first: av.VideoFrame
 ) -> VideoProperties:
-    """Gather a video's properties; `first` is its first sound frame."""
+    """Return a video's properties; `first` is its first undamaged frame."""
     colour = PlaneReader().layout_of(first).colour
     rate = stream.average_rate or stream.guessed_rate
     rotation_degrees, mirrored = _orientation(first)
@@ -131,13 +131,13 @@ def describe(
 
 
 def one_line(error: BaseException) -> str:
-    """Say what FFmpeg reports, without the file's name and the error's number."""
+    """Return FFmpeg's message in one line, without the file's name and the error's number."""
     text = error.strerror if isinstance(error, (av.error.FFmpegError, OSError)) else str(error)
     return " ".join((text or type(error).__name__).split())
 
 
 def _check_file(source: Source) -> None:
-    """Name the plain reasons why a file is no video; FFmpeg's own words are cryptic."""
+    """Raise clear errors for common problems; FFmpeg's messages are cryptic."""
     path = source.path
     if path is None:
         return
@@ -156,8 +156,8 @@ def _check_file(source: Source) -> None:
 
 
 def _standard_input() -> Any:
-    # The raw file gives what has arrived instead of waiting for a full buffer, and holds no
-    # lock that a reading thread could take along when the interpreter ends.
+    # A raw file returns the data that has arrived instead of waiting for a full buffer, and has
+    # no lock that a reading thread could still hold when the interpreter exits.
     buffered = sys.stdin.buffer
     return getattr(buffered, "raw", buffered)
 
@@ -188,7 +188,7 @@ def _why_not_opened(source: Source, error: BaseException) -> str:
 
 
 def _lacks_index(path: Path) -> bool:
-    """Whether it is an MP4 or MOV that was cut off before its index was written."""
+    """Whether a file is an MP4 or MOV that ends before its index (moov)."""
     end = path.stat().st_size
     with path.open("rb") as file:
         position, seen = 0, False
@@ -203,20 +203,20 @@ def _lacks_index(path: Path) -> bool:
             seen = True
             if size == 1:
                 size = int.from_bytes(header[8:16], "big")
-            if size < 8:  # 0 is "to the end of the file", the rest is nonsense
+            if size < 8:  # 0 is "to the end of the file", other values are invalid
                 return True
             position += size
     return seen
 
 
 def _video_stream(source: Source, container: InputContainer) -> VideoStream:
-    """Choose the best video stream that is no cover picture and has a decoder."""
+    """Choose the best video stream that is not a cover picture and has a decoder."""
     footage = [s for s in container.streams.video if not s.disposition & _NOT_FOOTAGE]
     if not footage:
         if container.streams.video or container.streams.audio:
             raise UnreadableVideo(f"{source.name}: holds sound but no video; name a video file")
         raise UnreadableVideo(f"{source.name}: holds no video; name a video file")
-    # PyAV leaves the codec context out where FFmpeg has no decoder; its stubs deny it.
+    # PyAV sets no codec context if FFmpeg has no decoder; its stubs do not say so.
     decodable = [s for s in footage if s.codec_context is not None]  # type: ignore[redundant-expr]
     if not decodable:
         raise UnreadableVideo(
@@ -232,8 +232,8 @@ def _duration_seconds(container: InputContainer, stream: VideoStream) -> float |
         return float(stream.duration * stream.time_base)
     total = container.duration / 1e6 if container.duration else 0.0  # FFmpeg's microseconds
     if "matroska" in container.format.name:
-        # Matroska counts from time 0, wherever the stream begins, and its total may be the
-        # sound's. Each stream's duration stands in a tag, which some writers count from 0 too.
+        # Matroska counts from time 0, wherever the stream begins, and its total may be that of
+        # the audio. A tag holds each stream's duration, which some writers also count from 0.
         start = float((stream.start_time or 0) * (stream.time_base or 0))
         tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
         if tag is None:
@@ -245,17 +245,17 @@ def _duration_seconds(container: InputContainer, stream: VideoStream) -> float |
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
-    """Find how a frame is to be displayed: (clockwise degrees, mirrored beforehand).
+    """Decompose a frame's display matrix: (clockwise degrees, mirrored before the rotation).
 
-    The display matrix maps a pixel (x, y), y downwards, to (a*x + c*y, b*x + d*y), as
-    [a, b, u, c, d, v, ...]. Turning clockwise by t sends the x axis to (cos t, sin t);
-    mirroring beforehand sends it to the opposite.
+    The matrix [a, b, u, c, d, v, ...] maps a pixel (x, y), y downwards, to
+    (a*x + c*y, b*x + d*y). A clockwise rotation by t maps the x axis to (cos t, sin t); with
+    mirroring it is the negative of that.
     """
-    # PyAV's `frame.rotation` counts counterclockwise and cannot tell a mirror from a turn.
+    # PyAV's `frame.rotation` is counterclockwise and does not distinguish mirroring.
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return 0, False
-    # The stubs do not know side data as a buffer, which it is.
+    # The stubs do not declare that side data is a buffer.
     a, b, _, c, d = (float(value) for value in np.frombuffer(data, np.int32)[:5])  # type: ignore[call-overload]
     mirrored = a * d - b * c < 0
     if mirrored:

@@ -1,4 +1,4 @@
-"""From packets to sound frames: damage is counted and skipped, never fatal."""
+"""Decoding of packets to undamaged frames: damage is counted and skipped, never fatal."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from unveil.video.container import PYAV_ERRORS, one_line
 
 _TAIL_PACKETS: Final = 64  # over 16 decoding threads and 16 frames to be reordered
 _SOUND_LAG_SECONDS: Final = 2.0
-"""By how much sound may lie behind the pictures it belongs to in a file."""
+"""Audio may be stored at most this long after the frames of the same time."""
 _MAX_TAIL_BYTES: Final = 32 * 2**20
 
 
 class FrameReader:
-    """Reads one stream's frames in the order of their display.
+    """Reads one stream's frames in display order.
 
-    Frames in which FFmpeg found an error are counted and left out; decoding goes on behind
-    them, until the end or until `stop` is set. Packets of sound that are read on the way go to
-    `sound`. Not thread-safe: one thread at a time.
+    Frames in which FFmpeg finds an error are counted and dropped; decoding continues after them,
+    until the end or until `stop` is set. Audio packets in between go to `sound`. Not thread-safe:
+    one thread at a time.
 
     Attributes
     ----------
     n_sent, n_received
-        Packets given to the decoder, and frames (sound or not) that it gave back.
+        Packets sent to the decoder, and frames (damaged or not) received from it.
     n_damaged
         Packets and frames with an error, at or after `counted_from_seconds`.
     last_error, end_error
-        What FFmpeg said about the last damaged packet, and why reading ended early.
+        FFmpeg's messages about the last damaged packet, and about an early end of the file.
     reached_seconds
-        End of the last packet, in the container's time; -inf where packets bear none.
+        End of the last packet in the container's time; -inf if packets have no time stamps.
     """
 
     def __init__(
@@ -69,20 +69,20 @@ class FrameReader:
 
     @property
     def why_no_frame(self) -> str:
-        """What to tell where all was read and no frame came."""
+        """The reason to report if everything was read and no frame was decoded."""
         return self.last_error or self.end_error or "it holds no data"
 
     def seconds_of(self, pts: int | None) -> float:
-        """Convert to seconds in the container's time; NaN where there is no time."""
-        # A frame flushed from the decoder lacks its time base in PyAV, so `frame.time` is None.
+        """Convert a time stamp to seconds in the container's time; None becomes NaN."""
+        # In PyAV, a frame flushed from the decoder has no time base, so `frame.time` is None.
         if pts is None or self._time_base is None:
             return math.nan
         return pts * self._time_base.numerator / self._time_base.denominator
 
     def seek(self, seconds: float) -> bool:
-        """Go to the keyframe at or before a time; False where the source cannot.
+        """Seek to the keyframe at or before a time; return False if the source cannot seek.
 
-        Generators of `frames` made before must not be used any more if it did.
+        After a seek, generators that `frames` returned before must not be used.
         """
         if not self._time_base:
             return False
@@ -97,7 +97,7 @@ class FrameReader:
         return True
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Decode from here to the end."""
+        """Decode from the current position to the end."""
         self._tail = _Tail()
         for packet in self._packets():
             if packet.pts is not None:
@@ -110,13 +110,13 @@ class FrameReader:
             yield from self._salvage()
 
     def read_sound(self, until_seconds: float) -> None:
-        """Read on, past pictures, until all sound before a time of the container was met."""
+        """Read on, without decoding, until all audio before a time of the container is read."""
         if self._sound is None:
             return
         packets = self._packets()
         while not self._sound.reaches(until_seconds):
             packet = next(packets, None)
-            # Sound may end early, or pause: pictures well past the time tell that it is over.
+            # Audio may end early or pause: frames well after that time show that it is over.
             if packet is None or self.seconds_of(packet.pts) > until_seconds + _SOUND_LAG_SECONDS:
                 return
 
@@ -128,7 +128,7 @@ class FrameReader:
             try:
                 packet = next(packets, None)
             except IndexError:
-                # PyAV stumbles at the end of data over streams that appeared on the way.
+                # At the end of data, PyAV fails on streams that appeared during reading.
                 return
             except PYAV_ERRORS as error:
                 self.end_error = one_line(error)
@@ -137,7 +137,7 @@ class FrameReader:
                 return
             if sound is not None and packet.stream.index != self._stream.index:
                 sound.add(cast("Packet[AudioStream]", packet))
-            elif packet.size:  # an empty packet would tell the decoder that the end is reached
+            elif packet.size:  # an empty packet would flush the decoder
                 yield cast("Packet[VideoStream]", packet)
 
     def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[av.VideoFrame]:
@@ -164,11 +164,11 @@ class FrameReader:
             self.n_damaged += 1
 
     def _salvage(self) -> Iterator[av.VideoFrame]:
-        """Give the sound frames behind an error among the last packets.
+        """Yield the undamaged frames after an error in the last packets.
 
-        With frame threading such an error surfaces while the decoder is drained, and PyAV
-        then loses what is still inside. The last packets are decoded again, by one thread,
-        whose errors surface packet by packet.
+        With frame threading, such an error is raised while the decoder is flushed, and PyAV then
+        loses the frames that are still inside. The last packets are decoded again with one
+        thread, which raises the errors packet by packet.
         """
         context = self._stream.codec_context
         newest = self._newest_pts
@@ -194,12 +194,12 @@ class FrameReader:
                 else:
                     yield frame
         self.n_received += n_received
-        # Not every packet has a frame to show: what is missing without an error is no damage.
+        # Not every packet has a frame: frames that are missing without an error are no damage.
         self.n_damaged += min(missing - n_received, n_failed)
 
 
 class _Tail:
-    """The last packets, beginning with a keyframe: more than a decoder ever holds."""
+    """The last packets since a keyframe: more than a decoder ever holds."""
 
     def __init__(self) -> None:
         self._groups: deque[list[Packet[VideoStream]]] = deque()
@@ -207,11 +207,11 @@ class _Tail:
         self._n_bytes = 0
 
     def packets(self) -> Iterator[Packet[VideoStream]]:
-        """Give them in the order in which they came."""
+        """Yield the packets in their order."""
         return chain.from_iterable(self._groups)
 
     def add(self, packet: Packet[VideoStream]) -> None:
-        """Append a packet and forget those that are not needed any more."""
+        """Append a packet and drop those that are no longer needed."""
         if packet.is_keyframe:
             self._groups.append([])
         elif not self._groups:
@@ -223,6 +223,6 @@ class _Tail:
             self._n_packets - len(self._groups[0]) >= _TAIL_PACKETS
             or self._n_bytes > _MAX_TAIL_BYTES
         ):
-            forgotten = self._groups.popleft()
-            self._n_packets -= len(forgotten)
-            self._n_bytes -= sum(packet.size for packet in forgotten)
+            dropped = self._groups.popleft()
+            self._n_packets -= len(dropped)
+            self._n_bytes -= sum(packet.size for packet in dropped)

@@ -1,4 +1,4 @@
-"""From a decoded frame, in whatever pixel format, to three 8-bit planes."""
+"""Conversion of a decoded frame of any pixel format to three 8-bit planes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MATRICES: Final[dict[int, Matrix]] = {
     9: "bt2020",  # non-constant luminance
     10: "bt2020",  # constant luminance
 }
-"""FFmpeg's AVColorSpace, as `av.VideoFrame.colorspace` gives it."""
+"""By FFmpeg's AVColorSpace, the value of `av.VideoFrame.colorspace`."""
 
 UNSPECIFIED_MATRIX: Final[Matrix] = "bt601"
-"""What swscale assumes, and what the calls of real services turned out to be."""
+"""The default of swscale; the calls of real services use it, too."""
 
 UNTAGGED: Final = frozenset({0, 2, 3})
 """AVColorSpace values that name no luma matrix: RGB, unspecified, reserved."""
@@ -37,7 +37,7 @@ EXACT: Final = (
     | Interpolation.FULL_CHR_H_INP
     | Interpolation.BITEXACT
 )
-"""swscale's exact paths: its default shortcuts differ from one CPU to the next."""
+"""swscale's exact code paths; the results of its fast ones depend on the CPU."""
 
 _SWSCALE_MATRICES: Final[dict[Matrix, Colorspace]] = {
     "bt709": Colorspace.ITU709,
@@ -49,7 +49,7 @@ _SWSCALE_MATRICES: Final[dict[Matrix, Colorspace]] = {
 
 @dataclass(frozen=True, slots=True)
 class ColourTags:
-    """What a frame says of its colours, as FFmpeg's numbers; 2 (range: 0) is "unspecified".
+    """Colour tags of a frame, as FFmpeg's numbers; 2 (range: 0) is "unspecified".
 
     `matrix` is an AVColorSpace, `value_range` an AVColorRange, `primaries` an AVColorPrimaries and
     `transfer` an AVColorTransferCharacteristic. The default is BT.601 in studio range.
@@ -62,7 +62,7 @@ class ColourTags:
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> ColourTags:
-        """Read a frame's."""
+        """Read the tags of a frame."""
         full = frame.format.name.startswith("yuvj")
         return cls(
             int(frame.colorspace),
@@ -74,19 +74,19 @@ class ColourTags:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How frames of one format are read: into which layout, and whether through swscale."""
+    """How frames of one format are read: the layout, and the conversion by swscale if any."""
 
     layout: Layout
     target: str | None
-    """The pixel format that swscale makes of it, None where the planes are read as they are."""
+    """The pixel format to which swscale converts; None if the planes are copied directly."""
 
 
 class PlaneReader:
-    """Copies frames' planes into arrays, through one reused swscale context where needed.
+    """Copies frames' planes into arrays; converts them with a reused swscale context if needed.
 
-    yuv420p, yuv422p, yuv444p, their full-range J forms and gbrp are copied as they are.
-    Everything else becomes the nearest of these: RGB, palettes, Bayer and grey become gbrp,
-    Y'CbCr keeps at least its chroma resolution up to 4:2:0 and its matrix and range. More
+    yuv420p, yuv422p, yuv444p, their full-range J variants and gbrp are copied directly. All other
+    formats are converted to the nearest of these: RGB, palettes, Bayer and grey to gbrp; Y'CbCr
+    keeps its matrix, its range and at least its chroma resolution, 4:2:0 being the lowest. More
     than 8 bits are reduced to 8, alpha is dropped.
 
     Not thread-safe: use one per thread.
@@ -97,7 +97,7 @@ class PlaneReader:
         self._readings: dict[tuple[str, int, int, int, int], _Reading] = {}
 
     def layout_of(self, frame: av.VideoFrame) -> Layout:
-        """Shape and colour of the planes that `copy_into` will write for this frame."""
+        """Return the layout of the planes that `copy_into` writes for this frame."""
         return self._reading(frame).layout
 
     def copy_into(self, frame: av.VideoFrame, planes: Planes, index: int) -> None:
@@ -108,10 +108,10 @@ class PlaneReader:
         frame
             Any frame in main memory.
         planes
-            uint8 arrays of shape (n, h, w), (n, ch, cw), (n, ch, cw) as `layout_of(frame)`
-            tells them (`Layout.empty` makes such).
+            uint8 arrays of shape (n, h, w), (n, ch, cw), (n, ch, cw) by `layout_of(frame)`, such
+            as `Layout.empty` returns.
         index
-            Which of the n frames is written.
+            Index of the frame to write, below n.
 
         Raises
         ------
@@ -122,9 +122,9 @@ class PlaneReader:
         """
         reading = self._reading(frame)
         if reading.target is not None:
-            # Both ranges are named so that swscale never stretches one into the other.
+            # With both ranges given, swscale never converts one into the other.
             value_range = ColorRange.JPEG if reading.layout.colour.full_range else ColorRange.MPEG
-            # One thread: the decoder's own already fill the machine.
+            # One thread: the decoder's threads already use all cores.
             frame = self._reformatter.reformat(
                 frame,
                 format=reading.target,
@@ -168,7 +168,7 @@ _YUV_TARGETS: Final = {(0, 0): "yuv444p", (0, 1): "yuv422p", (1, 1): "yuv420p"}
 
 
 def _is_luma_chroma(video_format: av.VideoFormat) -> bool:
-    """Whether it is Y'CbCr: not RGB, palette, Bayer, grey (with or without alpha) or XYZ."""
+    """Whether a format is Y'CbCr: not RGB, palette, Bayer, grey (with or without alpha), XYZ."""
     return (
         len(video_format.components) >= 3
         and not video_format.is_rgb
@@ -179,20 +179,20 @@ def _is_luma_chroma(video_format: av.VideoFormat) -> bool:
 
 
 def _chroma_shifts(video_format: av.VideoFormat) -> tuple[int, int]:
-    """Log2 of how much smaller a chroma plane is, (y, x)."""
+    """Return log2 of the chroma subsampling, (y, x)."""
     side = 256  # a power of two that every subsampling divides
     height, width = video_format.chroma_height(side), video_format.chroma_width(side)
     return (side // height).bit_length() - 1, (side // width).bit_length() - 1
 
 
 def _rows(plane: VideoPlane) -> U8:
-    """View a plane's pixels: (height, width), without the padding at the end of each line."""
+    """View a plane's pixels as (height, width), without the padding at the end of each line."""
     stride = abs(plane.line_size)
     lines = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, stride)
-    # A negative line size means that the last line comes first in memory.
+    # With a negative line size, the last line is first in memory.
     return lines[:: -1 if plane.line_size < 0 else 1, : plane.width]
 
 
 def swscale_matrix(matrix: Matrix | None) -> Colorspace:
-    """Name a matrix as swscale does, BT.601 where there is none."""
+    """Return swscale's constant for a matrix; None means BT.601."""
     return _SWSCALE_MATRICES.get(matrix or UNSPECIFIED_MATRIX, Colorspace.ITU601)

@@ -1,4 +1,4 @@
-"""A video in; chunks of frames as native 8-bit planes out, decoded by a thread of its own."""
+"""Reading of a video in chunks of native 8-bit planes, decoded in a background thread."""
 
 from __future__ import annotations
 
@@ -40,22 +40,21 @@ from unveil.video.source import Source, source_of
 
 BUFFERS: Final = 3  # one with the consumer, two ahead of it
 MAX_BUFFER_BYTES: Final = 64 * 2**20
-"""A chunk holds fewer frames than asked for where they would take more than this."""
+"""A chunk holds fewer frames than requested if they would take more memory than this."""
 
 _LIVE_JOIN_SECONDS: Final = 5.0
 _SHORTFALL: Final = 0.1
-"""Share of the declared length that may be missing without being called truncated."""
+"""Share of the declared length that may be missing in a video that is not truncated."""
 _SHORTFALL_SECONDS: Final = 0.25
 
 
 @dataclass(slots=True)
 class DecodeTally:
-    """What decoding met so far; final once `chunks()` is exhausted or the video closed.
+    """Counts of the decoding so far; final once `chunks()` is exhausted or the video is closed.
 
-    `frames_read` were delivered. `frames_damaged` were not, for FFmpeg found an error in
-    them. `frames_skipped` were decoded but lie outside the chosen time or stride.
-    `decode_seconds` is the wall time spent on reading and copying, without waiting for the
-    consumer.
+    `frames_read` were delivered. `frames_damaged` were dropped because FFmpeg found an error in
+    them. `frames_skipped` were decoded but are not selected by time or stride. `decode_seconds`
+    is the wall time of reading and copying, without waiting for the consumer.
     """
 
     frames_read: int = 0
@@ -63,12 +62,12 @@ class DecodeTally:
     frames_skipped: int = 0
     truncated: bool = False
     reason: str | None = None
-    """One line on what ended decoding before the video's declared end."""
+    """One line that says what ended decoding before the video's declared end."""
     decode_seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
-        """All counts, ready for JSON."""
+        """Return all counts, ready for JSON."""
         return asdict(self)
 
 
@@ -87,25 +86,25 @@ def open_video(
     Parameters
     ----------
     source
-        A `Source`, or what names one: a file, a device, a URL or "-".
+        A `Source`, or its name: a file, a device, a URL or "-".
     threads
         Threads of the decoder; None takes one per core.
     start_seconds, end_seconds
-        Frames with start <= time < end are delivered. Times count from the stream's first
-        frame, whatever time the container gives it.
+        Frames with start <= time < end are delivered. Times count from the stream's first frame,
+        whatever its time stamp.
     stride
         Every `stride`-th of these frames is delivered, beginning with the first.
     chunk_frames
-        Frames per chunk, at most; fewer where they are very large.
+        Frames per chunk, at most; very large frames make smaller chunks.
     with_sound
-        Gather the packets of sound that are met in `Video.sound`.
+        Collect the audio packets in `Video.sound`.
 
     Raises
     ------
     MissingInput
         There is no such input.
     UnreadableVideo
-        No frame can be decoded from it.
+        No frame can be decoded.
     InvalidParameter
         A number is out of range.
     """
@@ -122,25 +121,25 @@ def open_video(
 
 
 class Video:
-    """An opened video: `properties`, `chunks()` once, `tally`; made by `open_video`.
+    """An opened video, made by `open_video`; its `chunks()` can be read once.
 
     Attributes
     ----------
     properties
-        What the container and the first frame say.
+        Properties of the container and the first frame.
     tally
-        What decoding met so far.
+        Counts of the decoding so far.
     expected_frames
-        How many frames `chunks()` should deliver altogether, None where it is unknown.
+        Number of frames that `chunks()` should deliver in total, None if unknown.
     sound
-        Packets of sound, in the container's time; without streams unless they were asked for.
-        Neither they nor the packets may be used after the video is closed.
+        Audio packets, in the container's time; without streams unless they were requested.
+        Neither the streams nor the packets may be used after the video is closed.
     time_base
-        Seconds in which the container counts the frames' times, None where it has none.
+        Unit of the container's time stamps in seconds, None if it has none.
     pixel_aspect
-        Width of a pixel as a multiple of its height, None where the container tells none.
+        Width of a pixel divided by its height, None if the container does not declare it.
     tags
-        How the first frame says that its colours are coded.
+        Colour tags of the first frame.
     """
 
     def __init__(
@@ -176,7 +175,7 @@ class Video:
         self.tally.decode_seconds = time.perf_counter() - started
 
     def _open(self, stream: VideoStream) -> None:
-        """Decode the first frame: only it tells whether and how the video can be read."""
+        """Decode the first frame, which shows whether and how the video can be read."""
         sound = self.sound if self.sound.streams else None
         reader = FrameReader(self._container, stream, self._stop, sound)
         self._origin = reader.seconds_of(stream.start_time)
@@ -206,7 +205,7 @@ class Video:
         self._opened = reader, selected
 
     def __enter__(self) -> Video:
-        """Nothing more to do: it is open."""
+        """Return the video, which is open already."""
         return self
 
     def __exit__(
@@ -215,47 +214,47 @@ class Video:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close it."""
+        """Close the video."""
         self.close()
 
     @property
     def live(self) -> bool:
-        """Whether the source has no known end, as a camera's has not."""
+        """Whether the source, such as a camera, has no known end."""
         return self._source.live
 
     @property
     def origin_seconds(self) -> float:
-        """When the first frame is shown, in the container's time; NaN where it is unknown."""
+        """Time stamp of the first frame in the container's time; NaN if unknown."""
         return self._origin
 
     @property
     def expected_frames(self) -> int | None:
-        """How many frames `chunks()` should deliver altogether, None where it is unknown."""
+        """Number of frames that `chunks()` should deliver in total, None if unknown."""
         return self._selection.expected_frames(self.properties)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Start the decoding thread and give its chunks; to be called once.
+        """Start the decoding thread and iterate over its chunks; can be called once.
 
-        A chunk's times are seconds since the stream's first frame, its arrays are valid
-        until the next chunk is asked for. A chunk never mixes layouts: where the video
-        changes its size, pixel format or colour, the next chunk has another `layout`.
+        A chunk's times are seconds since the stream's first frame. Its arrays are valid until the
+        next chunk is requested. A chunk has one layout: if the video changes its size, pixel
+        format or colour, a new chunk begins.
 
         Raises
         ------
         NoFrames
-            The chosen time holds no frame.
+            The selected time has no frame.
         UnreadableVideo
-            It holds frames, but none that can be decoded.
+            It has frames, but none can be decoded.
         FrameTooLarge
-            There is no memory for frames of this size.
+            There is not enough memory for frames of this size.
         RuntimeError
             It was called before, or the video is closed.
         """
         if self._opened is None:
-            raise RuntimeError("chunks() gives the frames once: open the video again")
+            raise RuntimeError("chunks() delivers the frames once: open the video again")
         for _ in range(BUFFERS):
             self._free.put(None)
-        # The thread alone holds the decoder: it frees it, and nobody pulls it away from it.
+        # Only the thread holds the decoder, so it is not freed while the thread uses it.
         self._thread = threading.Thread(
             target=self._run, args=self._opened, name="unveil-decode", daemon=True
         )
@@ -264,7 +263,7 @@ class Video:
         return self._consume()
 
     def close(self) -> None:
-        """Stop decoding and free everything; a second time does nothing."""
+        """Stop decoding and free all resources; can be called repeatedly."""
         if self._stop.is_set():
             return
         self._stop.set()
@@ -272,8 +271,8 @@ class Video:
             self._opened = None
             self._container.close()
             return
-        self._free.put(None)  # it may be waiting for a buffer
-        # Reading from a device or a pipe cannot be interrupted: such a thread ends by itself.
+        self._free.put(None)  # the thread may be waiting for a buffer
+        # A read from a device or a pipe cannot be interrupted; such a thread ends on its own.
         path = self._source.path
         endless = self._source.live or path is None or not path.is_file()
         self._thread.join(_LIVE_JOIN_SECONDS if endless else None)
@@ -295,10 +294,10 @@ class Video:
                 yield item.as_chunk()
             finally:
                 self._free.put(item)
-                del item  # the thread may drop it for one of another layout
+                del item  # the thread may replace it by one of another layout
 
     def _run(self, reader: FrameReader, selected: SelectedFrames) -> None:
-        """Decode into buffers until the end; the body of the thread."""
+        """Decode into buffers until the end; this is the body of the thread."""
         started = time.perf_counter()
         spent_before = self.tally.decode_seconds
         error: BaseException | None = None
@@ -321,7 +320,7 @@ class Video:
             error = unexpected
         finally:
             del reader, selected
-            # Packets of sound, and the headers copied from their streams, live in the container.
+            # Audio packets, and headers copied from their streams, need the open container.
             if self._stop.is_set() or not self.sound.streams:
                 self._container.close()
             spent = time.perf_counter() - started - self._waited_seconds
@@ -367,13 +366,13 @@ class Video:
         self._waited_seconds += time.perf_counter() - waiting
         if buffer is None or buffer.layout != layout:
             affordable = MAX_BUFFER_BYTES // max(1, layout.frame_bytes)
-            del buffer  # before another is made: large frames leave no room for both
+            del buffer  # free it before the next is allocated: large frames fill the memory
             return _Buffer(layout, max(1, min(self._chunk_frames, affordable)))
         buffer.count = 0
         return buffer
 
     def _note_shortfall(self, reader: FrameReader, selected: SelectedFrames) -> None:
-        """Compare what was read with what the container declared."""
+        """Compare the frames read with those that the container declares."""
         tally = self.tally
         tally.frames_damaged, tally.frames_skipped = reader.n_damaged, selected.n_skipped
         if self._stop.is_set() or selected.reached_end:
@@ -389,8 +388,8 @@ class Video:
         few = declared is not None and reader.n_sent < declared * (1 - _SHORTFALL)
         reached = reader.reached_seconds - self._origin
         if duration is not None and math.isfinite(reached):
-            # The duration decides: an edit list hides declared frames from the viewer. Sound
-            # that outlasts the picture and rounded headers are no damage.
+            # The duration decides, because an edit list hides declared frames from the viewer.
+            # Audio longer than the video, and rounded headers, are no damage.
             short = duration - reached > max(_SHORTFALL_SECONDS, _SHORTFALL * duration)
         else:
             short = few and read_all
@@ -419,7 +418,7 @@ class Video:
 
 
 class _Buffer:
-    """One chunk's worth of memory, and how much of it is filled."""
+    """Memory for one chunk, of which `count` frames are filled."""
 
     def __init__(self, layout: Layout, capacity: int) -> None:
         self.layout = layout
@@ -429,7 +428,7 @@ class _Buffer:
         self.count = 0
 
     def as_chunk(self) -> Chunk:
-        """Show what is filled."""
+        """Return the filled frames."""
         luma, cb, cr = self.planes
         n = self.count
         return Chunk((luma[:n], cb[:n], cr[:n]), self.pts_seconds[:n], self.layout)
@@ -437,6 +436,6 @@ class _Buffer:
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    """The thread's last word."""
+    """The thread's last item: it ended, with `error` if it failed."""
 
     error: BaseException | None

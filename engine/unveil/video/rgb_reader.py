@@ -1,4 +1,4 @@
-"""The frames of a video one at a time: as upright RGB pictures, or as they are coded."""
+"""Reading of a video frame by frame: as RGB pictures oriented for display, or as decoded."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 
 class VideoPictures:
-    """Iterates over a video's frames as (h, w, 3) uint8 RGB, as often as wished.
+    """Iterates over a video's frames as (h, w, 3) uint8 RGB, any number of times.
 
-    Slower than `decode`, which hands on the planes as they are coded: for whoever composes
-    pictures and does not only count them.
+    For composition of pictures. `unveil.video.reader`, which delivers the native planes, is
+    faster.
 
     Attributes
     ----------
     frame_rate
-        Frames per second, None where the container does not tell.
+        Frames per second, None if the container does not declare it.
     n_frames
-        How many the container declares, None where it does not tell.
+        Number of frames that the container declares, None if it does not.
 
     Raises
     ------
     MissingInput
         There is no such file.
     UnreadableVideo
-        No frame can be decoded from it.
+        No frame can be decoded.
     """
 
     def __init__(self, path: str | PathLike[str], *, threads: int | None = None) -> None:
@@ -60,24 +60,24 @@ class VideoPictures:
         self.n_frames = self._properties.declared_frames
 
     def __iter__(self) -> Iterator[U8]:
-        """Open the video anew and give its sound frames."""
+        """Open the video again and yield its undamaged frames."""
         reformatter = VideoReformatter()
         for _, frame in self.frames():
             rgb = reformatter.reformat(frame, format="rgb24", interpolation=EXACT)
-            yield self._properties.upright(np.asarray(rgb.to_ndarray(), np.uint8))
+            yield self._properties.apply_display_matrix(np.asarray(rgb.to_ndarray(), np.uint8))
 
     def frames(
         self, stop: threading.Event | None = None
     ) -> Iterator[tuple[float | None, av.VideoFrame]]:
-        """Open the video anew and give its sound frames as they are coded.
+        """Open the video again and yield its undamaged frames as decoded, with their times.
 
-        With each comes the time in seconds since the first, None where the container tells none.
-        `stop` ends it between two packets.
+        A time is in seconds since the first frame, None if the container has no time stamps.
+        `stop` ends the iteration between two packets.
 
         Raises
         ------
         MissingInput, UnreadableVideo
-            The file is not there any more, or not what it was.
+            The file was removed or changed since it was first opened.
         """
         container, stream = open_container(self._source, self._threads)
         stop = stop or threading.Event()
@@ -105,7 +105,7 @@ class VideoPictures:
 
 
 def endless(pictures: VideoPictures, n_frames: int | None = None) -> Iterator[U8]:
-    """Play a video over and over, or only its first `n_frames`."""
+    """Loop over the frames of a video, or over its first `n_frames`, without end."""
     while True:
         left = n_frames
         for picture in pictures:

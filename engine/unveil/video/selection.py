@@ -1,4 +1,4 @@
-"""Which frames of a video are wanted: a stretch of time and a stride."""
+"""Selection of a video's frames by time and stride."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SAME_TIME_SECONDS: Final = 1e-6  # times are rounded when a container stores the
 class Selection:
     """Every `stride`-th of the frames with start <= time < end, beginning with the first.
 
-    Times are seconds since the stream's first frame, whatever time the container gives it.
+    Times are seconds since the stream's first frame, whatever its time stamp.
 
     Raises
     ------
     InvalidParameter
-        A number is out of range, or the end not after the start.
+        A number is out of range, or the end is not after the start.
     """
 
     start_seconds: float = 0.0
@@ -44,7 +44,7 @@ class Selection:
         check_positive("stride", self.stride)
 
     def expected_frames(self, properties: VideoProperties) -> int | None:
-        """How many frames of a sound video are selected, None where it does not tell."""
+        """Return the number of selected frames if none is damaged, None if it is unknown."""
         duration, total = properties.duration_seconds, properties.declared_frames
         if total is None and duration and properties.frame_rate:
             total = round(duration * properties.frame_rate)
@@ -57,14 +57,14 @@ class Selection:
 
 
 class SelectedFrames:
-    """The selected frames of a stream with their times; to be iterated once.
+    """The selected frames of a stream with their times; can be iterated once.
 
     Attributes
     ----------
     n_skipped
-        Frames decoded but not selected. A jump over frames does not count them.
+        Frames decoded but not selected. Frames skipped by a seek are not counted.
     reached_end
-        Whether the selection's end came before the stream's.
+        Whether the end of the selection was reached before that of the stream.
     """
 
     def __init__(
@@ -87,14 +87,14 @@ class SelectedFrames:
         self.reached_end = False
 
     def __iter__(self) -> Iterator[tuple[av.VideoFrame, float]]:
-        """Give each selected frame and its seconds since the first (NaN: it bears no time)."""
+        """Yield each selected frame and its seconds since the first (NaN: no time stamp)."""
         chosen = self._selection
         n_inside = 0
-        for frame, seconds, place in self._placed():
-            if chosen.start_seconds > place + SAME_TIME_SECONDS:
+        for frame, seconds, position in self._timed():
+            if chosen.start_seconds > position + SAME_TIME_SECONDS:
                 self.n_skipped += 1
                 continue
-            if chosen.end_seconds <= place + SAME_TIME_SECONDS:
+            if chosen.end_seconds <= position + SAME_TIME_SECONDS:
                 self.n_skipped += 1
                 self.reached_end = True
                 return
@@ -104,20 +104,20 @@ class SelectedFrames:
                 self.n_skipped += 1
             n_inside += 1
 
-    def _placed(self) -> Iterator[tuple[av.VideoFrame, float, float]]:
-        """Give every frame, its seconds, and the same or a guess where it bears none."""
-        place = -self._period
+    def _timed(self) -> Iterator[tuple[av.VideoFrame, float, float]]:
+        """Yield every frame, its seconds, and the same or, for NaN, an estimate by frame rate."""
+        position = -self._period
         for frame in self._from_start():
             seconds = self._reader.seconds_of(frame.pts) - self._origin
-            place = place + self._period if math.isnan(seconds) else seconds
-            yield frame, seconds, place
+            position = position + self._period if math.isnan(seconds) else seconds
+            yield frame, seconds, position
 
     def _from_start(self) -> Iterator[av.VideoFrame]:
-        """Jump to the last keyframe before the start, where that can be done."""
+        """Seek to the last keyframe before the start if the source can; return the frames."""
         start = self._selection.start_seconds
         if not (start and self._can_seek) or math.isnan(self._origin):
             return self._frames
-        # Some containers lead behind the time asked for: then everything is read.
+        # Some containers seek to a later time than requested; then everything is read.
         for target in (start, 0.0):
             if not self._reader.seek(self._origin + target):
                 break

@@ -1,4 +1,4 @@
-"""From what a user names (files, folders, globs, devices, URLs) to what a decoder opens."""
+"""Resolution of input arguments (files, folders, globs, devices, URLs) to sources to decode."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ VIDEO_EXTENSIONS = frozenset({
     ".ivf", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut",
     ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
 })
-"""What counts as a video in a folder; a file named outright may be called anything."""
+"""Extensions of videos in folders and globs; a file given by its name may have any."""
 
 DEVICE_FORMATS = frozenset({
     "android_camera", "avfoundation", "bktr", "decklink", "dshow", "fbdev", "gdigrab", "iec61883",
     "kmsgrab", "lavfi", "libdc1394", "v4l2", "vfwcap", "video4linux2", "x11grab", "xcbgrab",
 })
 # fmt: on
-"""FFmpeg's input devices that deliver pictures, as written before the colon."""
+"""FFmpeg's input devices for video, as written before the colon."""
 
 FINITE_SCHEMES = frozenset({"data", "ftp", "ftps", "http", "https", "s3", "scp", "sftp", "smb"})
-"""URL schemes behind which a file lies; any other is a stream whose end is unknown."""
+"""URL schemes of files; any other scheme is a stream without a known end."""
 
-# A drive letter of Windows ("C:") is no scheme: two letters or more.
+# Two letters or more: a drive letter of Windows ("C:") is no scheme.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DEVICE = re.compile(r"([a-z0-9_]+):(.+)", re.DOTALL)
 _LINUX_CAMERA = re.compile(r"/dev/video\d+")
 _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/]*@")
-# Windows takes these names for devices, whatever stands behind the dot.
+# On Windows these names are devices, whatever their extension.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MAX_STEM_BYTES = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One thing to decode.
+    """An input to decode.
 
-    `url` is what FFmpeg opens ("-" is standard input, a local file begins with "file:" so
-    that no character of its name is taken for a protocol), `format` FFmpeg's demuxer where
-    it cannot be told from the data (devices). `name` is shown to users and stands in
-    reports: a file's name without its folder, a URL without its password. `stem` names the
-    folder of its results. `live` sources have no known end and cannot be rewound.
+    `url` is what FFmpeg opens: "-" is standard input; a local file begins with "file:", so that
+    its name is not parsed as a protocol. `format` is FFmpeg's demuxer if the data do not determine
+    it (devices). `name` is shown to users and in reports: a file's name without its folder, a URL
+    without its password. `stem` is the name of the output folder. `live` sources have no known
+    end and cannot be rewound.
     """
 
     url: str
@@ -61,27 +61,29 @@ class Source:
 
     @property
     def path(self) -> Path | None:
-        """The local file, if it is one."""
+        """Path of a local file, else None."""
         if self.format is None and self.url.startswith("file:"):
             return Path(self.url.removeprefix("file:"))
         return None
 
 
 def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
-    """Find what `arguments` name, in their order, each source once, each stem once.
+    """Return the sources that `arguments` name, in their order, without duplicates.
+
+    No two sources have the same stem.
 
     Parameters
     ----------
     arguments
-        Files, folders (the videos directly inside, sorted), globs that the shell left
-        unexpanded (`*`, `?`, `[...]`, `**`; only files with a video's extension unless the
-        pattern names an extension), devices (`/dev/video0`, `v4l2:/dev/video0`,
-        `avfoundation:0`, `dshow:video=Name`), URLs, `-`.
+        Files, folders (the videos directly inside, sorted), globs that the shell did not expand
+        (`*`, `?`, `[...]`, `**`; only files with a video's extension unless the pattern has an
+        extension), devices (`/dev/video0`, `v4l2:/dev/video0`, `avfoundation:0`,
+        `dshow:video=Name`), URLs, `-`.
 
     Raises
     ------
     MissingInput
-        Nothing of this name exists, or a folder or glob holds no video.
+        Nothing of this name exists, or a folder or glob has no video.
     """
     found: dict[tuple[str, str | None], Source] = {}
     for argument in arguments:
@@ -91,7 +93,7 @@ def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
 
 
 def source_of(argument: str | os.PathLike[str]) -> Source:
-    """Tell what a single input is: no glob is expanded and no folder searched.
+    """Return the source of a single input; globs and folders are not expanded.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def source_of(argument: str | os.PathLike[str]) -> Source:
 
 
 def printable(text: str) -> str:
-    """Escape what would break a line or cannot be encoded: file names may hold anything."""
+    """Escape characters that break a line or cannot be encoded; file names may have any."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -128,7 +130,7 @@ def _expand(argument: str) -> Iterator[Source]:
 
 
 def _stdin_device_or_url(text: str) -> Source | None:
-    """Recognise an input by its spelling alone; None for what must be a path."""
+    """Recognise standard input, a device or a URL by its spelling; None if it must be a path."""
     if text == STDIN:
         return Source(STDIN, name="standard input", stem="stdin")
     if _URL.match(text):
@@ -162,7 +164,7 @@ def _stream(url: str) -> Source:
     except ValueError as error:  # such as an IPv6 address without its bracket
         raise MissingInput(f"{printable(url)}: not a valid address ({error})") from error
     last = PurePosixPath(unquote(parts.path)).stem or parts.netloc.rsplit("@", 1)[-1]
-    shown = _PASSWORD.sub(r"\1:***@", printable(url))  # reports are passed on
+    shown = _PASSWORD.sub(r"\1:***@", printable(url))  # reports are shared
     live = parts.scheme.lower() not in FINITE_SCHEMES
     return Source(url, name=shown, stem=_safe_stem(last), live=live)
 
@@ -183,7 +185,7 @@ def _folder(folder: Path) -> Iterator[Source]:
 
 
 def _glob(pattern: str) -> Iterator[Source]:
-    # Path.glob, which PTH207 would have, takes no absolute pattern.
+    # Path.glob, which PTH207 suggests, accepts no absolute pattern.
     paths = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
     if not Path(pattern).suffix:
         paths = [path for path in paths if _is_video(path)]
@@ -197,24 +199,24 @@ def _glob(pattern: str) -> Iterator[Source]:
 
 
 def _is_video(path: Path) -> bool:
-    # Hidden files are skipped: macOS leaves "._name.mp4" beside every copy.
+    # Skip hidden files: macOS writes "._name.mp4" beside every copy.
     is_video = path.suffix.lower() in VIDEO_EXTENSIONS and not path.name.startswith(".")
     return is_video and path.is_file()
 
 
 def _exists(path: Path) -> bool:
-    """Whether something is there, be it unreadable: why it cannot be opened is told later."""
+    """Whether a path exists, readable or not; opening it reports why it is unreadable."""
     try:
         path.lstat()
     except PermissionError:
         return True
-    except (OSError, ValueError):  # too long a name, or a zero byte in it
+    except (OSError, ValueError):  # the name is too long, or has a zero byte
         return False
     return path.exists() or not path.is_symlink()
 
 
 def _safe_stem(text: str) -> str:
-    """Make a folder's name, valid on every system, out of any text."""
+    """Make a folder name from any text that is valid on every system."""
     stem = re.sub(r"[^\w .,+=@()-]", "_", printable(text)).strip(" .")
     stem = stem.encode()[:_MAX_STEM_BYTES].decode(errors="ignore").strip(" .")
     if not stem:
@@ -223,7 +225,7 @@ def _safe_stem(text: str) -> str:
 
 
 def _with_unique_stems(sources: Iterable[Source]) -> list[Source]:
-    """Append -2, -3 and so on; letters' case does not tell folders apart everywhere."""
+    """Append -2, -3 and so on to repeated stems; some file systems ignore case."""
     taken: set[str] = set()
     unique = []
     for source in sources:

@@ -1,4 +1,4 @@
-"""Frames in, a video file out: the same frames always give the same bytes."""
+"""Encoding of frames to a video file; the same frames always give the same bytes."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _MAX_SIDE = 16384
-# x264's macroblock tree works on eight macroblocks of a row at once. In a row that they do not
-# fill it reads beyond the end, and what lies there in memory gets into the file.
+# x264's macroblock tree processes eight macroblocks of a row at once. In a row that is no multiple
+# of eight it reads uninitialised memory, which then influences the file.
 _X264_MACROBLOCK = 16
 _X264_MACROBLOCKS_AT_ONCE = 8
 
@@ -42,34 +42,35 @@ _X264_MACROBLOCKS_AT_ONCE = 8
 class VideoWriter:
     """Encode RGB pictures or decoded frames to one video file, as a context manager.
 
-    The file is written under a temporary name in its own folder. Leaving the context
-    without an error renames it to `path`, replacing what stood there; an error removes
-    it. So `path` never names half a video. Times are counted from `frame_rate` unless they are
-    given. Colours are encoded and tagged as BT.601, studio range, unless `tags` says otherwise.
+    The file is written under a temporary name in its own folder. When the context ends without an
+    error, it is renamed to `path` and replaces an existing file; after an error it is removed, so
+    `path` is never an incomplete video. Times follow from `frame_rate` unless they are given.
+    Colours are encoded and tagged as BT.601, studio range, unless `tags` says otherwise.
     Not thread-safe: use one per thread.
 
     Parameters
     ----------
     path
-        File to write; its suffix chooses the container (.mp4, .mkv, ...). With `file` it is a
-        name for messages.
+        File to write; its suffix determines the container (.mp4, .mkv, ...). With `file` it is
+        only used in messages.
     height, width
         Size of every frame in pixels, 1 to 16384.
     frame_rate
-        Frames per second, over 0.
+        Frames per second, above 0.
     codec
         Name of an FFmpeg video encoder.
     crf
-        Constant quality of x264 and its like, 0 (lossless) to 63. Excludes `bit_rate`.
+        Constant rate factor of x264 and similar encoders, 0 (lossless) to 63. Excludes
+        `bit_rate`.
     bit_rate
-        Mean bits per second. Without it and `crf` the encoder takes its own default.
+        Mean bits per second. Without `bit_rate` and `crf` the encoder uses its default.
     pixel_format
-        How samples are stored. A format with less chroma than luma cannot hold an odd
-        size in most encoders: "yuv444p" replaces it there where the encoder knows it.
+        Format of the encoded samples. Most encoders do not support odd sizes in formats with
+        subsampled chroma; "yuv444p" is used instead if the encoder supports it.
     preset
-        The encoder's trade between speed and size, where it has such a choice.
+        The encoder's preset for speed and size, if it has presets.
     keyframe_interval
-        Frames from one keyframe to the next at most; None leaves it to the encoder.
+        Largest distance between keyframes in frames; None leaves it to the encoder.
     threads
         Threads of the encoder. Another number may give other bytes.
     options
