@@ -1,4 +1,4 @@
-"""BlazePose's detector: where in a frame a person is, without knowing anything yet."""
+"""BlazePose's detector: finds a person in a whole frame."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIN_COUNTED_SCORE: Final = 0.2
 scored more than 0.07; where the same portrait stood 2 to 9 times in a frame, the second best
 scored 0.46 to 0.90."""
 MIN_OVERLAP: Final = 0.3
-"""Intersection over union from which two boxes are one person."""
+"""Two boxes are one person above this intersection over union."""
 
 
 class Detector:
@@ -36,7 +36,7 @@ class Detector:
         self._network = Network(DETECTOR, threads)
 
     def find(self, planes: Planes, layout: Layout) -> Region | None:
-        """Give the region of the surest person; None where nobody scores `MIN_SCORE`."""
+        """Return the region of the highest-scoring person; None if nobody scores `MIN_SCORE`."""
         to_frame = self._run(planes, layout)
         found = surest(self._network.output(0), self._network.output(1)[:, 0])
         if found is None:
@@ -58,7 +58,7 @@ class Detector:
 
 
 def letterbox(height: int, width: int) -> F64:
-    """Map the detector's input to a frame that fits into it, in its middle: (2, 3)."""
+    """Return the affine map (2, 3) from the detector's input to a frame letterboxed in it."""
     scale = max(height, width) / SIDE
     margin_x, margin_y = (width - SIDE * scale) / 2, (height - SIDE * scale) / 2
     return np.array([[scale, 0.0, margin_x], [0.0, scale, margin_y]])
@@ -66,7 +66,7 @@ def letterbox(height: int, width: int) -> F64:
 
 @cache
 def anchors() -> F64:
-    """Centres (x, y) of the cells that the outputs belong to, in pixels of the input: (2254, 2)."""
+    """Return the anchors of the outputs, cell centres (x, y) in pixels of the input: (2254, 2)."""
     layers = []
     for stride in STRIDES:
         n_cells = SIDE // stride
@@ -77,7 +77,7 @@ def anchors() -> F64:
 
 
 def surest(boxes: F32, logits: F32) -> F64 | None:
-    """Choose the person with the highest score.
+    """Return the person with the highest score.
 
     Parameters
     ----------

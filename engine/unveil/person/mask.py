@@ -1,4 +1,4 @@
-"""What a segmenter says about a frame."""
+"""The person mask of a frame, as a segmenter returns it."""
 
 from __future__ import annotations
 
@@ -13,28 +13,27 @@ from unveil_kernels import warp
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """Where the person is in a frame, at the resolution at which the network sees it.
+    """Where the person is in a frame, at the resolution of the network's output.
 
-    Coordinates are continuous: the pixel of row r and column c covers [c, c+1) x [r, r+1) and
-    has its centre at (c + 0.5, r + 0.5).
+    Coordinates are continuous: the pixel in row r and column c covers [c, c+1) x [r, r+1) and has
+    its centre at (c + 0.5, r + 0.5).
 
     Attributes
     ----------
     probability
-        (mh, mw) float32, C-contiguous, 0 to 1: that a mask's pixel shows the person.
+        (mh, mw) float32, C-contiguous, 0 to 1: probability that a mask pixel shows the person.
     to_mask
-        (2, 3) float64: the affine map from (x, y) in the frame to (x, y) in the mask. A pose
-        model's mask is a turned square around the person, which may reach beyond the frame.
+        (2, 3) float64: affine map from (x, y) in the frame to (x, y) in the mask. The mask of a
+        pose model is a rotated square around the person, which may extend beyond the frame.
     height, width
-        Of the frame.
+        Size of the frame in pixels.
     presence
-        0 to 1: how sure the network is of a person; 0 where nobody was found, and
-        `probability` is 0 everywhere then. A selfie model only tells pixels: here it is the
-        highest of their probabilities.
+        0 to 1: the network's confidence that there is a person. If nobody was found, it and all
+        of `probability` are 0. Selfie models have no such output: it is then the largest
+        probability of a pixel.
     landmarks
-        (33, 3) float32: BlazePose's points of the body as x and y in the frame's pixels, which
-        may lie outside it, and visibility, 0 to 1. None for selfie models and where nobody
-        was found.
+        (33, 3) float32: BlazePose's landmarks, x and y in pixels of the frame, which may lie
+        outside it, and visibility, 0 to 1. None for selfie models and if nobody was found.
     """
 
     probability: F32
@@ -45,18 +44,18 @@ class Mask:
     landmarks: F32 | None
 
     def at(self, height: int, width: int) -> F32:
-        """Draw the mask for the same frame at another size, or at its own.
+        """Resample the mask to the frame, scaled to any size.
 
         Parameters
         ----------
         height, width
-            Rows and columns of the frame, scaled; positive.
+            Rows and columns of the scaled frame; positive.
 
         Returns
         -------
-        (height, width) float32: the probability at the centre of each pixel, linear between
-        the centres of the mask's pixels. The outer half of its border pixels has their
-        value; outside the mask's area it is 0.
+        (height, width) float32: the probability at each pixel's centre, interpolated linearly
+        between the centres of the mask's pixels. The outer half of a border pixel has its value;
+        outside the mask the probability is 0.
 
         Raises
         ------
@@ -71,7 +70,7 @@ class Mask:
         return picture
 
     def __repr__(self) -> str:
-        """Shapes, not data."""
+        """Show shapes, not data."""
         rows, columns = self.probability.shape
         return (
             f"Mask({columns}x{rows} for a frame of {self.width}x{self.height}, "

@@ -1,4 +1,4 @@
-"""The networks that come with unveil: their files, what they must be, what they take."""
+"""The networks that unveil ships: names, files, checksums and input sizes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ WEIGHTS: Final = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A network's file in `WEIGHTS` and the size of the picture that it takes.
+    """A network's file in `WEIGHTS` and the size of its input.
 
-    `tracks` tells the pose models, which look at one person's surroundings and follow them,
-    from the selfie models, which look at the whole frame.
+    `tracks` is True for the pose models, which see a region around one person and track it, and
+    False for the selfie models, which see the whole frame.
     """
 
     file: str
@@ -61,7 +61,7 @@ MODELS: Final[Mapping[ModelName, Model]] = {
         tracks=False,
     ),
 }
-"""By the name that a user chooses; in order of what a pose costs, then the selfie models."""
+"""By the name that a user chooses: pose models in order of cost, then the selfie models."""
 
 DETECTOR: Final = Model(
     "pose_detection.tflite",
@@ -69,7 +69,7 @@ DETECTOR: Final = Model(
     *(224, 224),
     tracks=False,
 )
-"""Finds the person to begin with, for the pose models."""
+"""Detects the person whom a pose model then tracks."""
 
 
 def read(model: Model) -> bytes:
@@ -78,7 +78,7 @@ def read(model: Model) -> bytes:
     Raises
     ------
     DamagedModel
-        It is missing, cannot be read or has been changed.
+        The file is missing, cannot be read or has been changed.
     """
     # The command line needs the models' names only.
     import hashlib

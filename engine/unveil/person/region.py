@@ -1,4 +1,4 @@
-"""The square around a person that a pose model looks at."""
+"""The square region around a person that a pose model sees."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ import numpy as np
 from unveil.arrays import F64
 
 MARGIN: Final = 1.25
-"""How much larger than the person's circle the square is, as BlazePose was trained."""
+"""Size of the square relative to the circle around the person, as in BlazePose's training."""
 
 SMALLEST_SIDE: Final = 4.0
-"""In pixels of the frame: what is smaller shows nobody."""
+"""In pixels of the frame: a smaller square shows nobody."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A square anywhere in or around a frame, in continuous coordinates of its pixels.
+    """A square in continuous pixel coordinates of a frame; it may extend beyond the frame.
 
-    `up_x` and `up_y` make the unit vector from the square's centre to the middle of its upper
-    side.
+    (`up_x`, `up_y`) is the unit vector from the centre to the middle of the upper side.
     """
 
     centre_x: float
@@ -33,11 +32,11 @@ class Region:
 
     @classmethod
     def around(cls, centre: F64, top: F64) -> Region | None:
-        """Take the square around a person of whom two points (x, y) are known.
+        """Return the square around a person from two points (x, y).
 
-        Both BlazePose's detector and its landmarks give the middle of the hips and a point of
-        the circle that holds the whole person, above the head where the person stands upright.
-        None where the points are no numbers or the person has no size.
+        BlazePose's detector and its landmarks both include these points: the middle of the hips,
+        and the point above the head on the circle around the whole person. None if a point is not
+        finite or if the square is smaller than `SMALLEST_SIDE`.
         """
         up = top - centre
         radius = math.hypot(*up)
@@ -53,9 +52,9 @@ class Region:
         )
 
     def to_frame(self, n_pixels: int) -> F64:
-        """Map (x, y) in a picture of `n_pixels` a side to the frame: (2, 3)."""
+        """Return the affine map (2, 3) from an input of `n_pixels` a side to the frame."""
         scale = self.side / n_pixels
-        # Columns: one pixel to the right, one pixel down, the picture's corner.
+        # Columns: one pixel to the right, one pixel down, the corner of the input.
         right = np.array([-self.up_y, self.up_x]) * scale
         down = np.array([-self.up_x, -self.up_y]) * scale
         centre = np.array([self.centre_x, self.centre_y])
@@ -63,11 +62,11 @@ class Region:
 
 
 def inverse(affine: F64) -> F64:
-    """Map back: (2, 3) for (2, 3)."""
+    """Invert an affine map (2, 3)."""
     linear = np.linalg.inv(affine[:, :2])
     return np.column_stack([linear, -linear @ affine[:, 2]])
 
 
 def moved(affine: F64, points: F64) -> F64:
-    """Map points (n, 2)."""
+    """Apply an affine map (2, 3) to points (n, 2)."""
     return points @ affine[:, :2].T + affine[:, 2]

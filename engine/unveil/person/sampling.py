@@ -1,4 +1,4 @@
-"""From a frame's native planes, through an affine map, into a network's input."""
+"""Sampling of a frame's native planes into a network's input, through an affine map."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from unveil_kernels import warp
 Steps: TypeAlias = I64
 
 SPACING: Final = 2.25
-"""Pixels between samples at most: a sample blends two, so that hardly anything falls between."""
+"""Largest distance of samples in pixels: bilinear samples then miss hardly any pixel."""
 
 
 def fill(
     tensor: F32, planes: Planes, layout: Layout, to_frame: F64, black: float, white: float
 ) -> None:
-    """Write what an affine map shows of a frame as RGB; beyond the frame it is black.
+    """Sample a frame through an affine map and write it as RGB, black outside the frame.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ def fill(
     planes
         A frame's planes, each 2-D, as `layout` describes them.
     to_frame
-        (2, 3) float64, from (x, y) in the tensor to (x, y) in the frame, continuous.
+        (2, 3) float64, affine map from (x, y) in the tensor to (x, y) in the frame, continuous.
     black, white
-        What the network takes for levels 0 and 255.
+        The network's input values for levels 0 and 255.
     """
     luma, cb, cr = (np.ascontiguousarray(plane) for plane in planes)
     shrink = np.array([[0.5**layout.chroma_shift_x], [0.5**layout.chroma_shift_y]])
@@ -53,7 +53,7 @@ def fill(
 
 
 def grid(pixel: F64) -> Steps:
-    """Spread samples evenly over one pixel of the tensor.
+    """Distribute samples evenly over one pixel of the tensor.
 
     Parameters
     ----------
@@ -62,26 +62,26 @@ def grid(pixel: F64) -> Steps:
 
     Returns
     -------
-    (k, 2) int64: steps (y, x) from the pixel's centre, rounded to whole pixels of the plane.
-    They balance, so that their mean is the centre.
+    (k, 2) int64: offsets (y, x) from the pixel's centre, rounded to whole pixels of the plane.
+    Their mean is 0.
     """
     columns = max(1, math.ceil(math.hypot(*pixel[:, 0]) / SPACING))
     rows = max(1, math.ceil(math.hypot(*pixel[:, 1]) / SPACING))
     across = (np.arange(columns) + 0.5) / columns - 0.5
     down = (np.arange(rows) + 0.5) / rows - 0.5
     steps = down[:, None, None] * pixel[::-1, 1] + across[:, None] * pixel[::-1, 0]
-    # A position and its opposite are rounded alike, for halves go to the even neighbour.
+    # Rounding halves to even is symmetric: opposite offsets stay opposite.
     return np.rint(steps).astype(np.int64).reshape(-1, 2)
 
 
 @lru_cache(maxsize=16)
 def rgb_matrix(colour: Colour) -> F64:
-    """Levels of the three planes to RGB of 0 to 1: (3, 4), the last column being added."""
+    """Return the affine map (3, 4) from levels of the three planes to RGB of 0 to 1."""
     black, luma_span, chroma_span = (
         (0.0, 255.0, 255.0) if colour.full_range else (16.0, 219.0, 224.0)
     )
     if colour.matrix == "rgb":
-        # Planes stand as green, blue, red.
+        # The planes are green, blue, red.
         matrix = np.array([[0, 0, 1, -black], [1, 0, 0, -black], [0, 1, 0, -black]])
         return matrix / luma_span
     kr, kb = LUMA_WEIGHTS[colour.matrix]

@@ -1,4 +1,4 @@
-"""`Segmenter`: frames in, masks of the person out."""
+"""`Segmenter` finds the person mask of each frame of a video."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from unveil.video.chunk import Colour, Layout, Planes
 from unveil.video.pixel_format import PlaneReader
 
 MIN_PRESENCE: Final = 0.5
-"""Below it a pose model has lost the person."""
+"""Below this presence a pose model has lost the person."""
 
 MAX_THREADS: Final = 4
-"""Taken where none are asked for: these networks are too small to keep more cores busy."""
+"""Default number of threads at most: these networks are too small to use more cores."""
 
 N_LANDMARKS: Final = 33
 _CENTRE, _TOP = 33, 34
-"""Landmarks that stand for no part of the body but for the circle around the person."""
+"""Auxiliary landmarks, which define the circle around the person."""
 _VALUES_PER_LANDMARK: Final = 5  # x, y, z, visibility, presence
 _LANDMARKS, _PRESENCE, _MASK = 0, 1, 2  # outputs of a pose model
 
 _MAX_LOGIT: Final = 40.0
-"""Beyond it a float32 sigmoid is 0 or 1 anyway, and the exponential would overflow."""
+"""Beyond this a float32 sigmoid is 0 or 1, and the exponential would overflow."""
 
 
 class Segmenter:
-    """Finds the person in the frames of one video, one after the other.
+    """Finds the person in the frames of one video, in their order.
 
-    The pose models ("lite", "full", "heavy") look at a square around one person and follow
-    that person from frame to frame by the landmarks they find. Only to begin with, and where
-    the person is lost, a detector searches the whole frame; of several people it takes the one
-    of whom it is surest, and the others count as not the person. The selfie models look at the
-    whole frame, keep nothing from one frame to the next, and mark all people.
+    The pose models ("lite", "full", "heavy") see a square region around one person and track that
+    person by the landmarks of the last frame. At the start, and when the person is lost, a
+    detector searches the whole frame. Of several people it takes the one with the highest score;
+    the others do not count as the person. The selfie models see the whole frame, keep no state
+    between frames, and mark all people.
 
-    The same frames give the same masks, with any number of threads. A mask of a pose model
-    depends on the frames before; `reset` forgets them. Not thread-safe: use one per thread.
+    The same frames give the same masks, with any number of threads. A pose model's mask depends
+    on the frames before; `reset` clears that state. Not thread-safe: use one per thread.
 
     Parameters
     ----------
     model
         One of `MODELS`.
     threads
-        Threads of the network; None takes one per core, at most four.
+        Threads of the network; None uses one per core, at most four.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class Segmenter:
     DamagedModel
         A network's file is missing or has been changed.
     MissingRuntime
-        LiteRT is not installed, or not for this machine.
+        LiteRT is not installed, or not available for this machine.
     """
 
     def __init__(self, model: ModelName = "full", *, threads: int | None = None) -> None:
@@ -89,9 +89,9 @@ class Segmenter:
         Raises
         ------
         ValueError
-            It is neither.
+            The frame is neither.
         av.error.FFmpegError
-            The frame's pixel format cannot be read.
+            The frame's pixel format cannot be converted.
         """
         if isinstance(frame, av.VideoFrame):
             layout = self._plane_reader.layout_of(frame)
@@ -114,14 +114,14 @@ class Segmenter:
         return self.mask_planes((luma[0], cb[0], cr[0]), layout)
 
     def mask_planes(self, planes: Planes, layout: Layout) -> Mask:
-        """Find the person in a frame that is given as its native planes.
+        """Find the person in a frame given as its native planes.
 
         Parameters
         ----------
         planes
-            uint8 of shape (h, w), (ch, cw), (ch, cw), as `layout` says; best C-contiguous.
+            uint8 of shape (h, w), (ch, cw), (ch, cw) by `layout`; C-contiguous avoids a copy.
         layout
-            The frame's shape and colour.
+            Shape and colour encoding of the frame.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class Segmenter:
         if self._detector is None:
             return self._whole_frame(planes, layout)
         if self._frame_size != (layout.height, layout.width):
-            self.reset()  # the region counts in pixels of frames of another size
+            self.reset()  # the region is in pixels of frames of another size
             self._frame_size = layout.height, layout.width
         if self._region is not None:
             mask = self._look_at(self._region, planes, layout)
@@ -158,11 +158,11 @@ class Segmenter:
         return None if self._detector is None else self._detector.count(planes, layout)
 
     def reset(self) -> None:
-        """Forget the person who was followed: the next frame has nothing to do with the last."""
+        """Stop tracking: call this if the next frame does not continue the last one."""
         self._region = None
 
     def _whole_frame(self, planes: Planes, layout: Layout) -> Mask:
-        """Let a selfie model see the frame, stretched to its input."""
+        """Run a selfie model on the whole frame, stretched to its input."""
         to_frame = self._stretched(layout)
         sampling.fill(self._network.tensor, planes, layout, to_frame, black=0.0, white=1.0)
         self._network.run()
@@ -173,7 +173,7 @@ class Segmenter:
         )
 
     def _look_at(self, region: Region, planes: Planes, layout: Layout) -> Mask | None:
-        """Let a pose model see a region; without a person there, None and nothing to follow."""
+        """Run a pose model on a region and track the person; None if there is no person."""
         to_frame = region.to_frame(self._model.width)
         sampling.fill(self._network.tensor, planes, layout, to_frame, black=0.0, white=1.0)
         self._network.run()
@@ -201,18 +201,18 @@ class Segmenter:
         return Mask(nothing, to_mask, layout.height, layout.width, 0.0, landmarks=None)
 
     def _stretched(self, layout: Layout) -> F64:
-        """Map the network's input to the whole frame: (2, 3)."""
+        """Return the affine map (2, 3) from the network's input to the whole frame."""
         scale_x, scale_y = layout.width / self._model.width, layout.height / self._model.height
         return np.array([[scale_x, 0.0, 0.0], [0.0, scale_y, 0.0]])
 
     def _planes(self, layout: Layout) -> Planes:
-        """Planes for one frame, kept from frame to frame: (1, h, w), (1, ch, cw), (1, ch, cw)."""
+        """Return reused planes for one frame: (1, h, w), (1, ch, cw), (1, ch, cw)."""
         if self._buffer is None or self._buffer[0] != layout:
             self._buffer = layout, layout.empty(1)
         return self._buffer[1]
 
 
 def _sigmoid(logits: F32) -> F32:
-    """Turn logits into probabilities, float32."""
+    """Convert logits to probabilities, float32."""
     odds: F32 = np.exp(np.clip(logits, -_MAX_LOGIT, _MAX_LOGIT))
     return odds / (1 + odds)

@@ -1,1 +1,1 @@
-"""Scores of a recovered room against a photo or the exact truth."""
+"""Scores of a recovered room against a photo or the exact ground truth."""

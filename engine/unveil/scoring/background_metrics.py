@@ -34,10 +34,10 @@ class InitialisationMetrics:
     age
         Mean absolute difference of luma (studio range, 16 to 235), in levels. Best: 0.
     peps
-        Share of pixels whose luma is wrong by more than 20 levels. Best: 0.
+        Share of error pixels, whose luma differs by more than 20 levels. Best: 0.
     pceps
-        Share of pixels that are wrong by that much together with all of their upper,
-        lower, left and right neighbours. Best: 0.
+        Share of pixels that have such an error together with all of their upper, lower, left
+        and right neighbours. Best: 0.
     ms_ssim
         Multi-scale structural similarity of luma, 0 to 1. Best: 1.
     psnr
@@ -54,7 +54,7 @@ class InitialisationMetrics:
     cqm: float
 
     def as_dict(self) -> dict[str, int | float | str | None]:
-        """All fields, ready for JSON: what is not a finite number is None."""
+        """Return all fields, ready for JSON: NaN and infinite values become None."""
         fields: dict[str, int | float | str | None] = finite(asdict(self))
         return fields
 
@@ -69,14 +69,14 @@ def initialisation_metrics(
     estimate, truth
         (h, w, 3) or (h, w, 4) uint8; alpha is ignored.
     mask
-        (h, w) bool, the pixels to measure; None takes all. Neighbours beyond the mask
-        or the picture do not speak against a cluster of errors. MS-SSIM takes `truth`
-        for what lies outside and averages over the windows centred inside.
+        (h, w) bool, the pixels to measure; None takes all. For pCEPs, neighbours outside the
+        mask or the picture count as errors. MS-SSIM replaces the pixels outside the mask by
+        `truth` and averages over the windows centred inside.
 
     Returns
     -------
     InitialisationMetrics
-        All NaN where the mask is empty.
+        All NaN if the mask is empty.
 
     Raises
     ------
@@ -85,9 +85,9 @@ def initialisation_metrics(
 
     Notes
     -----
-    Luma is rounded to integers. A picture of under 161 pixels in one direction cannot
-    be halved four times under a window of 11 pixels: MS-SSIM then takes the scales that
-    fit, their weights raised to the same sum. Under 11 pixels it is NaN.
+    Luma is rounded to integers. A picture of under 161 pixels in one direction is smaller than
+    the window of 11 pixels after four halvings: MS-SSIM then uses the scales that fit, with
+    weights scaled to the same sum. Under 11 pixels it is NaN.
     """
     check_pictures(estimate, truth)
     if mask is None:
@@ -111,7 +111,7 @@ def initialisation_metrics(
 
 
 def check_pictures(estimate: U8, truth: U8) -> None:
-    """Raise `InvalidParameter` where these are no pictures of one size."""
+    """Raise `InvalidParameter` if these are not two uint8 pictures of equal size."""
     for name, picture in (("room", estimate), ("truth", truth)):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (3, 4):
             raise InvalidParameter(
@@ -127,14 +127,14 @@ def check_pictures(estimate: U8, truth: U8) -> None:
 
 
 def _luma(picture: U8) -> F64:
-    """Luma of ITU-R BT.601, 16 to 235, rounded as in 8-bit Y'CbCr; (h, w)."""
+    """Convert RGB to ITU-R BT.601 luma, 16 to 235, rounded as in 8-bit Y'CbCr: (h, w)."""
     red, green, blue = np.moveaxis(picture[..., :3].astype(np.float64), -1, 0)
     luma: F64 = np.floor(16.5 + (65.481 * red + 128.553 * green + 24.966 * blue) / 255)
     return luma
 
 
 def _eroded(wrong: Bool) -> Bool:
-    """Keep what is set together with its four neighbours, those that there are."""
+    """Erode by the cross of four neighbours; pixels outside the picture count as set."""
     padded = np.pad(wrong, 1, constant_values=True)
     rows = padded[:-2, 1:-1] & padded[2:, 1:-1]
     columns = padded[1:-1, :-2] & padded[1:-1, 2:]
@@ -143,13 +143,13 @@ def _eroded(wrong: Bool) -> Bool:
 
 
 def _psnr(difference: npt.NDArray[np.float64 | np.int64]) -> float:
-    """Peak signal-to-noise ratio in dB for a peak of 255; infinite without a difference."""
+    """Compute the peak signal-to-noise ratio in dB for a peak of 255; infinite for no error."""
     mean_square = float(np.mean(np.square(difference, dtype=np.float64)))
     return 10 * math.log10(255**2 / mean_square) if mean_square else math.inf
 
 
 def _cqm(estimate: U8, truth: U8) -> float:
-    """Colour quality of (n, 3 or 4) pixels by PSNR in reversible Y, U, V (Yalman, Ertürk 2013)."""
+    """Compute CQM of (n, 3 or 4) pixels: PSNR in reversible Y, U, V (Yalman, Ertürk 2013)."""
     a, b = estimate.astype(np.int64), truth.astype(np.int64)
 
     def planes(rgb: I64) -> tuple[I64, ...]:
@@ -161,7 +161,7 @@ def _cqm(estimate: U8, truth: U8) -> float:
 
 
 def _ms_ssim(estimate: F64, truth: F64, mask: Bool) -> float:
-    """Multi-scale SSIM of two (h, w) pictures over the windows centred in the mask."""
+    """Compute multi-scale SSIM of two (h, w) pictures over the windows centred in the mask."""
     contrasts: list[float] = []
     similarity = math.nan
     for _ in MS_SSIM_WEIGHTS:
@@ -176,14 +176,14 @@ def _ms_ssim(estimate: F64, truth: F64, mask: Bool) -> float:
         return math.nan
     weights = np.array(MS_SSIM_WEIGHTS[: len(contrasts)])
     weights *= sum(MS_SSIM_WEIGHTS) / weights.sum()
-    # Contrast and structure count at every scale, luminance at the coarsest alone. A
-    # negative mean has no real power and is as bad as none.
+    # Contrast and structure count at every scale, luminance at the coarsest only. A negative
+    # mean has no real power; it counts as 0.
     factors = np.maximum([*contrasts[:-1], similarity], 0.0)
     return float(np.prod(factors**weights))
 
 
 def _ssim_maps(a: F64, b: F64) -> tuple[F64, F64]:
-    """Contrast-and-structure and SSIM at every full window: two (h - 10, w - 10) arrays."""
+    """Compute contrast-structure and SSIM at every full window: two (h - 10, w - 10) arrays."""
     mean_a, mean_b = _windowed(a), _windowed(b)
     variance_a = _windowed(a * a) - mean_a**2
     variance_b = _windowed(b * b) - mean_b**2
@@ -194,7 +194,7 @@ def _ssim_maps(a: F64, b: F64) -> tuple[F64, F64]:
 
 
 def _windowed(picture: F64) -> F64:
-    """Gaussian-weighted means over every full window: rows first, then columns."""
+    """Average with Gaussian weights over every full window, separably."""
     offsets = np.arange(_WINDOW) - _WINDOW // 2
     weights = np.exp(-(offsets**2) / (2 * _WINDOW_SIGMA**2))
     weights /= weights.sum()
@@ -209,7 +209,7 @@ def _windowed(picture: F64) -> F64:
 
 
 def _halved(picture: F64) -> F64:
-    """Means of 2x2 blocks; the last row or column of an odd size is mirrored."""
+    """Average 2x2 blocks; the last row or column of an odd size is mirrored."""
     height, width = picture.shape
     even = np.pad(picture, ((0, height % 2), (0, width % 2)), mode="symmetric")
     quarters = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]

@@ -1,4 +1,4 @@
-"""How much of what leaked a recovery found, and how much of its claims is right."""
+"""Score of a recovery against the exact ground truth of its call: leaks found, claims right."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 LEAK_DISTANCE: Final = 4.0
-"""CIEDE2000 below which an estimate matches the strongest blend shown (VADER's score)."""
+"""Below this CIEDE2000 an estimate matches the strongest blend shown (VADER's score)."""
 
 RIGHT_DISTANCE: Final = 10.0
-"""CIEDE2000 below which a claimed colour is right."""
+"""Below this CIEDE2000 a claimed colour is right."""
 
 CLOSE_DISTANCE: Final = 5.0
-"""CIEDE2000 below which it is hardly told from the truth."""
+"""Below this CIEDE2000 two colours are hardly distinguishable."""
 
 BLEND_LEAK: Final = 0.3
-"""Where the room's share rose over this, claiming the strongest blend is right, too."""
+"""If the room's share exceeded this, a claim of the strongest blend is right, too."""
 
 PURE_FRAMES: Final = 3
-"""The background is measured where so many frames showed it pure."""
+"""The background is measured at pixels that showed it pure in so many frames."""
 
 CONFIDENT: Final = 0.5
 DECILES: Final = 10
@@ -41,10 +41,10 @@ DECILES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceBin:
-    """Claimed pixels whose confidence is over `low` and at most `high`.
+    """Claimed pixels whose confidence is above `low` and at most `high`.
 
-    `mean_confidence` and `precision` are NaN where there is none; a calibrated recovery has
-    them equal.
+    `mean_confidence` and `precision` are NaN if there are none; in a calibrated recovery they are
+    equal.
     """
 
     low: float
@@ -56,7 +56,7 @@ class ConfidenceBin:
 
 @dataclass(frozen=True, slots=True)
 class TruthScore:
-    """A recovery measured against the exact truth of its call.
+    """Measures of a recovery against the exact ground truth of its call.
 
     Attributes
     ----------
@@ -65,36 +65,36 @@ class TruthScore:
     height, width
         Size in pixels.
     leak_score
-        VADER's: the leaks' weight where the claimed colour is within CIEDE2000 4 of the
-        strongest blend shown, as a share of all leaks' weight. Recall alone counts.
+        VADER's leak score: the weight of the leaks whose claimed colour is within CIEDE2000 4 of
+        the strongest blend shown, as a share of the weight of all leaks. It is a recall only.
     floor
-        The leak score of painting the virtual background itself, which is knowing nothing:
-        a leak score near it says nothing.
+        Leak score of an image of the virtual background, which recovers nothing: a leak score
+        near it means nothing.
     f
         Harmonic mean of `recall` and `precision`.
     recall, close_recall
-        Share of the strongly leaked pixels whose claimed colour is within CIEDE2000 10, and
-        5, of the room. A pixel is strongly leaked where the room's share was over 0.9 in at
-        least two frames.
+        Share of the strongly leaked pixels whose claimed colour is within CIEDE2000 10, and 5, of
+        the room. A pixel is strongly leaked if the room's share was above 0.9 in at least two
+        frames.
     precision
-        Share of the claimed pixels that are right: within CIEDE2000 10 of the room or, where
-        its share rose over 0.3, of the strongest blend shown. 0 where nothing is claimed.
+        Share of the claimed pixels that are right: within CIEDE2000 10 of the room or, if its
+        share exceeded 0.3, of the strongest blend shown. 0 if nothing is claimed.
     confident_precision
-        The same of pixels with a confidence over 0.5; NaN where there is none.
+        The same for pixels with a confidence above 0.5; NaN if there are none.
     coverage, confident_coverage
-        Share of all pixels that are claimed, and claimed with a confidence over 0.5.
+        Share of all pixels that are claimed, and claimed with a confidence above 0.5.
     strong_share
-        Share of all pixels that are strongly leaked: what the best recovery would cover.
+        Share of all pixels that are strongly leaked: the coverage of a perfect recovery.
     room
-        Metrics of background initialisation of the room, over claimed pixels that are
-        strongly leaked.
+        Background-initialisation metrics of the room, over claimed pixels that are strongly
+        leaked.
     background
-        The same of the background, over pixels that showed it pure in three frames or more,
-        whatever its alpha says there; None where only a room is measured.
+        The same for the background, over pixels that showed it pure in three frames or more,
+        whatever their alpha; None if only a room is measured.
     background_error
         Mean error of full-range luma, in levels, of the background over the same pixels.
     calibration
-        Right share by tenths of confidence (the room's alpha).
+        Share of right claims by tenths of confidence (the room's alpha).
     """
 
     recovery: str
@@ -117,7 +117,7 @@ class TruthScore:
     calibration: tuple[ConfidenceBin, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """All fields, ready for JSON: what is not a finite number is None."""
+        """Return all fields, ready for JSON: NaN and infinite values become None."""
         fields: dict[str, Any] = finite(asdict(self))
         return fields
 
@@ -128,8 +128,8 @@ def score_truth(recovery_path: str | PathLike[str], truth_path: str | PathLike[s
     Parameters
     ----------
     recovery_path
-        The picture of a recovered room, or a folder that holds room.png and, if the
-        background is to be measured too, background.png.
+        The picture of a recovered room, or a folder with room.png and, to measure the background
+        too, background.png.
     truth_path
         The truth.npz of the call.
 
@@ -157,7 +157,7 @@ def score_truth(recovery_path: str | PathLike[str], truth_path: str | PathLike[s
 
 
 def room_file(recovery_path: str | PathLike[str]) -> Path:
-    """Name the picture of the room: the path itself, or room.png in a folder."""
+    """Return the path of the room's picture: the path itself, or room.png in a folder."""
     path = Path(recovery_path)
     return path / ROOM if path.is_dir() else path
 
@@ -170,16 +170,16 @@ def measure_recovery(
     recovery_name: str = "",
     truth_name: str = "",
 ) -> TruthScore:
-    """Measure pictures of a recovered room and background against the truth.
+    """Measure pictures of a recovered room and background against the ground truth.
 
     Parameters
     ----------
     room
-        (h, w, 4) uint8: alpha is the confidence, 0 where nothing is claimed. Of (h, w, 3)
-        every pixel is claimed, with a confidence of 1, that is farther than CIEDE2000 5 from
-        the background: such a picture fills the rest with it.
+        (h, w, 4) uint8: alpha is the confidence, 0 where nothing is claimed. In (h, w, 3), every
+        pixel farther than CIEDE2000 5 from the background is claimed with a confidence of 1:
+        such a picture shows the background elsewhere.
     truth
-        What is true of the call.
+        Ground truth of the call.
     background
         (h, w, 3) or (h, w, 4) uint8, or None.
 
@@ -199,7 +199,7 @@ def measure_recovery(
     confidence = _confidence(room, truth)
     claimed = confidence > 0
     blend, strong = truth.blend, truth.strong
-    # Unclaimed pixels are in no sum below; black spares them the way through the colour space.
+    # Unclaimed pixels enter no sum below.
     estimate = np.where(claimed[..., None], room[..., :3], np.uint8(0))
     to_room = compare_colours(estimate, truth.room)
     to_blend = compare_colours(estimate, blend)
@@ -241,7 +241,7 @@ def measure_recovery(
 
 
 def paint_background(truth: Truth) -> U8:
-    """Give the virtual background as a room claimed everywhere, (h, w, 4): knowing nothing."""
+    """Return the virtual background as a room that is claimed everywhere, (h, w, 4)."""
     opaque = np.full((truth.height, truth.width, 1), 255, np.uint8)
     return np.concatenate([truth.background, opaque], axis=2)
 
@@ -253,7 +253,7 @@ def _confidence(room: U8, truth: Truth) -> F64:
 
 
 def _leak_weight(truth: Truth, matched: Bool) -> float:
-    """Share of all leaks' weight that lies on the matched pixels."""
+    """Return the share of the weight of all leaks that is on the matched pixels."""
     return _share(truth.leak[matched].sum(), truth.leak.sum())
 
 
@@ -263,7 +263,7 @@ def _harmonic_mean(recall: float, precision: float) -> float:
 
 
 def _luma_error(background: U8, truth: U8, pure: Bool) -> float:
-    """Mean absolute difference of BT.601 luma of 0 to 255 over the pure pixels."""
+    """Return the mean absolute difference of full-range BT.601 luma over the pure pixels."""
     if not pure.any():
         return math.nan
     weights = np.array([0.299, 0.587, 0.114])
@@ -272,9 +272,9 @@ def _luma_error(background: U8, truth: U8, pure: Bool) -> float:
 
 
 def _calibration(confidence: F64, right: Bool) -> tuple[ConfidenceBin, ...]:
-    """Right share of the claimed pixels by tenths of their confidence."""
+    """Return the share of right claims by tenths of confidence."""
     levels = np.rint(confidence * 255).astype(np.int64)
-    # In whole levels of alpha, so that a tenth's upper bound belongs to it exactly.
+    # Integer levels of alpha: the upper bound of a tenth then belongs to it exactly.
     tenth = -(-levels * DECILES // 255) - 1
     bins = []
     for n in range(DECILES):

@@ -1,4 +1,4 @@
-"""How right a recovered picture is, given a photo of what was really there."""
+"""Score of a recovered room against a photo of it."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 
 VERIFY_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.99}
-"""A pixel matches where its distance is below this, or its similarity above it."""
+"""A pixel matches if its distance is below this, or its similarity above it."""
 
 _BAND_PIXELS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """How many pixels of the recovered room agree with the photo.
+    """Numbers of pixels of the recovered room that agree with the photo.
 
     Attributes
     ----------
     matches, mismatches
         Recovered pixels that agree with the photo, and those that do not.
     unrecovered
-        Pixels of alpha 0: nothing was claimed there, so they are neither.
+        Pixels of alpha 0, which count as neither.
     accuracy
-        `matches / (matches + mismatches)`; NaN where nothing was recovered.
+        `matches / (matches + mismatches)`; NaN if nothing was recovered.
     metric, threshold
-        What the pixels were compared by.
+        The criterion of the comparison.
     """
 
     matches: int
@@ -52,14 +52,14 @@ class Verification:
     threshold: float
 
     def as_dict(self) -> dict[str, int | float | str | None]:
-        """All fields, ready for JSON: what is not a finite number is None."""
+        """Return all fields, ready for JSON: NaN and infinite values become None."""
         fields: dict[str, int | float | str | None] = finite(asdict(self))
         return fields
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Everything `score` measures about one recovered room.
+    """All measures of one recovered room against a photo.
 
     Attributes
     ----------
@@ -68,9 +68,9 @@ class Score:
     height, width
         Their size in pixels.
     verification
-        zoomg's verify, over the recovered pixels.
+        The result of zoomg's verify, over the recovered pixels.
     initialisation
-        The benchmarks' metrics, over the recovered pixels.
+        The metrics of the background-initialisation benchmarks, over the recovered pixels.
     """
 
     room: str
@@ -82,11 +82,11 @@ class Score:
 
     @property
     def coverage(self) -> float:
-        """Share of the picture that was recovered, right or wrong."""
+        """Share of all pixels that were recovered, right or wrong."""
         return 1 - self.verification.unrecovered / (self.height * self.width)
 
     def as_dict(self) -> dict[str, object]:
-        """All fields, ready for JSON."""
+        """Return all fields, ready for JSON."""
         return {
             "room": self.room,
             "truth": self.truth,
@@ -106,8 +106,8 @@ def score_room(
 ) -> Score:
     """Compare the picture of a recovered room with a photo of it.
 
-    Pixels that the picture leaves transparent (alpha 0) were not recovered: they are
-    counted apart and enter no metric.
+    Transparent pixels (alpha 0) were not recovered: they are counted separately and enter no
+    metric.
 
     Parameters
     ----------
@@ -148,13 +148,13 @@ def verify(
     Parameters
     ----------
     room
-        (h, w, 3) or (h, w, 4) uint8; a pixel of alpha 0 was not recovered and is
-        neither a match nor a mismatch.
+        (h, w, 3) or (h, w, 4) uint8; a pixel of alpha 0 was not recovered and is neither a match
+        nor a mismatch.
     truth
         (h, w, 3) or (h, w, 4) uint8; alpha is ignored.
     metric, threshold
-        A pixel matches where its CIEDE2000 distance is below `threshold` (0 to 100,
-        default 5.06), or its cosine similarity above it (0 to 1, default 0.99).
+        A pixel matches if its CIEDE2000 distance is below `threshold` (0 to 100, default 5.06),
+        or its cosine similarity above it (0 to 1, default 0.99).
 
     Raises
     ------
@@ -181,22 +181,22 @@ def verify(
 
 
 def compare_colours(first: U8, second: U8, metric: Metric = "ciede2000") -> F64:
-    """Measure how far two pictures' colours are apart, pixel by pixel.
+    """Compare the colours of two pictures pixel by pixel.
 
     Parameters
     ----------
     first, second
         (h, w, 3) uint8 RGB.
     metric
-        "ciede2000" gives distances (0 for equal colours), "cosine" gives similarities
-        (1 for RGB vectors of one direction, and wherever one of them is black).
+        "ciede2000" returns distances (0 for equal colours), "cosine" similarities (1 for
+        parallel RGB vectors, and where one of them is black).
 
     Returns
     -------
     ndarray
         (h, w) float64.
     """
-    # Numba takes a moment to import, and most of this module does without it.
+    # Numba takes long to import, and most of this module does not need it.
     from unveil.video.colour import ciede2000, cosine_similarity, to_lab
 
     measured = np.empty(first.shape[:2], np.float64)
@@ -212,7 +212,7 @@ def compare_colours(first: U8, second: U8, metric: Metric = "ciede2000") -> F64:
 
 
 def _recovered(room: U8) -> Bool:
-    """Pixels for which the picture claims a colour: all of them if it has no alpha."""
+    """Return the pixels for which a picture claims a colour: all of them if it has no alpha."""
     if room.shape[2] == 3:
         return np.ones(room.shape[:2], np.bool_)
     recovered: Bool = room[..., 3] > 0

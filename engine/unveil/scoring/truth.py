@@ -1,4 +1,4 @@
-"""What is true of a call that was made by program: its room, its background, what leaked."""
+"""Ground truth of a simulated call: its room, its background and its leaks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 HIT_SHARE: Final = 0.9
-"""A frame hits a pixel where the room's share in it is over this."""
+"""A frame hits a pixel if the room's share in it is above this."""
 
 PURE_SHARE: Final = 0.02
-"""A frame shows the background pure where the camera's share is under this."""
+"""A frame shows the background pure if the camera's share in the pixel is below this."""
 
 STRONG_HITS: Final = 2
-"""A pixel that so many frames hit is strongly leaked: one alone is noise to any method."""
+"""A pixel with so many hits is strongly leaked: no method can distinguish one hit from noise."""
 
 NAMES: Final = {
     "room": "room",
@@ -34,25 +34,25 @@ NAMES: Final = {
     "hits": "hits",
     "seen": "seen",
 }
-"""Array of the file -> attribute of `Truth`."""
+"""Name of an array in the file -> attribute of `Truth`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What a recovery of a call is measured against; the content of a truth.npz.
+    """Ground truth against which a recovery is measured; the content of a truth.npz.
 
     Attributes
     ----------
     room, background
-        (h, w, 3) uint8 RGB: what the camera would see without the person, and the virtual
-        background shown instead. Of a background that moves it is the first frame's.
+        (h, w, 3) uint8 RGB: the camera's picture without the person, and the virtual background
+        shown instead; for a moving background, its first frame.
     leak
-        (h, w) uint8: the largest share, over time, that the room had in the pixel, x255.
+        (h, w) uint8: largest share of the room in the pixel over time, x255.
     hits
-        (h, w) uint16: frames in which that share was over 0.9.
+        (h, w) uint16: number of frames in which that share was above 0.9.
     seen
-        (h, w) uint16: frames in which the background showed pure, the camera's share
-        under 0.02. Both counts stay at 65535 once they reach it.
+        (h, w) uint16: number of frames in which the background showed pure, with a camera's share
+        below 0.02. Both counts saturate at 65535.
 
     Raises
     ------
@@ -67,7 +67,7 @@ class Truth:
     seen: U16 = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse arrays that do not belong together: a score of them would mean nothing."""
+        """Check types and shapes: a score of arrays that do not fit would mean nothing."""
         size = self.room.shape[:2]
         wanted: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
             "room": (np.uint8, (*size, 3)),
@@ -96,15 +96,15 @@ class Truth:
 
     @property
     def strong(self) -> Bool:
-        """Pixels that leaked strongly, in two frames at least: (h, w) bool."""
+        """Pixels that leaked strongly, in at least two frames: (h, w) bool."""
         strong: Bool = self.hits >= STRONG_HITS
         return strong
 
     @property
     def blend(self) -> U8:
-        """The most of the room that each pixel ever showed, mixed with the background."""
+        """The strongest blend of room and background that each pixel showed."""
         share = (self.leak / 255.0)[..., None]
-        # Cut off, not rounded, as the score's published implementations do.
+        # Truncated, not rounded, as in the published implementations of the score.
         blend: U8 = (self.background * (1 - share) + self.room * share).astype(np.uint8)
         return blend
 
@@ -117,13 +117,13 @@ class Truth:
         MissingInput
             There is no such file.
         UnreadableTruth
-            It is no such file, or its arrays do not belong together.
+            The file has another format, or its arrays do not fit each other.
         """
         if not Path(path).exists():
             raise MissingInput(f"{path}: no such file")
         arrays: dict[str, Array] = {}
         try:
-            # Opened here: NumPy leaves the file open where it is no archive.
+            # Opened here, because NumPy leaves a file open that is no archive.
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 for name, attribute in NAMES.items():
                     arrays[attribute] = stored[name]
@@ -150,12 +150,12 @@ class Truth:
             ) from error
 
     def write(self, path: str | PathLike[str]) -> None:
-        """Write a truth.npz: the same truth always gives the same bytes.
+        """Write a truth.npz; the same truth always gives the same bytes.
 
         Raises
         ------
         OutputUnwritable
-            It cannot be written.
+            The file cannot be written.
         """
         arrays = {name: getattr(self, attribute) for name, attribute in NAMES.items()}
         with replacing(Path(path)) as temporary, temporary.open("wb") as file:

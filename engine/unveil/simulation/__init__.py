@@ -1,1 +1,1 @@
-"""Calls with known truth: a person, a room, a virtual background, a service's mask."""
+"""Simulated calls with known ground truth: person, room, virtual background, service's mask."""

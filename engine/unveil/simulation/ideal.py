@@ -1,4 +1,4 @@
-"""Calls drawn by program alone: a bar that crosses, a person who sways."""
+"""Synthetic calls without footage: a bar that crosses the picture, a person who sways."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _NOISE_SLACK = 64
 
 @dataclass(frozen=True, slots=True)
 class DemoCall:
-    """A call and what is true of it.
+    """A synthetic call and its ground truth.
 
     Attributes
     ----------
     room, background
-        (h, w, 3) uint8 RGB: what the camera would see without the person, and the
-        virtual background shown instead.
+        (h, w, 3) uint8 RGB: the camera's picture without the person, and the virtual background
+        shown instead.
     n_frames, frame_rate
         Length in frames, and frames per second.
     """
@@ -61,7 +61,7 @@ class DemoCall:
         return int(self.room.shape[1])
 
     def frames(self) -> Iterator[U8]:
-        """Yield the frames from the first, the same ones each time: (h, w, 3) uint8 RGB."""
+        """Yield the frames from the first one, (h, w, 3) uint8 RGB; every call gives the same."""
         return self.make_frames()
 
 
@@ -76,20 +76,20 @@ def make_call(
 ) -> DemoCall:
     """Make one of zoomg's ideal calls: a bar crosses the picture and its edges leak.
 
-    The bar goes to and fro. Just before it reaches a pixel, for one frame, and just after
-    it leaves, for one or two, the pixel shows the room; at all other times the virtual
-    background. So every pixel shows the room once at each edge of the bar and crossing.
+    The bar moves back and forth. A pixel shows the room in the frame before the bar reaches it
+    and in one or two frames after the bar leaves it; at all other times it shows the bar or the
+    virtual background. So every pixel leaks at both edges of the bar in each crossing.
 
     Parameters
     ----------
     kind
-        "plain": one colour as background, a wall with writing as room. "photo": a
-        landscape as background, a furnished room. "noise-frame": as "plain", and one
-        whole frame of random colours late in the call (zoomg's first countermeasure).
+        "plain": a background of one colour, and a wall with text as the room. "photo": a
+        landscape as background, and a furnished room. "noise-frame": as "plain", with one frame
+        of random colours late in the call (zoomg's first countermeasure).
     height, width, n_frames, frame_rate
-        Size in pixels, length in frames (12 at least), frames per second.
+        Size in pixels, length in frames (at least 12), frames per second.
     seed
-        Of everything random.
+        Seed of all random numbers.
 
     Raises
     ------
@@ -130,26 +130,26 @@ def moving_call(
 ) -> DemoCall:
     """Make a call of a person who sways and leans before a photo-like background.
 
-    The background replacement is imitated as it fails in reality: its mask follows the
-    person two frames late, is too wide by an amount that changes, with a soft and uneven
-    edge. Where the mask is and the person is not, the room shows, a few pixels wide, for
-    moments. Noise lies on what the camera saw, that is on person and leaks alone.
+    The background replacement fails as real ones do: its mask is two frames late, too wide by a
+    varying amount, and has a soft and uneven edge. Where the mask covers pixels beside the person,
+    the room shows for moments, a few pixels wide. Camera noise is on the person and the leaks
+    only.
 
     Parameters
     ----------
     height, width
-        Size in pixels, 32 at least.
+        Size in pixels, at least 32.
     n_frames, frame_rate
         Length in frames, and frames per second.
     noise
         Standard deviation of the camera's noise in levels.
     seed
-        Of everything random: scenes, motion and noise.
+        Seed of all random numbers: scenes, motion and noise.
 
     Raises
     ------
     InvalidParameter
-        A number is out of its range.
+        A number is out of range.
     """
     _check_size(height, width, 32)
     if n_frames < 1:
@@ -172,13 +172,13 @@ def _check_size(height: int, width: int, least: int) -> None:
 
 
 def _bar_frames(room: U8, background: U8, n_frames: int) -> Iterator[U8]:
-    """Yield the frames of a bar that crosses to and fro."""
+    """Yield the frames of a bar that moves back and forth."""
     width = room.shape[1]
-    bar = -(-width // 5)  # rounded up: never less than a step, so that it skips no pixel
+    bar = -(-width // 5)  # rounded up: at least one step, so that it skips no pixel
     n_crossings = max(1, min(_CROSSINGS, n_frames // _FRAMES_PER_CROSSING))
     starts = np.linspace(0, n_frames, n_crossings + 1).round().astype(int)
     for crossing, (start, stop) in enumerate(itertools.pairwise(starts.tolist())):
-        # From all of the bar beyond one side until its trail has left the other.
+        # From the whole bar outside one side until its trail has left the other side.
         n_steps = stop - start
         step = math.ceil((width + bar) / (n_steps - 5))
         lefts = [min(n * step, width + bar) - bar for n in range(-1, n_steps)]
@@ -187,7 +187,7 @@ def _bar_frames(room: U8, background: U8, n_frames: int) -> Iterator[U8]:
             left, following = lefts[n + 1], lefts[min(n + 2, n_steps)]
             trailing = lefts[max(0, n + 1 - trail)]
             frame = background.copy()
-            # A bar that comes from the right is one from the left in a mirror.
+            # A bar from the right is a mirrored bar from the left.
             view, seen = (frame, room) if crossing % 2 == 0 else (frame[:, ::-1], room[:, ::-1])
             for first, last in ((trailing, left), (left + bar, following + bar)):
                 columns = slice(max(0, first), max(0, last))
@@ -198,7 +198,7 @@ def _bar_frames(room: U8, background: U8, n_frames: int) -> Iterator[U8]:
 
 @dataclass(frozen=True, slots=True)
 class _Pose:
-    """Where the person is: shift in pixels, and columns of lean per row above the bottom."""
+    """Pose of the person: shift in pixels, and lean in columns per row above the bottom."""
 
     down: int
     right: int
@@ -206,11 +206,11 @@ class _Pose:
 
 
 class _Camera:
-    """What a camera behind a bad background replacement delivers, frame by frame.
+    """Makes the frames of a camera with a poor background replacement.
 
-    The person is one picture and one map of signed distances to the outline, stored as
-    `code = 128 + 4 * pixels` (inside is above 128): moving the person is moving both, and
-    a mask of any width and softness is a table of 256 entries.
+    The person is one picture and one signed distance map of the outline, stored as
+    `code = 128 + 4 * pixels` (above 128 inside). Both are shifted together, and a mask of any
+    width and softness is a lookup table of 256 entries.
     """
 
     def __init__(self, room: U8, background: U8, noise: float, seed: int) -> None:
@@ -226,13 +226,13 @@ class _Camera:
         self.noise = np.clip(rng.normal(0, noise, (*shape, 3)).round(), -127, 127).astype(np.int8)
         self.unevenness = _unevenness(shape, rng)
         self.rng = rng
-        # Reused from frame to frame: allocating them costs more than filling them.
+        # Reused in all frames: allocation costs more than filling them.
         self.person = np.empty((height, width, 3), np.uint8)
         self.codes = np.empty((height, width), np.uint8)
         self.mask_codes = np.empty((height, width), np.uint8)
 
     def pose(self, seconds: float) -> _Pose:
-        """Sway and lean: sums of sines whose periods share no multiple soon."""
+        """Return the pose: sums of sines whose common period is long."""
         wave = [
             math.sin(2 * math.pi * seconds / period + phase)
             for period, phase in zip((7.3, 2.9, 4.1, 5.3, 1.7), self.phases, strict=False)
@@ -244,7 +244,7 @@ class _Camera:
         )
 
     def frame(self, seconds: float, lag_seconds: float) -> U8:
-        """Deliver the picture at a time, its mask made for a moment before: (h, w, 3)."""
+        """Make the frame at a time, with the mask of `lag_seconds` before: (h, w, 3) uint8."""
         self._place(self.pose(seconds), self.codes, self.person)
         self._place(self.pose(seconds - lag_seconds), self.mask_codes, None)
         y, x = self.rng.integers(0, _NOISE_SLACK, 2)
@@ -276,7 +276,7 @@ class _Camera:
         return frame
 
     def _place(self, pose: _Pose, codes: U8, person: U8 | None) -> None:
-        """Fill `codes` and `person` with the outline and the picture in a pose."""
+        """Draw the outline and the picture in a pose into `codes` and `person`."""
         for top in range(0, self.height, _STRIP_ROWS):
             bottom = min(self.height, top + _STRIP_ROWS)
             y = slice(top + self.margin_y - pose.down, bottom + self.margin_y - pose.down)
@@ -290,13 +290,13 @@ class _Camera:
 def _person(
     height: int, width: int, margin_y: int, margin_x: int, rng: np.random.Generator
 ) -> tuple[U8, U8]:
-    """Draw head and shoulders: picture (h + 2 margins, w + 2 margins, 3) and outline codes."""
+    """Draw head and shoulders: picture and outline codes with margins on all sides."""
     rows, columns = height + 2 * margin_y, width + 2 * margin_x
     y = (np.arange(rows) - margin_y)[:, None] / height
     x = (np.arange(columns) - margin_x - width / 2)[None, :] / height
     head = _inside_ellipse(y - 0.36, x, 0.155, 0.115)
     neck = np.minimum(0.06 - np.abs(x), 0.12 - np.abs(y - 0.52))
-    # Below the shoulders' widest row the body goes straight down.
+    # Below the widest row of the shoulders the outline is vertical.
     shoulders = _inside_ellipse(np.minimum(y - 1, 0), x, 0.4, 0.42)
     inside = np.maximum(np.maximum(head, neck), shoulders) * height
     codes = np.clip(_EDGE_CODE + _CODES_PER_PIXEL * inside, _OUTERMOST_CODE, _INNERMOST_CODE)
@@ -317,8 +317,8 @@ def _person(
 
 
 def _inside_ellipse(y: F64, x: F64, radius_y: float, radius_x: float) -> F64:
-    """Approximate the distance to an ellipse around the origin, positive inside."""
-    # To first order a level set f = 1 is (1 - f) / |grad f| away.
+    """Approximate the signed distance to an ellipse around the origin, positive inside."""
+    # To first order, the distance to the level set f = 1 is (1 - f) / |grad f|.
     level = np.sqrt((x / radius_x) ** 2 + (y / radius_y) ** 2)
     slope = np.sqrt((x / radius_x**2) ** 2 + (y / radius_y**2) ** 2)
     distance: F64 = (1 - level) * level / np.maximum(slope, 1e-6)
@@ -326,7 +326,7 @@ def _inside_ellipse(y: F64, x: F64, radius_y: float, radius_x: float) -> F64:
 
 
 def _unevenness(shape: tuple[int, int], rng: np.random.Generator) -> U8:
-    """Make smooth changes of the outline's code, -16 to 16, as uint8 to be added modulo 256."""
+    """Make a smooth random offset of the codes, -16 to 16, as uint8 to add modulo 256."""
     coarse = rng.uniform(-1, 1, (shape[0] // 40 + 2, shape[1] // 40 + 2)).astype(np.float32)
     smooth = Image.fromarray(coarse).resize(shape[::-1], Image.Resampling.BICUBIC)
     codes = np.clip(np.asarray(smooth) * 3 * _CODES_PER_PIXEL, -16, 16)
@@ -335,7 +335,7 @@ def _unevenness(shape: tuple[int, int], rng: np.random.Generator) -> U8:
 
 
 def _coverage(wider: float, softness: float) -> U8:
-    """Tabulate a mask's opacity, 0 to 255, by code: moved outwards and softened by pixels."""
+    """Make the lookup table from code to opacity, 0 to 255, of a mask widened by `wider` pixels."""
     pixels = (np.arange(256) - _EDGE_CODE) / _CODES_PER_PIXEL + wider
     opacity = np.clip(255 * (pixels / max(1.0, softness) + 0.5), 0, 255)
     table: U8 = opacity.round().astype(np.uint8)

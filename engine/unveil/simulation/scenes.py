@@ -1,6 +1,6 @@
-"""Pictures drawn by program for calls with a known truth: rooms and virtual backgrounds.
+"""Synthetic pictures of rooms and virtual backgrounds.
 
-Every picture is (height, width, 3) uint8 RGB and depends on its arguments alone.
+Every picture is (height, width, 3) uint8 RGB and depends on the arguments only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def plain(height: int, width: int, colour: Rgb) -> U8:
 
 
 def text_room(height: int, width: int) -> U8:
-    """Draw a cyan wall with lines of text: what should not be readable in a call."""
+    """Draw a cyan wall with lines of private text."""
     pen = _Pen(height, width, CYAN)
     lines = ("MEETING NOTES", "door code 4071", "back on Friday")
     for row, line in enumerate(lines):
@@ -74,7 +74,7 @@ def landscape(height: int, width: int, seed: int = 0) -> U8:
 
 
 class _Pen:
-    """A canvas whose coordinates are shares of its height and width, drawn with smoothed edges."""
+    """A canvas with antialiased drawing; coordinates are shares of its height and width."""
 
     def __init__(self, height: int, width: int, colour: Rgb) -> None:
         self.height = height
@@ -84,7 +84,7 @@ class _Pen:
         self.draw = ImageDraw.Draw(self.canvas)
 
     def points(self, shares: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        """Canvas coordinates of (x, y) shares."""
+        """Convert (x, y) shares to canvas coordinates."""
         return [(x * self.canvas.width, y * self.canvas.height) for x, y in shares]
 
     def box(self, corners: tuple[float, float, float, float], colour: Rgb) -> None:
@@ -193,7 +193,7 @@ def _plant(pen: _Pen, x: float, floor: float, rng: np.random.Generator) -> None:
 
 
 def _lit(picture: U8, rng: np.random.Generator) -> U8:
-    """Light the room from window and lamp, and give its surfaces a grain."""
+    """Light the room from the window and the lamp, and add grain to its surfaces."""
     height, width = picture.shape[:2]
     y, x = np.mgrid[0:height, 0:width] / np.array([height, width])[:, None, None]
     window = np.exp(-((x - 0.15) ** 2 + (y - 0.35) ** 2) / 0.16)

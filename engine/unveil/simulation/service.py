@@ -1,4 +1,4 @@
-"""What a video call's service makes of a camera's picture: a mask, smoothed, blurred and late."""
+"""Simulation of a call service's background replacement: a smoothed, blurred and delayed mask."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _GAUSSIAN_SHARE: Final = 1 / 240
 
 _BILATERAL_RADIUS: Final = 2
 _BILATERAL_SIGMA: Final = 25.0
-"""Of space (pixels) and of levels alike: the values of VADER's recipe."""
+"""Of space (in pixels) and of levels; both values are those of VADER's recipe."""
 
 
 class Service:
-    """Masks of a call's frames, with the faults by which real services leak.
+    """Makes the masks of a call's frames with the faults by which real services leak.
 
     Parameters
     ----------
     segmenter
-        Tells the person from the room.
+        Segments the person.
     smoothing
-        Share that the last mask keeps in the next, 0 to under 1: steadier, and a trail
-        behind whoever moves.
+        Weight of the last mask in the next one, 0 to below 1: a larger one makes masks steadier
+        and leaves a trail behind motion.
     lag
-        Frames by which the mask is late, 0 to 60.
+        Delay of the mask in frames, 0 to 60.
     blur
         "gaussian": by a 240th of the height. "bilateral": diameter 5, sigmas 25, then a 3x3
         Gaussian, as in VADER's recipe.
@@ -55,9 +55,9 @@ class Service:
         self._waiting: deque[U8] = deque(maxlen=lag + 1)
 
     def mask(self, camera: U8) -> U8:
-        """Mask the camera's next picture: (h, w, 3) uint8 to (h, w) uint8, 255 is the person.
+        """Return the mask of the camera's next picture: (h, w, 3) to (h, w) uint8, 255 = person.
 
-        Before as many frames came as the mask is late, the first one's mask is taken.
+        For the first `lag` pictures it is the mask of the first one.
         """
         height, width = camera.shape[:2]
         mask = self._segmenter.mask(camera).at(height, width)
@@ -72,9 +72,9 @@ class Service:
 
 
 def replace_background(camera: U8, background: U8, mask: U8) -> U8:
-    """Blend the camera's picture over a background by a mask, rounded: (h, w, 3) uint8."""
+    """Composite the camera's picture over a background by a mask: (h, w, 3) uint8, rounded."""
     share = mask[..., None].astype(np.uint16)
-    # At most 255 * 255 + 127: it fits into 16 bits.
+    # The maximum, 255 * 255 + 127, fits into 16 bits.
     blend = camera * share
     blend += background * (np.uint16(255) - share)
     blend += np.uint16(127)
@@ -92,7 +92,7 @@ def _blurred(mask: U8, blur: Blur) -> U8:
 
 
 def _bilateral(mask: U8) -> U8:
-    """Mean over a disc, weighted by nearness in space and in levels (Tomasi, Manduchi 1998)."""
+    """Apply a bilateral filter over a disc (Tomasi, Manduchi 1998)."""
     radius = _BILATERAL_RADIUS
     height, width = mask.shape
     padded = np.pad(mask, radius, mode="reflect")
@@ -115,7 +115,7 @@ def _bilateral(mask: U8) -> U8:
 
 
 def _binomial(mask: U8) -> U8:
-    """Blur by (1, 2, 1) / 4 down and across, rounded once."""
+    """Blur by (1, 2, 1) / 4 along both axes, rounded once."""
     padded = np.pad(mask, 1, mode="reflect").astype(np.uint16)
     rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
     both = rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]

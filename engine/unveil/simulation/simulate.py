@@ -1,8 +1,8 @@
-"""Calls as a service makes them, with their exact truth: who sat where, and what leaked.
+"""Simulation of calls with exact ground truth.
 
-The recipe is that of VADER's evaluation (Weissberg et al., 2025): a person whose outline is
-known stands before a known room; a segmenter sees that camera's picture, and its mask decides
-what is replaced. What it lets through where the person is not is the leak, to the last pixel.
+The recipe is that of VADER's evaluation (Weissberg et al., 2025). A person of known outline is
+composited on a known room. A segmenter sees that camera picture, and its mask decides which
+pixels the virtual background replaces. The pixels of the mask outside the person are the leak.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CALL, TRUTH = "call.mp4", "truth.npz"
 
 STILL_FRAMES: Final = 300
 STILL_FRAME_RATE: Final = 30.0
-"""Length and rate of a call whose person is a still, where none are asked for."""
+"""Default length and frame rate of a call whose person is a still."""
 
 _NOISE_SLACK: Final = 64
 _MIN_SIDE: Final = 32
@@ -58,13 +58,13 @@ class Simulation:
     Attributes
     ----------
     call, truth
-        The files: H.264, and what is true of it (`Truth.read`).
+        The files: the H.264 video, and its ground truth (see `Truth.read`).
     height, width, n_frames, frame_rate
         Size in pixels, length in frames, frames per second.
     leak_share
-        Mean over the pixels of the largest share that the room had in each.
+        Mean over all pixels of the largest share of the room in the pixel.
     strong_share
-        Share of the pixels that leak strongly, over 0.9 in two frames at least.
+        Share of the pixels that leak strongly: more than 0.9 in at least two frames.
     """
 
     call: Path
@@ -77,7 +77,7 @@ class Simulation:
     strong_share: float
 
     def as_dict(self) -> dict[str, str | int | float]:
-        """All fields, ready for JSON."""
+        """Return all fields, ready for JSON."""
         return asdict(self) | {"call": str(self.call), "truth": str(self.truth)}
 
 
@@ -109,62 +109,62 @@ def simulate_call(
     force: bool = False,
     progress: ProgressCallback | None = None,
 ) -> Simulation:
-    """Make a call as a service makes it, and tell its exact truth.
+    """Simulate a call service's background replacement and write the call with its ground truth.
 
     Memory does not grow with the length. The same arguments give the same files.
 
     Parameters
     ----------
     out
-        Folder that gets call.mp4 and truth.npz; made if need be.
+        Folder for call.mp4 and truth.npz; made if it is missing.
     person
-        Footage of a person, or a still. A still with transparency is cut out already, all
-        else is cut out by `matte`: what that keeps is the person, whatever it is.
+        Footage of a person, or a still. A still with transparency is used as it is; otherwise
+        `matte` cuts the person out, and its result defines the person of the ground truth.
     room, background
-        An image, or a scene that the program draws: "furnished", "text", "landscape". The
-        background may be a video, too; it is played over and over.
+        An image, or a synthetic scene: "furnished", "text", "landscape". The background may also
+        be a video, which loops.
     height, width
-        Size of the call in pixels, 32 at least.
+        Size of the call in pixels, at least 32.
     n_frames
-        Length at most; None takes all of the footage, or 300 frames of a still.
+        Largest length; None uses all of the footage, or 300 frames for a still.
     frame_rate
-        Frames per second; None takes the footage's, or 30. Every frame of the footage is
+        Frames per second; None uses that of the footage, or 30. Every frame of the footage is
         used, so another rate plays it faster or slower.
     scale
-        The person's picture as a share of the frame's height; it stands on the lower edge.
+        Height of the person's picture divided by that of the frame; aligned with the lower edge.
     motions
-        How the person moves beyond what the footage shows; None lets a still sway.
-        "sway": to and fro. "lean": the head to the sides. "zoom": nearer and farther.
-        "leave": out of the picture and back every ten seconds.
+        Motion in addition to that of the footage; None lets a still sway. "sway": back and forth.
+        "lean": the head to the sides. "zoom": nearer and farther. "leave": out of the picture and
+        back every ten seconds.
     matte, segmenter
-        Names of models of `unveil.person`, or objects that do as `Segmenter` does: who cuts
-        the person out, and who decides what the service replaces.
+        Names of models of `unveil.person`, or objects with the interface of `Segmenter`. `matte`
+        cuts the person out; `segmenter` makes the mask of the service.
     smoothing
-        Share that the service's last mask keeps in the next, 0 to under 1.
+        Weight of the service's last mask in the next one, 0 to below 1.
     lag
-        Frames by which the service's mask is late, 0 to 60.
+        Delay of the service's mask in frames, 0 to 60.
     blur
-        Of the service's mask: "none", "gaussian", or "bilateral" as in VADER's recipe.
+        Blur of the service's mask: "none", "gaussian", or "bilateral" as in VADER's recipe.
     pan
-        Columns by which the background moves to the left per frame, round and round.
+        Columns by which the background moves to the left per frame, cyclically.
     loop_frames
-        Only so many frames of a background video are played.
+        Number of frames of a background video to loop over.
     pixels_of_noise
-        Share of the background's pixels with a random colour, others in each frame.
+        Share of the background's pixels with a random colour, which differ in each frame.
     frames_of_noise
-        Frames of nothing but random colours, spread over the call's second half.
+        Number of frames of random colours, spread over the second half of the call.
     camera_noise
         Standard deviation of the camera's noise in levels, 0 to 30.
     bit_rate
         Mean bits per second of the call.
     seed
-        Of everything random.
+        Seed of all random numbers.
     threads
-        Threads of networks, decoders and the encoder; None takes one per core.
+        Threads of networks, decoders and the encoder; None uses one per core.
     force
         Replace an earlier call in the folder.
     progress
-        Called after frames, a few times a second at most.
+        Called at most a few times a second.
 
     Returns
     -------
@@ -173,20 +173,20 @@ def simulate_call(
     Raises
     ------
     InvalidParameter
-        A value is out of its range.
+        A value is out of range.
     MissingInput, UnreadableImage, UnreadableVideo
         Footage, room or background cannot be read.
     NoFrames
-        The footage holds no frame.
+        The footage has no frame.
     OutputExists
-        The folder holds a call and `force` is not set.
+        The folder has a call and `force` is not set.
     OutputUnwritable
         The folder cannot be made or written.
 
     Notes
     -----
-    The truth's background is the first frame's, without noise, where it moves. A frame of
-    nothing but noise counts neither as a leak nor as the background seen.
+    For a moving background, the ground truth holds its first frame, without noise. A frame of
+    noise counts neither as a leak nor as a view of the background.
     """
     _check(height, width, n_frames, frame_rate, scale, motions, frames_of_noise, camera_noise)
     folder = Path(out)
@@ -217,7 +217,7 @@ def simulate_call(
     camera = _Camera(tally.room, camera_noise, seed)
     choreography = Choreography(moves, seed)
     rng = np.random.default_rng((seed, 3))
-    tell = _Teller(progress, expected, rate)
+    report_progress = _ProgressReporter(progress, expected, rate)
 
     make_folder(folder)
     with VideoWriter(
@@ -238,7 +238,7 @@ def simulate_call(
             else:
                 writer.write(replace_background(seen, behind, mask))
                 tally.count(mask, outline)
-            tell(writer.frames_written)
+            report_progress(writer.frames_written)
         if not writer.frames_written:
             raise NoFrames(f"{person}: holds no frame")
     truth = tally.truth()
@@ -256,7 +256,7 @@ def simulate_call(
 
 
 class _Camera:
-    """Puts a person before the room and adds the sensor's noise."""
+    """Composites a person on the room and adds the sensor's noise."""
 
     def __init__(self, room: U8, noise: float, seed: int) -> None:
         self._room = room
@@ -264,14 +264,14 @@ class _Camera:
         height, width, _ = room.shape
         self._noise: npt.NDArray[np.int8] | None = None
         if noise:
-            # Drawn once and shifted from frame to frame: drawing it anew would cost more
-            # than all the rest of the picture.
+            # Drawn once and shifted in each frame: new noise would cost more than the rest of
+            # the frame.
             shape = (height + _NOISE_SLACK, width + _NOISE_SLACK, 3)
             levels = self._rng.standard_normal(shape, np.float32) * np.float32(noise)
             self._noise = np.clip(np.rint(levels), -127, 127).astype(np.int8)
 
     def take(self, person: U8, matte: U8) -> tuple[U8, U8]:
-        """Give what the camera sees, (h, w, 3) uint8, and the matte again."""
+        """Return the camera's picture, (h, w, 3) uint8, and the matte."""
         seen = replace_background(person, self._room, matte)
         if self._noise is not None:
             y, x = self._rng.integers(0, _NOISE_SLACK, 2)
@@ -282,7 +282,7 @@ class _Camera:
 
 
 class _Tally:
-    """What leaked and what was seen so far."""
+    """Counts leaks and views of the background."""
 
     def __init__(self, room: U8, background: U8) -> None:
         self.room = room
@@ -293,7 +293,7 @@ class _Tally:
         self._seen = np.zeros(size, np.uint16)
 
     def count(self, mask: U8, matte: U8) -> None:
-        """Add a frame by its service's mask and its person's matte, (h, w) uint8."""
+        """Add a frame, given the service's mask and the person's matte, (h, w) uint8."""
         leaking = np.where(matte == 0, mask, np.uint8(0))
         np.maximum(self._leak, leaking, out=self._leak)
         for counts, here in (
@@ -303,12 +303,12 @@ class _Tally:
             np.add(counts, 1, out=counts, where=here & (counts < np.iinfo(np.uint16).max))
 
     def truth(self) -> Truth:
-        """Everything counted."""
+        """Return the ground truth of all frames counted."""
         return Truth(self.room, self._background, self._leak, self._hits, self._seen)
 
 
-class _Teller:
-    """Reports progress, not too often."""
+class _ProgressReporter:
+    """Calls a progress callback, at most four times a second."""
 
     def __init__(
         self, progress: Callable[[Progress], object] | None, expected: int | None, rate: float
@@ -316,13 +316,13 @@ class _Teller:
         self._progress = progress
         self._expected = expected
         self._rate = rate
-        self._started = self._told = time.monotonic()
+        self._started = self._reported = time.monotonic()
 
     def __call__(self, n_frames: int) -> None:
         now = time.monotonic()
-        if self._progress is None or (now - self._told < 0.25 and n_frames > 1):
+        if self._progress is None or (now - self._reported < 0.25 and n_frames > 1):
             return
-        self._told = now
+        self._reported = now
         self._progress(
             Progress(
                 "count",
@@ -334,17 +334,18 @@ class _Teller:
         )
 
 
-def _segmenter(named: ModelName | Segmenter, threads: int | None) -> Segmenter:
-    if not isinstance(named, str):
-        return named
-    # Networks and kernels take a moment to load.
-    from unveil.person import Segmenter as Network
+def _segmenter(chosen: ModelName | Segmenter, threads: int | None) -> Segmenter:
+    """Return a segmenter, or load the one of this name."""
+    if not isinstance(chosen, str):
+        return chosen
+    # Imported late: networks and kernels take long to load.
+    from unveil.person import Segmenter as NetworkSegmenter
 
-    return Network(named, threads=threads)
+    return NetworkSegmenter(chosen, threads=threads)
 
 
 def _noise_times(n_noise: int, n_frames: int | None) -> Iterator[int]:
-    """Places of frames of noise in the second half of the call."""
+    """Yield the numbers of the frames of noise, in the second half of the call."""
     if n_noise and (n_frames is None or n_noise > n_frames // 2):
         raise InvalidParameter(
             f"frames_of_noise: {n_noise} frames of noise do not fit into half of "

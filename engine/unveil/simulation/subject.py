@@ -1,4 +1,4 @@
-"""Who sits before the camera of a simulated call: pictures with a hard outline, and motion."""
+"""The person of a simulated call: cut-out pictures with a hard outline, and their motion."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ STILL_SUFFIXES: Final = frozenset(
 )
 
 _HARDNESS: Final = 8.0
-"""Slope of the outline: what the matte leaves between 0 and 1 becomes about a pixel wide."""
+"""Contrast of the outline: the matte's soft edge becomes about one pixel wide."""
 
 _LEAVE_CYCLE_SECONDS: Final = 10.0
 
 
 class Mask(Protocol):
-    """What a segmenter says of one picture."""
+    """The person mask of one picture."""
 
     def at(self, height: int, width: int, /) -> F32:
-        """Probability of the person, 0 to 1, (height, width)."""
+        """Return the probability of the person, 0 to 1, (height, width)."""
 
 
 class Segmenter(Protocol):
-    """Tells the person from the rest, picture by picture in the order of time."""
+    """Segments the person in pictures, in the order of time."""
 
     def mask(self, picture: U8, /) -> Mask:
         """Segment an (h, w, 3) uint8 RGB picture."""
@@ -47,7 +47,7 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """Where the person is: shift in shares of the height, zoom, columns of lean per row."""
+    """Pose of the person: shift in shares of the height, zoom, lean in columns per row."""
 
     right: float = 0.0
     zoom: float = 1.0
@@ -55,15 +55,15 @@ class Pose:
 
 
 class Choreography:
-    """The pose over time: sums of sines whose periods share no multiple soon.
+    """The pose over time: sums of sines whose common period is long.
 
     Parameters
     ----------
     motions
-        "sway": to and fro. "lean": the head to the sides, the seat in place. "zoom": nearer
+        "sway": back and forth. "lean": the head to the sides, the seat in place. "zoom": nearer
         and farther. "leave": out of the picture and back, every ten seconds.
     seed
-        Of the phases.
+        Seed of the phases.
     """
 
     def __init__(self, motions: Sequence[Motion], seed: int) -> None:
@@ -72,7 +72,7 @@ class Choreography:
         self._phases = [float(phase) for phase in rng.uniform(0, 2 * math.pi, 5)]
 
     def pose(self, seconds: float) -> Pose:
-        """Where the person is at a time."""
+        """Return the pose at a time."""
         sway, swing, lean, nod, zoom = (
             math.sin(2 * math.pi * seconds / period + phase)
             for period, phase in zip((7.3, 2.9, 5.3, 1.7, 6.1), self._phases, strict=True)
@@ -90,16 +90,16 @@ class Choreography:
 
 
 class Actor:
-    """The person of a call as RGBA pictures of any size, frame by frame.
+    """The person of a call as RGBA pictures, frame by frame.
 
     Attributes
     ----------
     is_still
-        Whether it is one picture, which lasts as long as wished.
+        Whether it is one image, which has no length of its own.
     frame_rate
-        Frames per second of the footage, None for a still or where it is not known.
+        Frames per second of the footage, None for a still or if unknown.
     n_frames
-        How many the footage declares, None for a still or where it is not known.
+        Number of frames that the footage declares, None for a still or if unknown.
     """
 
     def __init__(self, path: str | PathLike[str], *, threads: int | None = None) -> None:
@@ -117,16 +117,16 @@ class Actor:
 
     @property
     def needs_matte(self) -> bool:
-        """Whether the person must be cut out: not where a still brings its own transparency."""
+        """Whether the person must be cut out: not if a still has transparency."""
         return self._still is None or self._still.shape[2] == 3
 
     def pictures(self, matte: Segmenter | None) -> Iterator[Image.Image]:
-        """Give RGBA pictures: those of the footage, or the still again and again.
+        """Iterate over RGBA pictures: those of the footage, or the still without end.
 
         Parameters
         ----------
         matte
-            Cuts the person out where `needs_matte`.
+            Cuts the person out; not used unless `needs_matte`.
         """
         if self._still is not None:
             still = self._still if self._still.shape[2] == 4 else _cut_out(self._still, matte)
@@ -136,7 +136,7 @@ class Actor:
 
 
 def place(picture: Image.Image, pose: Pose, height: int, width: int, scale: float) -> tuple[U8, U8]:
-    """Put a person into the frame, standing on its lower edge.
+    """Draw a person into the frame, aligned with its lower edge.
 
     Parameters
     ----------
@@ -145,16 +145,16 @@ def place(picture: Image.Image, pose: Pose, height: int, width: int, scale: floa
     height, width
         Size of the frame.
     scale
-        The picture's height as a share of the frame's.
+        Height of the picture divided by that of the frame.
 
     Returns
     -------
     person
-        (h, w, 3) uint8, black where nobody is.
+        (h, w, 3) uint8, black outside the person.
     matte
-        (h, w) uint8: 255 where the person is, 0 where not, with an edge of about a pixel.
+        (h, w) uint8: 255 inside the person, 0 outside, with an edge of about one pixel.
     """
-    # The inverse of: right and lean in columns, growth by `factor` from the lower edge.
+    # The inverse of: scale by `factor` from the lower edge, shift right and lean in columns.
     factor = scale * pose.zoom * height / picture.height
     lean = pose.lean
     affine = (
@@ -165,7 +165,7 @@ def place(picture: Image.Image, pose: Pose, height: int, width: int, scale: floa
         1 / factor,
         picture.height - height / factor,
     )
-    # Pillow mixes colours by their alpha: what surrounds the person does not bleed in.
+    # Pillow premultiplies by alpha, so the surroundings of the person do not bleed in.
     placed = picture.transform(
         (width, height), Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC
     )
@@ -174,7 +174,7 @@ def place(picture: Image.Image, pose: Pose, height: int, width: int, scale: floa
 
 
 def _cut_out(picture: U8, matte: Segmenter | None) -> U8:
-    """Give a picture the matte as its alpha."""
+    """Return a picture with its matte as alpha."""
     if matte is None:
         raise ValueError("a picture without transparency needs a matte")
     height, width = picture.shape[:2]
@@ -192,7 +192,7 @@ _HARDENED: Final = _hardened()
 
 
 def _absence(phase: float) -> float:
-    """Share of the way out at a phase of the cycle: out from 0.5 to 0.6, back from 0.75 to 0.85."""
+    """Return how far the person is out, 0 to 1: leaves at 0.5 to 0.6, returns at 0.75 to 0.85."""
     way = min((phase - 0.5) / 0.1, (0.85 - phase) / 0.1)
     share = min(1.0, max(0.0, way))
     return share * share * (3 - 2 * share)

@@ -1,4 +1,4 @@
-"""The virtual background of a simulated call: still, panning, or a video that loops."""
+"""The virtual background of a simulated call: a still, a pan, or a looping video."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SCENES: Final[tuple[Scene, ...]] = get_args(Scene)
 
 
 def picture_of(source: str | PathLike[str], height: int, width: int, seed: int) -> U8:
-    """Draw a scene by its name, or read an image and fit it into the size, its middle kept.
+    """Draw a scene by its name, or read an image, scale it to cover the size and crop its centre.
 
     Raises
     ------
     MissingInput, UnreadableImage
-        It names neither a scene nor an image.
+        `source` is neither a scene nor an image.
     """
     name = str(source)
     if name == "furnished":
@@ -44,23 +44,22 @@ def picture_of(source: str | PathLike[str], height: int, width: int, seed: int) 
 
 
 class VirtualBackground:
-    """The frames of a virtual background, which repeat for as long as a call lasts.
+    """The frames of a virtual background, without end.
 
     Parameters
     ----------
     source
-        A scene's name, an image or a video.
+        Name of a scene, an image or a video.
     height, width
-        Size of the frames; what does not fit is cut off at the sides.
+        Size of the frames; the source is scaled to cover it and cropped.
     pan
-        Columns by which the picture moves to the left from one frame to the next, round
-        and round; it may be negative.
+        Columns by which the picture moves to the left per frame, cyclically; may be negative.
     loop_frames
-        Only so many frames of a video are shown, over and over; None shows it all.
+        Number of frames of a video to loop over; None loops over all.
     pixels_of_noise
-        Share of the pixels that get a random colour, others in each frame.
+        Share of pixels with a random colour, which differ in each frame.
     seed
-        Of the scene and of the noise.
+        Seed of the scene and of the noise.
 
     Attributes
     ----------
@@ -70,9 +69,9 @@ class VirtualBackground:
     Raises
     ------
     InvalidParameter
-        A number is out of its range, or `loop_frames` is given for a still.
+        A number is out of range, or `loop_frames` is given for a still.
     MissingInput, UnreadableImage, UnreadableVideo
-        There is no such picture.
+        The source is missing or cannot be read.
     """
 
     def __init__(
@@ -108,7 +107,7 @@ class VirtualBackground:
             self.first = _fitted(next(iter(self._video)), height, width)
 
     def frames(self) -> Iterator[U8]:
-        """Give frames without end; each is valid until the next one."""
+        """Iterate over frames without end; each is valid until the next one."""
         rng = np.random.default_rng((self._seed, 2))
         height, width = self._size
         n_noisy = round(self._pixels_of_noise * height * width)
@@ -129,7 +128,7 @@ class VirtualBackground:
 
 
 def _fitted(picture: U8, height: int, width: int) -> U8:
-    """Scale a picture to cover the size and cut its middle out."""
+    """Scale a picture to cover the size and crop its centre."""
     if picture.shape[:2] == (height, width):
         return np.ascontiguousarray(picture)
     image = Image.fromarray(np.ascontiguousarray(picture))

@@ -1,1 +1,1 @@
-"""The colour of chosen pixels over time, as a picture."""
+"""Timeline pictures: the colours of selected pixels over time."""

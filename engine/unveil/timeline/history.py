@@ -14,16 +14,16 @@ _BIN_BITS: Final = 4
 class History:
     """Samples of some pixels over time in a bounded number of columns.
 
-    A column holds `span` consecutive frames. When all columns are full, neighbours are
-    merged two by two and `span` doubles. Of the samples in a column the one stays that is
-    farthest from the pixel's most frequent colour so far: an average would hide moments.
+    A column holds `span` consecutive frames. When all columns are full, pairs of neighbours are
+    merged and `span` doubles. A column keeps the sample that is farthest from the pixel's most
+    frequent colour so far: a mean would hide moments.
 
     Parameters
     ----------
     n_pixels
-        Pixels to follow.
+        Number of pixels.
     capacity
-        Columns at most, 2 or more; an odd number is rounded down.
+        Largest number of columns, 2 or more; an odd number is rounded down.
     """
 
     def __init__(self, n_pixels: int, capacity: int) -> None:
@@ -32,17 +32,17 @@ class History:
         self._capacity = capacity - capacity % 2
         self._colours = np.zeros((n_pixels, self._capacity, 3), np.uint8)
         self._seconds = np.full(self._capacity, np.nan)
-        # Each pixel's colours, counted by their upper bits: a bounded way to the mode.
+        # A coarse histogram of each pixel's colours gives the mode in bounded memory.
         self._counts = np.zeros((n_pixels, 1 << 3 * _BIN_BITS), np.int64)
 
     @property
     def n_columns(self) -> int:
-        """Columns in use."""
+        """Number of columns in use."""
         return -(-self.n_frames // self.span)
 
     @property
     def colours(self) -> U8:
-        """What each column shows, (n_pixels, n_columns, 3) uint8 RGB."""
+        """Colour of each column, (n_pixels, n_columns, 3) uint8 RGB."""
         return self._colours[:, : self.n_columns].copy()
 
     @property
@@ -73,7 +73,7 @@ class History:
             counts += np.bincount(row, minlength=len(counts))
 
     def _usual(self) -> I64:
-        """Middle of each pixel's most counted bin, (n_pixels, 3)."""
+        """Return the centre of each pixel's fullest histogram bin, (n_pixels, 3)."""
         best = self._counts.argmax(axis=1)
         mask = (1 << _BIN_BITS) - 1
         bits = np.stack([best >> 2 * _BIN_BITS, best >> _BIN_BITS & mask, best & mask], axis=1)
@@ -89,6 +89,6 @@ class History:
 
 
 def _farther(first: U8, second: U8, usual: I64) -> U8:
-    """Of two colours (..., 3) the one farther from the usual; the first where they tie."""
+    """Return the colour (..., 3) that is farther from the usual one; the first in a tie."""
     distances = [np.abs(colour - usual).sum(axis=-1) for colour in (first, second)]
     return np.where((distances[1] > distances[0])[..., None], second, first)

@@ -1,4 +1,4 @@
-"""The content of a timeline's picture."""
+"""The data of a timeline picture."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from typing import TypeAlias
 from unveil.arrays import F64, U8
 
 Place: TypeAlias = tuple[int, int]
+"""(x, y) in the displayed frame, or (row, column) in the stored one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What the strip picture shows.
+    """The data of a timeline picture.
 
     Attributes
     ----------
     path
-        The picture.
+        File of the picture.
     at
-        The pixels, (x, y) of the displayed picture; one row each, in this order.
+        The pixels, (x, y) of the displayed frame; one row of the picture each, in this order.
     colours
         (n_pixels, n_columns, 3) uint8 RGB.
     seconds
-        (n_columns,) float64, the time of each column's first frame; NaN where unknown.
+        (n_columns,) float64, time of each column's first frame; NaN if unknown.
     n_frames, frames_per_column
-        Frames read, and how many of them share a column. A column shows, for each
-        pixel, that one of its samples that is farthest from the colour the pixel has
-        most often: a moment of the room stays visible in hours of background.
+        Number of frames read, and number of frames per column. A column shows, for each pixel,
+        the sample that is farthest from the pixel's most frequent colour: a moment of the room
+        stays visible in hours of background.
     background, room
-        (n_pixels, 4) uint8 RGBA, recovered; alpha 0 where nothing was.
+        (n_pixels, 4) uint8 RGBA, the recovered colours; alpha is 0 where nothing was recovered.
     """
 
     path: Path

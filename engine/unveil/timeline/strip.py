@@ -1,4 +1,4 @@
-"""A timeline drawn: strips of colour with captions, swatches and a time axis."""
+"""Drawing of a timeline: strips of colour with captions, swatches and a time axis."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def draw_strip(strip: Timeline, row_height: int, max_width: int) -> U8:
 
 
 def _swatch(recovered: U8, height: int) -> Image.Image:
-    """One recovered colour (4,) RGBA as a framed field, chequered where alpha is 0."""
+    """Draw a recovered colour (4,) RGBA as a framed field; a checkerboard if alpha is 0."""
     if recovered[3]:
         red, green, blue = (int(level) for level in recovered[:3])
         swatch = Image.new("RGB", (_SWATCH_WIDTH, height), (red, green, blue))
@@ -78,7 +78,7 @@ def _swatch(recovered: U8, height: int) -> Image.Image:
 
 
 def _ticks(strip: Timeline, scale: int) -> Iterator[tuple[int, str]]:
-    """Yield (pixel from the strip's left, label) of each tick: seconds, or frames without times."""
+    """Yield (pixels from the left, label) of each tick: seconds, or frames without times."""
     moments: F64 = strip.seconds
     timed = bool(np.isfinite(strip.seconds).all() and (np.diff(strip.seconds) >= 0).all())
     unit = " s" if timed else ""

@@ -1,4 +1,4 @@
-"""The colour of chosen pixels over time, as one strip picture."""
+"""Drawing of a call's timeline: reads selected pixels of all frames."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from unveil.video.container import VideoProperties
 
 MAX_PLACES: Final = 1000
-"""Pixels that one picture shows at most."""
+"""Largest number of pixels in a picture."""
 
 
 def draw_timeline(
@@ -52,42 +52,42 @@ def draw_timeline(
     force: bool = False,
     progress: Callable[..., object] | None = None,
 ) -> Timeline:
-    """Draw the colour of pixels over time, one row a pixel, time from left to right.
+    """Draw the colours of pixels over time: one row per pixel, time from left to right.
 
-    At the right end stand the background and the room recovered there, chequered where
-    nothing was. Memory does not grow with the recording's length.
+    Swatches at the right end show the recovered background and room, as a checkerboard where
+    nothing was recovered. Memory does not grow with the length of the recording.
 
     Parameters
     ----------
     source
-        The call. It is read twice unless `recovery` is given, so a device or standard
-        input needs one.
+        The call. It is read twice unless `recovery` is given, so a device or standard input
+        needs one.
     at
-        (x, y) of each pixel, counted from the upper left corner of the displayed picture.
+        (x, y) of each pixel, from the upper left corner of the displayed frame.
     output
         The PNG to write.
     recovery
-        What was recovered from this call; None recovers it first.
+        A recovery of this call; None recovers it first.
     method
-        By which it is recovered first, as in `Parameters`.
+        Method of that recovery, as in `Parameters`.
     threads
         Threads for decoding and recovering; None takes one per core.
     start_seconds, end_seconds, stride
-        Which frames, as in `open_video`.
+        Selection of frames, as in `open_video`.
     row_height
         Height of a row in pixels, 8 to 200.
     max_width
-        Width of the strips in pixels, 100 to 10000. A call with more frames than that
-        shows several of them in a column, see `Timeline.frames_per_column`.
+        Width of the strips in pixels, 100 to 10000. If a call has more frames, a column shows
+        several of them, see `Timeline.frames_per_column`.
     force
         Replace `output` if it exists.
     progress
-        Given to the recovery.
+        Progress callback of the recovery.
 
     Raises
     ------
     InvalidParameter
-        A pixel lies outside the picture, or a number out of its range.
+        A pixel is outside the frame, or a number is out of range.
     OutputExists
         `output` exists and `force` is not set.
     OutputUnwritable
@@ -174,14 +174,14 @@ def _recover(
     stride: int,
     progress: Callable[..., object] | None,
 ) -> Recovery:
-    # The engine brings Numba, which a given recovery does not need.
+    # The engine imports Numba, which a given recovery does not need.
     from unveil.recovery.engine import recover
 
     found = source if isinstance(source, Source) else source_of(source)
     if found.live or found.url == STDIN:
         raise InvalidParameter(f"{found.name}: is read twice, so record it to a file first")
     with open_video(found, threads=threads) as video:
-        # A wrong place is told before the recovery takes its time.
+        # Refuse a wrong place before the recovery, which takes long.
         properties = video.properties
         _check_places(at, _displayed_size(properties, (properties.height, properties.width)))
     return recover(
@@ -213,12 +213,12 @@ def _check_places(at: Sequence[Place], size: tuple[int, ...]) -> None:
 
 
 def _displayed_size(properties: VideoProperties, stored: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) as displayed of frames stored with (height, width)."""
+    """Return the displayed (height, width) of frames stored with (height, width)."""
     return stored[::-1] if properties.rotation_degrees % 180 else stored
 
 
 def _stored_place(properties: VideoProperties, stored: tuple[int, int], place: Place) -> Place:
-    """(row, column) in the stored frames of (x, y) in the displayed picture."""
+    """Return (row, column) in the stored frame of (x, y) in the displayed one."""
     height, width = stored
     x, y = place
     row, column = {

@@ -74,30 +74,31 @@ class VideoWriter:
     threads
         Threads of the encoder. Another number may give other bytes.
     options
-        Further options of the encoder, by FFmpeg's names; those it lacks are left out.
+        Further options of the encoder, by FFmpeg's names; unknown ones are ignored.
     tags
-        How decoded frames are coded. Those of `pixel_format` are then encoded as they are, others
-        are converted to these colours; None converts all to BT.601, studio range.
+        Colour tags of the frames given to `write`. Frames of `pixel_format` are then encoded
+        without conversion, others are converted to these tags; None converts all frames to
+        BT.601, studio range.
     time_base
-        Seconds in which the times given to `write` count; None counts frames.
+        Unit of the times given to `write`, in seconds; None counts frames.
     sound
-        Streams of another container whose packets `write_sound` will be given.
+        Audio streams of another container; `write_sound` takes their packets.
     pixel_aspect
-        Width of a pixel as a multiple of its height; None leaves it untold: square.
+        Width of a pixel divided by its height; None writes no aspect ratio, which means square.
     file
-        Where to write instead of to `path`, such as a pipe; `container` is then FFmpeg's name of
-        the format. It is not closed.
+        File object to write to instead of `path`, such as a pipe; it is not closed. `container`
+        is then FFmpeg's name of the format.
 
     Attributes
     ----------
     frames_written : int
-        Frames taken so far.
+        Frames written so far.
 
     Raises
     ------
     InvalidParameter
-        The codec, the pixel format or the container is unknown or does not fit the
-        others, or a number is out of its range.
+        The codec, the pixel format or the container is unknown, they do not fit each other, or a
+        number is out of range.
     OutputUnwritable
         The folder is missing or cannot be written, or the disk is full.
 
@@ -187,11 +188,11 @@ class VideoWriter:
         Parameters
         ----------
         frame
-            RGB picture of shape (height, width, 3), uint8, or a decoded frame of that
-            size in any format; its data is copied.
+            RGB picture of shape (height, width, 3), uint8, or a decoded frame of that size in any
+            format; its data is copied.
         pts
-            When it is shown, in units of `time_base`, after the frame before; None: one period
-            of the frame rate after it.
+            Presentation time in units of `time_base`, later than that of the frame before; None:
+            by the frame rate.
 
         Raises
         ------
@@ -203,7 +204,7 @@ class VideoWriter:
         if self._stream is None:
             raise InvalidParameter("write: the writer is not open; use it in a with statement")
         encodable = self._encodable(frame)
-        # A frame that needs no conversion is the caller's own: its time is given back.
+        # A frame that needs no conversion is the caller's object: restore its time afterwards.
         times = encodable.pts, encodable.time_base
         period = 1 / self.frame_rate / self._time_base
         encodable.pts = round(self.frames_written * period) if pts is None else pts
@@ -215,12 +216,12 @@ class VideoWriter:
             raise self._failure(error) from error
         finally:
             encodable.pts = times[0]
-            if times[1] is not None:  # which cannot be set
+            if times[1] is not None:  # None cannot be set
                 encodable.time_base = times[1]
         self.frames_written += 1
 
     def write_sound(self, packet: Packet[AudioStream], shift_seconds: float) -> None:
-        """Append a packet of one of the `sound` streams, `shift_seconds` later than it says.
+        """Append a packet of one of the `sound` streams, shifted by `shift_seconds`.
 
         Raises
         ------
@@ -244,7 +245,7 @@ class VideoWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Finish the file and give it its name, or remove it after an error."""
+        """Finish the file and rename it, or remove it after an error."""
         if kind is not None:
             self._discard()
             return
@@ -295,7 +296,7 @@ class VideoWriter:
                 f"{self.path}: {self.codec} cannot encode {self.width}x{self.height} "
                 f"{self.pixel_format} into {self.path.suffix} with these settings ({error})"
             ) from error
-        # FFmpeg leaves behind the options that the encoder does not have.
+        # FFmpeg leaves the options that the encoder does not support.
         if "crf" in context.options:
             raise InvalidParameter(f"crf: {self.codec} has no constant quality; use bit_rate")
         self._add_sound(self._container)
@@ -375,8 +376,7 @@ class VideoWriter:
     def _discard(self) -> None:
         container, self._container, self._stream = self._container, None, None
         if container is not None:
-            # The trailer of a file that is thrown away may fail for the same reason
-            # that brought us here.
+            # Writing the trailer may fail for the reason that made the file incomplete.
             with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
                 container.close()
         if self._file is None:
@@ -393,7 +393,7 @@ class VideoWriter:
 
 
 def _fitting_format(codec: str, pixel_format: str, height: int, width: int) -> str:
-    """Choose what to encode in: `pixel_format`, or yuv444p where the size is odd."""
+    """Return `pixel_format`, or yuv444p if it does not support the odd size."""
     try:
         encoder = av.Codec(codec, "w")
     except ValueError as error:
@@ -409,7 +409,7 @@ def _fitting_format(codec: str, pixel_format: str, height: int, width: int) -> s
         raise InvalidParameter(
             f"pixel_format: {codec} knows no {pixel_format!r}, only {', '.join(known)}"
         )
-    # A chroma plane of half the height or width stands for pairs of rows or columns.
+    # Chroma subsampled by 2 needs an even number of rows or columns.
     halved_rows = wanted.chroma_height(2) == 1
     halved_columns = wanted.chroma_width(2) == 1
     odd = (halved_rows and height % 2) or (halved_columns and width % 2)
