@@ -19,7 +19,6 @@ from tests.kernels.counting.naive_outside import Candidate, OutsidePixel
 from unveil.counting.table import ColourTable, OutsideTable
 from unveil.errors import IncompatibleTable
 from unveil.recovery.parameters import Parameters
-from unveil.video import chunk as chunk_module
 from unveil.video.chunk import Chunk, Colour, Layout
 from unveil_kernels.count import OUTSIDE_SURVEY_EVERY, SEARCHED_COUNT
 
@@ -36,7 +35,7 @@ LEADING = Candidate((10, 10, 10), 9)
 def blocks_of_several_pixels() -> Iterator[None]:
     """Give pictures of a few rows blocks of up to three pixels."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunk_module, "BLOCKS_PER_HEIGHT", 3)
+        patch.setattr("unveil.video.chunk.BLOCKS_PER_HEIGHT", 3)
         yield
 
 
