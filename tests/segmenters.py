@@ -1,4 +1,4 @@
-"""Segmenters for tests, which tell by colour and not by a network."""
+"""Segmenters for tests, which segment by colour instead of with a network."""
 
 from __future__ import annotations
 

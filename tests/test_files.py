@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Images are read, and files are written atomically."""
 
 from __future__ import annotations
 

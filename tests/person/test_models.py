@@ -1,4 +1,4 @@
-"""The networks' files: what ships is what was meant, and damage is told."""
+"""The networks' files: checksums match, and damage is reported."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Masks of an astronaut in a drawn room: right, followed, and the same for every format.
 
 tests/data/astronaut.png is cut out of a photo by NASA (public domain) that scikit-image ships;
-its alpha tells where the person is. tests/data/astronaut_masks.png holds masks that OpenCV found,
+its alpha is the person's mask. tests/data/astronaut_masks.png holds masks that OpenCV found,
 one below the other in the order of `MODELS`. `python -m bench.masks --goldens` makes both.
 """
 

@@ -174,10 +174,10 @@ def test_nothing_claimed_and_nothing_leaked() -> None:
     empty = measure_recovery(np.zeros((20, 20, 4), np.uint8), tight, truth.background)
     assert math.isnan(empty.leak_score)
     assert math.isnan(empty.recall)
-    told = json.loads(json.dumps(empty.as_dict(), allow_nan=False))
-    assert told["leak_score"] is None
-    assert told["background_error"] is None
-    assert told["calibration"][3]["precision"] is None
+    content = json.loads(json.dumps(empty.as_dict(), allow_nan=False))
+    assert content["leak_score"] is None
+    assert content["background_error"] is None
+    assert content["calibration"][3]["precision"] is None
 
 
 def test_a_picture_without_alpha_claims_what_is_not_the_background() -> None:

@@ -185,11 +185,11 @@ def test_footage_gives_length_and_rate(tmp_path: Path, material: dict[str, Path]
 
 
 def test_progress_is_told(tmp_path: Path, material: dict[str, Path]) -> None:
-    told: list[Progress] = []
-    make(tmp_path / "out", material, progress=told.append)
-    assert told[0].n_frames == 1
-    assert {each.expected_frames for each in told} == {30}
-    assert {each.stage for each in told} == {"count"}
+    reports: list[Progress] = []
+    make(tmp_path / "out", material, progress=reports.append)
+    assert reports[0].n_frames == 1
+    assert {each.expected_frames for each in reports} == {30}
+    assert {each.stage for each in reports} == {"count"}
 
 
 def test_an_earlier_call_is_kept(tmp_path: Path, material: dict[str, Path]) -> None:

@@ -136,7 +136,7 @@ def test_variable_frame_rate(tmp_path: Path) -> None:
 
 
 def test_frames_without_time_are_placed_by_the_frame_rate(calls: dict[str, Path]) -> None:
-    # An elementary stream bears no times; FFmpeg takes 25 frames/s for it.
+    # An elementary stream has no time stamps; FFmpeg assumes 25 frames/s.
     numbers, seconds, _, expected = decode(
         calls["call.h264"], start_seconds=1, end_seconds=2, stride=2
     )

@@ -1,4 +1,4 @@
-"""Several backgrounds in one call, and frames of noise, told apart."""
+"""Frames are assigned to one of several backgrounds, or to none."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def noise(seed: int) -> U8:
     return np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
 
 
-def told(frames: list[U8], chunk_frames: int = 16) -> Backgrounds:
-    """Tell the backgrounds of grey frames before which nobody sits."""
+def assigned(frames: list[U8], chunk_frames: int = 16) -> Backgrounds:
+    """Assign grey frames without a person."""
     layout = Layout(HEIGHT, WIDTH, 0, 0)
     backgrounds = Backgrounds()
     for first in range(0, len(frames), chunk_frames):
@@ -37,31 +37,31 @@ def told(frames: list[U8], chunk_frames: int = 16) -> Backgrounds:
 
 def test_a_background_that_comes_back_is_the_same() -> None:
     first, second = noise(1), noise(2)
-    backgrounds = told([first] * 20 + [second] * 20 + [first] * 5)
+    backgrounds = assigned([first] * 20 + [second] * 20 + [first] * 5)
     assert backgrounds.stretches == (Stretch(0, 0, 20), Stretch(1, 20, 40), Stretch(0, 40, 45))
 
 
 @pytest.mark.parametrize("chunk_frames", [1, 7, 64])
 def test_chunks_change_nothing(chunk_frames: int) -> None:
     frames = [noise(n // 25) if n % 13 else noise(100 + n) for n in range(1, 120)]
-    assert told(frames, chunk_frames).stretches == told(frames).stretches
+    assert assigned(frames, chunk_frames).stretches == assigned(frames).stretches
 
 
 def test_a_short_picture_is_none() -> None:
     frames = [noise(1)] * 200 + [noise(2)] * (CONFIRMED_FRAMES - 1) + [noise(1)]
-    assert told(frames).stretches[1] == Stretch(NONE, 200, 200 + CONFIRMED_FRAMES - 1)
+    assert assigned(frames).stretches[1] == Stretch(NONE, 200, 200 + CONFIRMED_FRAMES - 1)
 
 
 def test_one_background_is_not_several() -> None:
-    assert len(told([noise(1)] * 30).stretches) == 1
+    assert len(assigned([noise(1)] * 30).stretches) == 1
 
 
 def test_a_picture_that_moves_is_not_several() -> None:
     patches = np.kron(noise(1)[::8, ::8], np.ones((8, 8, 1), np.uint8))
-    assert told([np.roll(patches, n, 1) for n in range(100)]).stretches == ()
+    assert assigned([np.roll(patches, n, 1) for n in range(100)]).stretches == ()
 
 
 def test_what_never_stands_still_is_not_told_apart() -> None:
-    assert told([noise(n) for n in range(60)]).stretches == ()
+    assert assigned([noise(n) for n in range(60)]).stretches == ()
     many = [noise(n // CONFIRMED_FRAMES) for n in range(2 * MAX_BACKGROUNDS * CONFIRMED_FRAMES)]
-    assert told(many).stretches == ()
+    assert assigned(many).stretches == ()

@@ -1,4 +1,4 @@
-"""How a background moves, told of pictures whose motion is known."""
+"""Motion models of pictures whose motion is known."""
 
 from __future__ import annotations
 

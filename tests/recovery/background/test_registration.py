@@ -156,9 +156,9 @@ def test_other_pictures_are_refused(scene: str, other: str) -> None:
     if scene == other:
         register(drawn[other], shown.frame, shown.known)
         return
-    with pytest.raises(BackgroundMismatch, match=r"CIEDE2000 \d.*choose another picture") as told:
+    with pytest.raises(BackgroundMismatch, match=r"CIEDE2000 \d.*choose another picture") as caught:
         register(drawn[other], shown.frame, shown.known)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_too_little_known_is_told() -> None:
@@ -249,7 +249,7 @@ def test_pictures_are_turned_back(degrees: int, mirrored: bool) -> None:
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Encode a landscape before which nobody sits, and have no network look for anybody."""
+    """Encode a landscape without a person, and run no network on it."""
     from av import VideoFrame
 
     behind = scenes.landscape(96, 160)

@@ -1,4 +1,4 @@
-"""Whether the background moves, on pictures that are known to move or to stand still."""
+"""Detection of a moving background, on pictures that are known to move or to be still."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def unpredictable(number: int) -> U8:
 
 
 def chunk_of(pictures: list[U8], person: U8 | None = None) -> Chunk:
-    """Make a chunk of grey pictures before which somebody sits in the middle."""
+    """Make a chunk of grey pictures with a person in the middle."""
     layout = Layout(HEIGHT, WIDTH)
     luma = np.stack(pictures)
     grey = np.full_like(luma, 128)
@@ -84,7 +84,7 @@ def engine_of(picture: Any, n_frames: int = N_FRAMES, **choice: Any) -> Engine:
 
 
 @pytest.mark.parametrize(
-    ("picture", "told"),
+    ("picture", "background"),
     [
         (still, "still"),
         (noisy, "still"),
@@ -93,8 +93,8 @@ def engine_of(picture: Any, n_frames: int = N_FRAMES, **choice: Any) -> Engine:
         (exchanged, "moves"),
     ],
 )
-def test_what_moves_is_told(picture: Any, told: str) -> None:
-    assert engine_of(picture).finalise().report["background"] == told
+def test_a_moving_background_is_detected(picture: Any, background: str) -> None:
+    assert engine_of(picture).finalise().report["background"] == background
 
 
 @pytest.mark.parametrize("picture", [panning, looping])

@@ -68,17 +68,17 @@ def watcher(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("background", "told", "motion"),
+    ("background", "kind", "motion"),
     [
         (panning, "pans", {"kind": "pan", "axis": "horizontal", "pixels_per_frame": 2.0}),
         (looping, "loops", {"kind": "loop", "frames": PERIOD}),
     ],
 )
 def test_the_room_is_found_behind_a_moving_background(
-    tmp_path: Path, background: Any, told: str, motion: dict[str, Any]
+    tmp_path: Path, background: Any, kind: str, motion: dict[str, Any]
 ) -> None:
     recovery = recover(written(tmp_path / "call.mp4", background), threads=2)
-    assert recovery.report["background"] == told
+    assert recovery.report["background"] == kind
     assert recovery.report["background_motion"] == motion
     assert recovery.report["warnings"] == []
     inside = np.s_[26:54, 22:34]
