@@ -204,6 +204,8 @@ def test_other_threads_defer_nothing(ctrl_c: None) -> None:
     thread.start()
     thread.join()
     assert seen == [signal.default_int_handler]
+
+
 def test_cores_that_a_container_limits_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert available_cores() >= 1
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 5, 6}, raising=False)
