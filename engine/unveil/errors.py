@@ -85,9 +85,9 @@ def check_choice(name: str, value: object, allowed: Collection[str]) -> None:
         raise InvalidParameter(f"{name}: {value!r} is not one of {', '.join(allowed)}")
 
 
-def check_positive(name: str, value: float) -> None:
-    """Raise `InvalidParameter` if `value` is not above 0; NaN is refused, too."""
-    if not value > 0:
+def check_positive(name: str, value: int) -> None:
+    """Raise `InvalidParameter` if a number of things is below 1; NaN is refused, too."""
+    if not value >= 1:
         raise InvalidParameter(f"{name}: {value} is not a positive number")
 
 
