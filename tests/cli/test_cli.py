@@ -20,7 +20,7 @@ from PIL import Image
 from tests.command import CALL_FRAMES, RECOVER, unveil, write_call
 from tests.scoring.test_truth import make_truth
 from unveil import __version__, cli
-from unveil.cli import terminal
+from unveil.cli import options, progress_bar
 from unveil.demo import Kind, run_demo
 from unveil.files import read_image
 from unveil.person import ModelName
@@ -84,11 +84,11 @@ def test_defaults_are_those_of_the_library(name: str) -> None:
 
 
 def test_the_demo_offers_every_kind() -> None:
-    assert get_args(get_type_hints(cli.demo)["kind"]) == get_args(Kind)
+    assert get_args(get_type_hints(cli.demo.demo)["kind"]) == get_args(Kind)
 
 
 def test_simulate_offers_every_choice() -> None:
-    hints = get_type_hints(cli.simulate)
+    hints = get_type_hints(cli.simulate.simulate)
     for option, choice in (
         ("matte", ModelName),
         ("segmenter", ModelName),
@@ -271,7 +271,7 @@ def test_score_of_nothing_recovered(tmp_path: Path) -> None:
     [("90", 90), ("1.5", 1.5), (".5", 0.5), ("2:03", 123), ("1:02:03.5", 3723.5), (" 7 ", 7)],
 )
 def test_times(text: str, seconds: float) -> None:
-    assert cli._seconds("start_seconds", text) == seconds
+    assert options.seconds("start_seconds", text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1:2:3:4", "1::2", "nan", "1e3", "1,5", "inf"])
@@ -312,13 +312,13 @@ def test_a_bug_is_told_in_a_line_unless_debugged(
 
 
 def test_compiling_is_told_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with terminal.Display() as display:
+    with progress_bar.Display() as display:
         display.show("call.mp4", Progress("prepare"))
         assert capsys.readouterr().err == ""
         for _ in range(2):
             display.show("call.mp4", Progress("compile"))
     assert capsys.readouterr().err == "compiling kernels (first run on this machine) ...\n"
-    with terminal.Display(quiet=True) as display:
+    with progress_bar.Display(quiet=True) as display:
         display.show("call.mp4", Progress("compile"))
     assert capsys.readouterr().err == ""
 
@@ -343,8 +343,8 @@ def test_compiling_is_told_only_when_it_happens(
 def test_lines_on_progress_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(terminal, "_LINE_SECONDS", 0.0)
-    with terminal.Display() as display:
+    monkeypatch.setattr(progress_bar, "LINE_SECONDS", 0.0)
+    with progress_bar.Display() as display:
         display.show("call.mp4", Progress("count", 10, 600, 1.0, 2.0))
         display.show("call.mp4", Progress("count", 110, 600, 11.0, 4.0))
         display.show("camera", Progress("count", 10, None, float("nan"), 2.0))
@@ -358,7 +358,7 @@ def test_lines_on_progress_where_there_is_no_terminal(
 
 
 def test_lengths_of_time_are_written_as_clocks_do() -> None:
-    assert [terminal.clock(seconds) for seconds in (0, 9.2, 61, 3600, 36061)] == [
+    assert [progress_bar.clock(seconds) for seconds in (0, 9.2, 61, 3600, 36061)] == [
         "0:00",
         "0:10",
         "1:01",

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from unveil.cli.progress_bar import Display
 from unveil.cli.runtime_log import start_message_hidden
-from unveil.cli.terminal import Display, print_outcomes
+from unveil.cli.tables import print_outcomes
 from unveil.errors import InvalidParameter, UnveilError, explain
 from unveil.person.network import networks_created_inside
 

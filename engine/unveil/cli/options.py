@@ -1,0 +1,58 @@
+"""Options that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal
+
+import typer
+
+from unveil.errors import InvalidParameter
+from unveil.recovery.parameters import Parameters
+
+DEFAULTS: Final = Parameters()
+"""Defaults of a recovery."""
+
+Input = Annotated[str, typer.Argument(metavar="INPUT", help="A recorded call.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, no table.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(metavar="N", show_default="all cores", help="Threads to decode and count with."),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start", metavar="TIME", show_default="0", help="Begin there: seconds or h:mm:ss."
+    ),
+]
+End = Annotated[
+    str | None,
+    typer.Option(
+        "--end", metavar="TIME", show_default="the end", help="Stop there: seconds or h:mm:ss."
+    ),
+]
+Stride = Annotated[int, typer.Option(metavar="N", help="Use every N-th frame.")]
+# Spelled out: the modules that they belong to take a moment to import.
+Model = Literal["lite", "full", "heavy", "selfie", "selfie-landscape"]
+
+
+def place(text: str) -> tuple[int, int]:
+    """Read X,Y."""
+    match = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*", text)
+    if match is None:
+        raise InvalidParameter(f"at: {text!r} is not X,Y, two whole numbers such as 320,180")
+    return int(match[1]), int(match[2])
+
+
+def seconds(name: str, text: str | None) -> float | None:
+    """Read seconds, m:ss or h:mm:ss."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", text.strip())
+    if match is None:
+        raise InvalidParameter(
+            f"{name}: {text!r} is not a time; write seconds (90.5) or h:mm:ss (0:01:30.5)"
+        )
+    return int(match[1] or 0) * 3600 + int(match[2] or 0) * 60 + float(match[3])

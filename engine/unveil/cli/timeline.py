@@ -1,0 +1,75 @@
+"""The command `unveil timeline`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unveil.cli.options import (
+    DEFAULTS,
+    End,
+    Force,
+    Input,
+    Quiet,
+    Start,
+    Stride,
+    Threads,
+    place,
+    seconds,
+)
+from unveil.cli.reporting import reporting
+from unveil.recovery.parameters import Method
+
+
+def timeline(
+    context: typer.Context,
+    source: Input,
+    at: Annotated[
+        list[str],
+        typer.Option(metavar="X,Y", help="A pixel, from the upper left corner; may be repeated."),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--out", metavar="STRIP.png", help="The picture to write.")
+    ],
+    method: Annotated[
+        Method, typer.Option(help="By which room and background are recovered, as for recover.")
+    ] = DEFAULTS.method,
+    threads: Threads = None,
+    start_seconds: Start = None,
+    end_seconds: End = None,
+    stride: Stride = 1,
+    row_height: Annotated[
+        int, typer.Option(metavar="N", help="Height of a row in pixels, 8 to 200.")
+    ] = 28,
+    max_width: Annotated[
+        int, typer.Option(metavar="N", help="Width of the strips in pixels, 100 to 10000.")
+    ] = 1200,
+    quiet: Quiet = False,
+    force: Force = False,
+) -> None:
+    """Draw the colour of pixels over time, one row a pixel.
+
+    The recovered background and room stand at the end of each row.
+    """
+    with reporting(context, quiet=quiet) as report:
+        from unveil.timeline.timeline import draw_timeline
+
+        strip = draw_timeline(
+            source,
+            [place(text) for text in at],
+            output,
+            method=method,
+            threads=threads,
+            start_seconds=seconds("start_seconds", start_seconds),
+            end_seconds=seconds("end_seconds", end_seconds),
+            stride=stride,
+            row_height=row_height,
+            max_width=max_width,
+            force=force,
+            progress=partial(report.progress, source),
+        )
+        rows = "row" if len(strip.at) == 1 else "rows"
+        report.result(f"{strip.path}: {len(strip.at)} {rows} of {strip.n_frames} frames")
