@@ -25,7 +25,7 @@ Run: TypeAlias = Callable[[Path, Truth, int | None], Pictures]
 
 
 def _unveil(call: Path, truth: Truth, threads: int | None, **options: Any) -> Pictures:
-    from unveil.recovery.engine import recover
+    from unveil.recovery.recover import recover
 
     recovery = recover(call, threads=threads, **options)
     return recovery.room, recovery.background

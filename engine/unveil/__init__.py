@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from unveil.errors import UnveilError
     from unveil.progress import Progress
     from unveil.protection import Protection, Protector, protect
-    from unveil.recovery.engine import Engine, recover
+    from unveil.recovery.engine import Engine
     from unveil.recovery.parameters import Parameters
+    from unveil.recovery.recover import recover
     from unveil.recovery.result import Recovery
     from unveil.scoring.leak import score_truth
     from unveil.scoring.photo import score_room, verify
@@ -57,7 +58,7 @@ _HOMES = {
     "UnveilError": "errors",
     "draw_timeline": "timeline.timeline",
     "protect": "protection",
-    "recover": "recovery.engine",
+    "recover": "recovery.recover",
     "run_demo": "demo",
     "score_room": "scoring.photo",
     "score_truth": "scoring.leak",

@@ -104,7 +104,7 @@ def run_demo(
         The folder cannot be made or written.
     """
     # The engine brings Numba; a call can be made without it.
-    from unveil.recovery.engine import recover
+    from unveil.recovery.recover import recover
 
     call = make_call(kind)
     folder = Path(folder)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+Stage: TypeAlias = Literal["prepare", "compile", "count", "finalise"]
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -26,7 +28,7 @@ class Progress:
         Wall time since the start of the run.
     """
 
-    stage: Literal["prepare", "compile", "count", "finalise"]
+    stage: Stage
     n_frames: int = 0
     expected_frames: int | None = None
     video_seconds: float = 0.0

@@ -20,9 +20,9 @@ from typer.testing import Result
 from tests.command import CALL_FRAMES, RECOVER, Argument, finished, start_unveil, unveil, write_call
 from tests.footage import cut, flip_bytes, noise_frames, textured_frames, write_sound, write_video
 from unveil.files import read_image
-from unveil.recovery.engine import prepare
 from unveil.recovery.parameters import Method
 from unveil.recovery.result import FILES
+from unveil.recovery.warmup import prepare
 
 
 @pytest.fixture(scope="module", autouse=True)

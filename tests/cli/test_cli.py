@@ -26,9 +26,10 @@ from unveil.files import read_image
 from unveil.person import ModelName
 from unveil.progress import Progress
 from unveil.protection import protect
-from unveil.recovery.engine import prepare, recover
 from unveil.recovery.parameters import Method
+from unveil.recovery.recover import recover
 from unveil.recovery.result import FILES
+from unveil.recovery.warmup import prepare
 from unveil.scoring.leak import score_truth
 from unveil.scoring.photo import score_room
 from unveil.simulation.service import Blur
@@ -295,7 +296,7 @@ def test_a_bug_is_told_in_a_line_unless_debugged(
         raise ZeroDivisionError("oh\nno")
 
     # The package gives functions of the same names as its modules.
-    monkeypatch.setattr(importlib.import_module("unveil.recovery.engine"), "recover", fail)
+    monkeypatch.setattr(importlib.import_module("unveil.recovery.recover"), "recover", fail)
     monkeypatch.setattr(importlib.import_module("unveil.timeline.timeline"), "draw_timeline", fail)
     for arguments in (
         ("recover", call, "-o", tmp_path / "out"),

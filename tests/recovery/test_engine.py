@@ -32,10 +32,11 @@ from unveil.errors import (
     OutputUnwritable,
 )
 from unveil.parallel import Bands
-from unveil.recovery import engine as engine_module
-from unveil.recovery.engine import RGB, prepare
+from unveil.recovery import recover as recover_module
+from unveil.recovery.engine import RGB
 from unveil.recovery.parameters import Method
 from unveil.recovery.result import Recovery
+from unveil.recovery.warmup import prepare
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.source import source_of
 from unveil.video.writer import VideoWriter
@@ -658,7 +659,7 @@ def before_kernel(
 def without_preparation(monkeypatch: pytest.MonkeyPatch, method: Method) -> None:
     """Load a method's kernels now, so that `recover` calls them for its chunks alone."""
     prepare(method)
-    monkeypatch.setattr(engine_module, "prepare", lambda *arguments, **options: 0.0)
+    monkeypatch.setattr(recover_module, "prepare", lambda *arguments, **options: 0.0)
 
 
 def chunks_with_person(n_chunks: int, n_frames: int = 16) -> list[Chunk]:

@@ -247,7 +247,7 @@ def test_material_that_is_missing(tmp_path: Path, material: dict[str, Path], nam
 
 
 def test_a_call_can_be_recovered_and_scored(tmp_path: Path, material: dict[str, Path]) -> None:
-    from unveil.recovery.engine import recover
+    from unveil.recovery.recover import recover
 
     made, truth = make(tmp_path / "out", material, n_frames=90)
     recovery = recover(made.call, method="rarest")

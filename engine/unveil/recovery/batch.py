@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
 from unveil.errors import (
     InvalidParameter,
@@ -19,10 +19,9 @@ from unveil.errors import (
     explain,
 )
 from unveil.files import BACKGROUND, ROOM, make_folder, write_png
-from unveil.recovery.parameters import Method, Parameters, Person
+from unveil.recovery.background.picture import background_picture
+from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
 from unveil.recovery.result import refuse_earlier_result
-from unveil.video.metric import Metric
-from unveil.video.selection import Selection
 from unveil.video.source import Source, printable, resolve_inputs
 
 if TYPE_CHECKING:
@@ -34,26 +33,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 State: TypeAlias = Literal["recovered", "failed", "interrupted", "not started"]
-
-
-class RecoverOptions(TypedDict, total=False):
-    """What `recover_all` passes on to `recover`."""
-
-    method: Method
-    metric: Metric
-    threshold: float | None
-    noise_frames: int
-    slots: int | None
-    bits: int
-    tolerance: int
-    person: Person
-    person_every: int
-    threads: int | None
-    chunk_frames: int
-    start_seconds: float | None
-    end_seconds: float | None
-    stride: int
-    background: str | PathLike[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +153,7 @@ def recover_all(
     preview_seconds: float | None = None,
     progress: Callable[[Source, Progress], object] | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
-    **options: Unpack[RecoverOptions],
+    **options: Unpack[RecoverKeywords],
 ) -> list[Outcome]:
     """Recover each source into a folder of its own, `out`/`source.stem`.
 
@@ -193,7 +172,7 @@ def recover_all(
     on_outcome
         Called as soon as it is known what became of a source.
     options
-        As for `unveil.recover`.
+        As in `RecoverOptions`.
 
     Returns
     -------
@@ -246,7 +225,7 @@ class _Job:
     progress: Callable[[Source, Progress], object] | None
     notes: list[str] = field(default_factory=list)
 
-    def run(self, options: RecoverOptions) -> Outcome:
+    def run(self, options: RecoverKeywords) -> Outcome:
         """Recover and save; any failure becomes the outcome."""
         started = time.perf_counter()
         try:
@@ -269,9 +248,9 @@ class _Job:
             notes=(*self.notes, *_notes(recovery.report)),
         )
 
-    def _recover(self, options: RecoverOptions) -> Recovery:
+    def _recover(self, options: RecoverKeywords) -> Recovery:
         # The engine brings Numba; a missing file is told without it.
-        from unveil.recovery.engine import recover
+        from unveil.recovery.recover import recover
 
         return recover(
             self.source,
@@ -296,25 +275,12 @@ class _Job:
                 self.notes.append(note)
 
 
-def _check(options: RecoverOptions, preview_seconds: float | None) -> None:
+def _check(options: RecoverKeywords, preview_seconds: float | None) -> None:
     """Raise what is wrong with the options before anything is begun."""
-    values: dict[str, Any] = dict(options)
-    chunk_frames = values.pop("chunk_frames", 1)
-    background = values.pop("background", None)
-    Selection(
-        values.pop("start_seconds", None) or 0.0,
-        float("inf") if (end := values.pop("end_seconds", None)) is None else end,
-        values.pop("stride", 1),
-    )
-    parameters = Parameters(**values)
-    if chunk_frames < 1:
-        raise InvalidParameter(f"chunk_frames: {chunk_frames} is not a positive number")
+    chosen = RecoverOptions(**options)
     if preview_seconds is not None and not preview_seconds > 0:
         raise InvalidParameter(f"preview_seconds: {preview_seconds:g} is not a positive number")
-    if background is not None:
-        from unveil.recovery.engine import background_picture
-
-        background_picture(background, parameters)
+    background_picture(chosen.background, chosen)
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Final, Literal, TypeAlias, get_args
+import os
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
-from unveil.errors import check_choice, check_range
+from unveil.arrays import U8
+from unveil.errors import check_choice, check_positive, check_range
 from unveil.person.models import ModelName
 from unveil.video.metric import MAX_THRESHOLD, Metric
 
@@ -123,9 +125,89 @@ class Parameters:
         Where two methods count, `slots` stays None unless it was chosen: they differ in it.
         """
         only, *further = self.accumulators
-        chosen = asdict(self) | {
+        chosen = {f.name: getattr(self, f.name) for f in fields(Parameters)} | {
             "threshold": self.distance_threshold,
             "slots": self.slots if further else self.slots_of(only),
         }
         del chosen["threads"]
         return chosen
+
+
+class ParameterKeywords(TypedDict, total=False):
+    """The fields of `Parameters` as keywords."""
+
+    method: Method
+    metric: Metric
+    threshold: float | None
+    noise_frames: int
+    slots: int | None
+    bits: int
+    tolerance: int
+    person: Person
+    person_every: int
+    threads: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverOptions(Parameters):
+    """All that may be chosen about the recovery of a recording.
+
+    Parameters
+    ----------
+    chunk_frames
+        Frames decoded and counted at once; changes no result.
+    start_seconds, end_seconds, stride
+        Which frames, as in `unveil.video.reader.open_video`.
+    background
+        What is known or guessed to be the virtual background's picture as displayed: an image
+        file, or (m, n, 3) RGB uint8. It may have another size, be cut or mirrored. What it was
+        found to be stands in `report["background_match"]`.
+
+    The others are those of `Parameters`.
+
+    Raises
+    ------
+    InvalidParameter
+        A value lies outside its range.
+    """
+
+    chunk_frames: int = CHUNK_FRAMES
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    stride: int = 1
+    background: str | os.PathLike[str] | U8 | None = None
+
+    def __post_init__(self) -> None:
+        """Check every range."""
+        Parameters.__post_init__(self)
+        check_positive("chunk_frames", self.chunk_frames)
+        # Not at the top: it brings PyAV, which `unveil --help` does not need.
+        from unveil.video.selection import Selection
+
+        Selection.between(self.start_seconds, self.end_seconds, self.stride)
+
+    @property
+    def parameters(self) -> Parameters:
+        """How frames are counted, without what concerns the recording."""
+        return Parameters(**{f.name: getattr(self, f.name) for f in fields(Parameters)})
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How the recording is read, as `unveil.video.reader.open_video` takes it."""
+        return {
+            "threads": self.n_threads,
+            "start_seconds": self.start_seconds,
+            "end_seconds": self.end_seconds,
+            "stride": self.stride,
+            "chunk_frames": self.chunk_frames,
+        }
+
+
+class RecoverKeywords(ParameterKeywords, total=False):
+    """The fields of `RecoverOptions` as keywords."""
+
+    chunk_frames: int
+    start_seconds: float | None
+    end_seconds: float | None
+    stride: int
+    background: str | os.PathLike[str] | U8 | None

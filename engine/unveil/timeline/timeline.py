@@ -175,7 +175,7 @@ def _recover(
     progress: Callable[..., object] | None,
 ) -> Recovery:
     # The engine imports Numba, which a given recovery does not need.
-    from unveil.recovery.engine import recover
+    from unveil.recovery.recover import recover
 
     found = source if isinstance(source, Source) else source_of(source)
     if found.live or found.url == STDIN:

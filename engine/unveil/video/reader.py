@@ -111,11 +111,7 @@ def open_video(
     if threads is not None:
         check_positive("threads", threads)
     check_positive("chunk_frames", chunk_frames)
-    selection = Selection(
-        0.0 if start_seconds is None else start_seconds,
-        math.inf if end_seconds is None else end_seconds,
-        stride,
-    )
+    selection = Selection.between(start_seconds, end_seconds, stride)
     found = source if isinstance(source, Source) else source_of(source)
     return Video(found, selection, threads, chunk_frames, with_sound=with_sound)
 

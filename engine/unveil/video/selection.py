@@ -43,6 +43,17 @@ class Selection:
             )
         check_positive("stride", self.stride)
 
+    @classmethod
+    def between(
+        cls, start_seconds: float | None, end_seconds: float | None, stride: int = 1
+    ) -> Selection:
+        """Make a selection where None stands for the beginning or the end of the video."""
+        return cls(
+            0.0 if start_seconds is None else start_seconds,
+            math.inf if end_seconds is None else end_seconds,
+            stride,
+        )
+
     def expected_frames(self, properties: VideoProperties) -> int | None:
         """Return the number of selected frames if none is damaged, None if it is unknown."""
         duration, total = properties.duration_seconds, properties.declared_frames

@@ -23,8 +23,9 @@ from tests.sitter import Watcher
 from unveil.errors import IncompatibleTable, InvalidParameter
 from unveil.person import Mask, Segmenter, blocks
 from unveil.recovery.decide import farend
-from unveil.recovery.engine import RGB, Engine, prepare
+from unveil.recovery.engine import RGB, Engine
 from unveil.recovery.result import Recovery
+from unveil.recovery.warmup import prepare
 from unveil.scoring.truth import Truth
 from unveil.simulation.simulate import simulate_call
 from unveil.video.chunk import Chunk, Colour, Layout

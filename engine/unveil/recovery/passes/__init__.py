@@ -1,1 +1,1 @@
-"""Passes over a recording."""
+"""Passes over a recording: what one is, who runs it, and the plans that need several."""

@@ -9,9 +9,10 @@ samples as blends with the background (`unveil_kernels.lines`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,7 @@ from unveil.recovery.background.motion_model import PREFIX_FRAMES, Loop, MotionS
 from unveil.recovery.decide.claims import neighbour_agreement
 from unveil.recovery.decide.finalise import MOVING
 from unveil.recovery.parameters import Parameters
-from unveil.recovery.passes.recording import Recording
+from unveil.recovery.passes.plan import Pass
 from unveil.recovery.result import Recovery
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.colour import ciede2000, to_lab, to_rgb
@@ -219,54 +220,77 @@ class Seen:
         return levels, explained, trusted
 
 
-def recover_moving(
-    recovery: Recovery,
-    recording: Recording,
-    layout: Layout,
-    parameters: Parameters,
-    on_frame: Callable[[int], object],
-) -> Recovery:
-    """Recover behind a background that moves, as far as its motion can be told.
+class MovingBackground:
+    """Recovers behind a background that moves, where its motion is a pan or a loop.
 
-    Four more passes: the first frames tell the motion, then the picture; then all frames tell
-    which colours show before it, and at last which of them explain the others.
+    Four passes: over the first frames to find the motion and to learn the picture, then over
+    all frames to collect the colours in front of it and to count which of them explain the others.
 
     Parameters
     ----------
     recovery
-        What `unveil.recovery.decide.finalise` made of a background that moves, without any claim.
-    recording, layout, parameters
-        What it was made of.
-    on_frame
-        Called with the number of the frame that was compared.
-
-    Returns
-    -------
-    The recovery, as it was where the motion is neither a pan nor a loop.
+        What the finaliser made of a background that moves, without any claim.
+    layout, parameters
+        Of the frames and of the counting.
     """
-    bands = Bands(parameters.n_threads)
-    survey = MotionSurvey()
-    for _, chunk in recording.chunks(PREFIX_FRAMES):
-        survey.add(chunk)
-    motion = survey.motion()
-    if motion is None:
-        return recovery
-    prediction = Prediction(layout, motion, survey.n_frames)
-    for first, chunk in recording.chunks(PREFIX_FRAMES):
+
+    def __init__(self, recovery: Recovery, layout: Layout, parameters: Parameters) -> None:
+        self._recovery = recovery
+        self._layout = layout
+        self._tolerance = parameters.tolerance
+        self._bands = Bands(parameters.n_threads)
+        self._survey = MotionSurvey()
+        self._seen: Seen | None = None
+        self._prediction: Prediction | None = None
+
+    def passes(self) -> Iterator[Pass]:
+        """Yield the passes; only the first one where the motion is neither a pan nor a loop."""
+        yield Pass("find the motion", self._find_motion, end_frame=PREFIX_FRAMES)
+        motion = self._survey.motion()
+        if motion is None:
+            return
+        prediction = Prediction(self._layout, motion, self._survey.n_frames)
+        yield Pass(
+            "learn the background", partial(self._learn, prediction), end_frame=PREFIX_FRAMES
+        )
+        seen = self._seen = Seen(self._layout, self._tolerance)
+        # What a pan's ring holds is gone at the end; the pictures of a loop stay.
+        again = deepcopy(prediction) if isinstance(motion, Pan) else prediction
+        self._prediction = again
+        for name, predicted, step in (
+            ("collect colours", prediction, Prediction.count),
+            ("explain colours", again, Prediction.explain),
+        ):
+            yield Pass(name, partial(self._compare, predicted, step, seen))
+
+    def _find_motion(self, first_frame: int, chunk: Chunk) -> None:
+        self._survey.add(chunk)
+
+    def _learn(self, prediction: Prediction, first_frame: int, chunk: Chunk) -> None:
+        # A chunk may reach beyond the survey; what is learned must not depend on its size.
+        for i in range(min(len(chunk), self._survey.n_frames - first_frame)):
+            prediction.learn(chunk, i, first_frame + i, self._bands, self._tolerance)
+
+    def _compare(
+        self,
+        prediction: Prediction,
+        step: Callable[[Prediction, Chunk, int, int, Bands, Seen], None],
+        seen: Seen,
+        first_frame: int,
+        chunk: Chunk,
+    ) -> None:
+        """Compare the frames of a chunk with the prediction, which goes on learning."""
         for i in range(len(chunk)):
-            prediction.learn(chunk, i, first + i, bands, parameters.tolerance)
-    n_learned = first + len(chunk)
-    seen = Seen(layout, parameters.tolerance)
-    # What a pan's ring holds is gone at the end; the pictures of a loop stay.
-    again = deepcopy(prediction) if isinstance(motion, Pan) else prediction
-    for predicted, step in ((prediction, Prediction.count), (again, Prediction.explain)):
-        for first, chunk in recording.chunks():
-            for i in range(len(chunk)):
-                if first + i >= n_learned:
-                    predicted.learn(chunk, i, first + i, bands, parameters.tolerance)
-                step(predicted, chunk, i, first + i, bands, seen)
-            on_frame(first + len(chunk))
-    return _decided(recovery, seen, again, layout, bands)
+            frame = first_frame + i
+            if frame >= self._survey.n_frames:
+                prediction.learn(chunk, i, frame, self._bands, self._tolerance)
+            step(prediction, chunk, i, frame, self._bands, seen)
+
+    def recovery(self) -> Recovery | None:
+        """Return the recovery with its claims, None where the motion was not found."""
+        if self._seen is None or self._prediction is None:
+            return None
+        return _decided(self._recovery, self._seen, self._prediction, self._layout, self._bands)
 
 
 def _decided(

@@ -39,11 +39,8 @@ class Recording:
         self._layout = layout
         self._parameters = parameters
 
-    def chunks(self, n_frames: int | None = None) -> Iterator[tuple[int, Chunk]]:
-        """Yield the number of each chunk's first frame, and the chunk.
-
-        Stops after the chunk that completes `n_frames` frames; None reads all.
-        """
+    def chunks(self) -> Iterator[Chunk]:
+        """Read the recording from its beginning, and yield its chunks with the person."""
         assert self._parameters.person != "none"  # without a mask, no further pass is planned
         masker = BlockMasker(
             self._parameters.person,
@@ -56,7 +53,5 @@ class Recording:
             for chunk in video.chunks():
                 if chunk.layout != self._layout:
                     return
-                yield first, masker.add_mask(chunk, first)
+                yield masker.add_mask(chunk, first)
                 first += len(chunk)
-                if n_frames is not None and first >= n_frames:
-                    return

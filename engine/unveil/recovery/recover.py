@@ -1,0 +1,248 @@
+"""`recover`: open a recording, run the passes that it needs, and report on them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+
+from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, Stage, silent
+from unveil.recovery.background.picture import background_picture
+from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
+from unveil.recovery.passes.counting import Counting
+from unveil.recovery.passes.exchanged import ExchangedBackgrounds
+from unveil.recovery.passes.moving import MovingBackground
+from unveil.recovery.passes.plan import Pass, Plan, run_pass
+from unveil.recovery.passes.recording import Recording
+from unveil.recovery.result import Recovery
+from unveil.recovery.warmup import prepare
+from unveil.video.reader import Video, open_video
+from unveil.video.source import Source, source_of
+
+if TYPE_CHECKING:
+    from unveil.video.chunk import Chunk
+    from unveil.video.container import VideoProperties
+
+logger = logging.getLogger(__name__)
+
+
+def recover(
+    path: str | os.PathLike[str] | Source,
+    *,
+    progress: ProgressCallback | None = None,
+    preview: Callable[[Recovery], object] | None = None,
+    preview_seconds: float = 10.0,
+    **options: Unpack[RecoverKeywords],
+) -> Recovery:
+    """Recover the room and the background from a call.
+
+    Parameters
+    ----------
+    path
+        A file, a capture device, a URL or "-", as `unveil.video.source` explains.
+    progress
+        Called with a `Progress` a few times a second.
+    preview, preview_seconds
+        Called with what is recovered so far every so many seconds, without the given picture.
+    options
+        As in `RecoverOptions`: how frames are counted, which frames, and what is known of the
+        background.
+
+    Raises
+    ------
+    MissingInput, UnreadableVideo, UnreadableImage, NoFrames, FrameTooLarge, InvalidParameter,
+    BackgroundMismatch, DamagedModel
+        What their docstrings say.
+    MissingRuntime
+        The networks that find the person cannot run here; `person` "none" does without.
+
+    Notes
+    -----
+    Ctrl-C (`KeyboardInterrupt`) ends a live source and recovers from what was read; for a
+    file it is raised.
+    """
+    chosen = RecoverOptions(**options)
+    picture = background_picture(chosen.background, chosen)
+    run = _Run(progress or silent, preview, preview_seconds)
+    source = path if isinstance(path, Source) else source_of(path)
+    opened = partial(open_video, source, **chosen.reading)
+    with opened() as video:
+        run.open(video)
+        run.warm_up(chosen)
+        counting = Counting(chosen, picture, video.properties)
+        run.count(counting, video)
+    engine = counting.longest
+    if engine is None:  # interrupted before the first frame
+        raise KeyboardInterrupt
+    run.report("finalise", video.tally.frames_read)
+    before = time.perf_counter()
+    stretches = engine.stretches
+    # A picture that fits one of several backgrounds would not fit their mixture.
+    recovery = engine.finalise(use_background=len(stretches) < 2)
+    moves = recovery.report["background"] == "moves"
+    if (moves or len(stretches) > 1) and counting.n_runs == 1 and _is_file(source):
+        layout = counting.layout
+        plans: list[Plan] = []
+        if len(stretches) > 1:
+            # What is decided is decided for the whole call.
+            new_engine = partial(counting.new_engine, layout, recovery.report["decided_by"])
+            plans.append(ExchangedBackgrounds(recovery, stretches, new_engine))
+        if moves:
+            plans.append(MovingBackground(recovery, layout, chosen.parameters))
+        # The state of the first pass would lie in memory beside that of the next ones.
+        counting.forget()
+        del engine
+        recovery = run.further(plans, Recording(opened, layout, chosen)) or recovery
+    elif len(stretches) > 1:
+        recovery = engine.finalise()
+    recovery = _displayed(recovery, video.properties)
+    run.seconds["finalise"] = time.perf_counter() - before
+    return _reported(recovery, chosen, counting.n_runs, video, run)
+
+
+class _Run:
+    """One call of `recover`: the one place for progress, previews, interruption and times.
+
+    Attributes
+    ----------
+    seconds
+        Wall time by stage.
+    interrupted
+        Whether Ctrl-C ended a live source.
+    """
+
+    def __init__(
+        self,
+        progress: ProgressCallback,
+        preview: Callable[[Recovery], object] | None,
+        preview_seconds: float,
+    ) -> None:
+        self._progress = progress
+        self._preview = preview
+        self._preview_seconds = preview_seconds
+        self._expected_frames: int | None = None
+        self._started = self._last_progress = self._last_preview = time.perf_counter()
+        self.seconds = {"open": 0.0, "prepare": 0.0, "decode": 0.0, "count": 0.0, "finalise": 0.0}
+        self.interrupted = False
+
+    def report(self, stage: Stage, n_frames: int = 0, video_seconds: float = 0.0) -> None:
+        """Report progress."""
+        elapsed = time.perf_counter() - self._started
+        self._progress(Progress(stage, n_frames, self._expected_frames, video_seconds, elapsed))
+
+    def open(self, video: Video) -> None:
+        """Note that the video is open."""
+        self._expected_frames = video.expected_frames
+        self.seconds["open"] = time.perf_counter() - self._started
+
+    def warm_up(self, options: RecoverOptions) -> None:
+        """Load the kernels and the network before frames are read."""
+        self._progress(Progress("prepare", expected_frames=self._expected_frames))
+        compiling = Progress("compile", expected_frames=self._expected_frames)
+        self.seconds["prepare"] = prepare(
+            options.method, person=options.person, on_compile=lambda: self._progress(compiling)
+        )
+
+    def count(self, counting: Counting, video: Video) -> None:
+        """Run the first pass; Ctrl-C ends that over a live source."""
+
+        def step(first_frame: int, chunk: Chunk) -> None:
+            before = time.perf_counter()
+            counting.step(first_frame, chunk)
+            self.seconds["count"] += time.perf_counter() - before
+
+        def after_chunk(n_frames: int, chunk: Chunk) -> None:
+            self._counted(n_frames, float(chunk.pts_seconds[-1]))
+            self._show_preview(counting, video.properties)
+
+        self._last_progress = self._last_preview = time.perf_counter()
+        try:
+            run_pass(Pass("count", step), video.chunks(), after_chunk)
+        except KeyboardInterrupt:
+            if not video.live:
+                raise
+            self.interrupted = True
+        self.seconds["decode"] = video.tally.decode_seconds
+
+    def further(self, plans: list[Plan], recording: Recording) -> Recovery | None:
+        """Run the passes of the plans until one of them recovers."""
+        for plan in plans:
+            for current in plan.passes():
+                logger.debug("pass: %s", current.name)
+                run_pass(current, recording.chunks(), lambda n_frames, _: self._counted(n_frames))
+            if (recovery := plan.recovery()) is not None:
+                return recovery
+        return None
+
+    def _counted(self, n_frames: int, video_seconds: float = 0.0) -> None:
+        now = time.perf_counter()
+        if now - self._last_progress >= PROGRESS_SECONDS:
+            self._last_progress = now
+            self.report("count", n_frames, video_seconds)
+
+    def _show_preview(self, counting: Counting, properties: VideoProperties) -> None:
+        due = time.perf_counter() - self._last_preview >= self._preview_seconds
+        if self._preview is not None and due and counting.current is not None:
+            early = counting.current.finalise(use_background=False)
+            self._preview(_displayed(early, properties))
+            self._last_preview = time.perf_counter()
+
+
+def _reported(
+    recovery: Recovery, options: RecoverOptions, n_runs: int, video: Video, run: _Run
+) -> Recovery:
+    """Add to the report what concerns the recording as a whole."""
+    tally = video.tally
+    n_used = recovery.report["frames_read"]
+    warnings = [*tally.warnings, *recovery.report["warnings"]]
+    if n_runs > 1:
+        warnings.append(
+            f"frames change {n_runs - 1} times in size or colour; the longest run of one kind, "
+            f"{n_used} of {tally.frames_read} frames, was used"
+        )
+    match = recovery.report.get("background_match")
+    if match is not None:
+        given = options.background
+        match = {"picture": None if isinstance(given, np.ndarray) else str(given), **match}
+    source: dict[str, Any] = {
+        "input": video.properties.as_dict(),
+        "selection": {
+            "start_seconds": options.start_seconds,
+            "end_seconds": options.end_seconds,
+            "stride": options.stride,
+        },
+    }
+    report = {
+        **recovery.report,
+        **source,
+        "background_match": match,
+        "frames_read": tally.frames_read,
+        "frames_used": n_used,
+        "frames_damaged": tally.frames_damaged,
+        "frames_skipped": tally.frames_skipped,
+        "truncated": tally.reason if tally.truncated else None,
+        "interrupted": run.interrupted,
+        "warnings": warnings,
+        "threads": options.n_threads,
+        "seconds": run.seconds,
+    }
+    others = tuple(replace(other, report={**other.report, **source}) for other in recovery.others)
+    return replace(recovery, report=report, others=others)
+
+
+def _displayed(recovery: Recovery, properties: VideoProperties) -> Recovery:
+    """Turn a recovery the way the recording is displayed."""
+    if not properties.mirrored and properties.rotation_degrees == 0:
+        return recovery
+    return recovery.mapped(properties.apply_display_matrix)
+
+
+def _is_file(source: Source) -> bool:
+    """Whether the source can be read again from its beginning."""
+    return source.path is not None and source.path.is_file()
