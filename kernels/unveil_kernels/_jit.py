@@ -9,9 +9,12 @@ does, and because bands of whole rows already visit the state tile by tile.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import numba
+
+from unveil_kernels._cache import KernelCache
 
 Function: TypeAlias = Callable[..., Any]
 
@@ -21,14 +24,16 @@ def kernel(function: Function) -> Function:
 
     Numba picks the cache folder (`NUMBA_CACHE_DIR`, beside the source, the user's cache
     folder); where none of them can be written the kernel is compiled anew in each process.
-    Kernels of one file must not call those of another: Numba's cache would not notice
-    that the other file has changed.
+    Kernels may call those of other files of this package: an edit of any file compiles all
+    of them anew.
     """
-    try:
-        compiled: Function = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # no folder for the cache can be written
-        compiled = numba.njit(nogil=True, error_model="numpy")(function)
-    return compiled
+    compiled: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    if compiled is not function:  # with NUMBA_DISABLE_JIT it is
+        with suppress(RuntimeError):  # no folder for the cache can be written
+            # What Numba's `cache=True` does, with our cache in the place of Numba's.
+            compiled._cache = KernelCache(function)
+    kept: Function = compiled
+    return kept
 
 
 def inlined(function: Function) -> Function:
