@@ -20,7 +20,7 @@ from unveil.parallel import Bands
 from unveil.recovery.decide.finalise import finalise
 from unveil.recovery.parameters import Parameters
 from unveil.video.chunk import Chunk, Colour, Layout
-from unveil_kernels.count import UNCHANGED
+from unveil_kernels.counting.transitions import UNCHANGED
 
 pytestmark = pytest.mark.kernels
 

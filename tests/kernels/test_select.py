@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.clips import PROPERTY
 from tests.kernels.counting import naive
 from tests.recovery.decide import naive_finalise
-from unveil_kernels import count, select
+from unveil_kernels import select
+from unveil_kernels.counting.slots import RUN_SLOT, TRANSITION_SLOT
 
 pytestmark = pytest.mark.kernels
 
@@ -112,7 +113,7 @@ def test_nothing_agrees_with_a_single_pixel() -> None:
 @given(
     seed=SEEDS,
     radius=st.integers(0, 12),
-    slot=st.sampled_from([count.RUN_SLOT, count.TRANSITION_SLOT]),
+    slot=st.sampled_from([RUN_SLOT, TRANSITION_SLOT]),
 )
 def test_the_mean_of_alike_colours(seed: int, radius: int, slot: Any) -> None:
     """Few levels, so that colours are often alike; free slots do not matter."""

@@ -40,7 +40,7 @@ from unveil.recovery.warmup import prepare
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.source import source_of
 from unveil.video.writer import VideoWriter
-from unveil_kernels import count
+from unveil_kernels.counting import outside, runs, transitions
 
 Array = npt.NDArray[Any]
 METHODS: list[Method] = ["transitions", "rarest"]
@@ -626,11 +626,11 @@ def test_two_recoveries_run_at_once(call: Path) -> None:
 # Interrupts and errors while frames are counted
 
 KERNELS = {
-    "farend": "count_outside",
-    "rarest": "count_runs",
-    "transitions": "count_transitions",
+    "farend": (outside, "count_outside"),
+    "rarest": (runs, "count_runs"),
+    "transitions": (transitions, "count_transitions"),
 }
-"""The kernel that counts a band, by method."""
+"""The module and the name of the kernel that counts a band, by method."""
 
 
 @pytest.fixture
@@ -645,7 +645,8 @@ def before_kernel(
     monkeypatch: pytest.MonkeyPatch, method: str, call: int, action: Callable[[], object]
 ) -> None:
     """Do something in the band that is counted by the given call of a method's kernel."""
-    kernel = getattr(count, KERNELS[method])
+    module, name = KERNELS[method]
+    kernel = getattr(module, name)
     calls = itertools.count()
 
     def counting(*arguments: object) -> None:
@@ -653,7 +654,7 @@ def before_kernel(
             action()
         kernel(*arguments)
 
-    monkeypatch.setattr(count, KERNELS[method], counting)
+    monkeypatch.setattr(module, name, counting)
 
 
 def without_preparation(monkeypatch: pytest.MonkeyPatch, method: Method) -> None:
@@ -747,7 +748,7 @@ def test_ctrl_c_during_a_merge_is_taken_after_it(
         engine.push(frames[:60])
     later.push(frames[60:])
     whole.merge(later)
-    kernel = count.merge_transitions
+    kernel = transitions.merge_transitions
     calls = itertools.count()
 
     def merging(*arguments: object) -> None:

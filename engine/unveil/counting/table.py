@@ -17,7 +17,7 @@ from unveil.counting.times import TimeIndex
 from unveil.errors import IncompatibleTable
 from unveil.parallel import Bands
 from unveil.video.chunk import Chunk, Layout, Planes
-from unveil_kernels import count
+from unveil_kernels.counting import outside, runs, slots, transitions
 
 MAX_FRAMES: Final = 2**32 - 1
 """Frame numbers are kept in 32 bits: four and a half years at 30 frames a second."""
@@ -46,7 +46,7 @@ class ColourTable(ABC):
 
     method: ClassVar[str]
     slot: ClassVar[np.dtype[np.void]]
-    """One remembered colour, as `unveil_kernels.count` defines it."""
+    """One remembered colour, as `unveil_kernels.counting.slots` defines it."""
     names: ClassVar[tuple[str, ...]]
     """The arrays of the state, those of every table first."""
 
@@ -210,7 +210,7 @@ class RunTable(ColourTable):
     """
 
     method = "rarest"
-    slot = count.RUN_SLOT
+    slot = slots.RUN_SLOT
     names = ("slots", "evictions", "run", "run_start")
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
@@ -229,7 +229,7 @@ class RunTable(ColourTable):
     def _close(self, slots: Array, evictions: Array, band: slice) -> None:
         if self.n_frames == 0:
             return
-        count.close_runs(
+        runs.close_runs(
             self.n_frames,
             0,
             len(slots),
@@ -242,7 +242,7 @@ class RunTable(ColourTable):
         )
 
     def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
-        count.count_runs(
+        runs.count_runs(
             *chunk.planes,
             self.n_frames,
             first_row,
@@ -263,7 +263,7 @@ class RunTable(ColourTable):
     def _merge(self, later: Self, first_row: int, last_row: int) -> None:
         band = slice(first_row, last_row)
         self._close(self.slots[band], self.evictions[band], band)
-        count.merge_runs(
+        runs.merge_runs(
             first_row,
             last_row,
             self.n_frames,
@@ -294,7 +294,7 @@ class SurveyingTable(ColourTable):
     it led has no times of its own.
     """
 
-    slot = count.TRANSITION_SLOT
+    slot = slots.TRANSITION_SLOT
     by_pixel: ClassVar[tuple[str, ...]]
     """Arrays with a value, or several, a pixel, in the order of the kernels' arguments."""
     merge_kernel: ClassVar[Callable[..., None]]
@@ -371,21 +371,21 @@ class TransitionTable(SurveyingTable):
         *("history", "slots", "evictions"),
     )
     names = (*by_pixel, "tail0", "tail1", "tail2", "surveyed")
-    merge_kernel = staticmethod(count.merge_transitions)
+    merge_kernel = staticmethod(transitions.merge_transitions)
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
         shape = (layout.height, layout.width)
         self.leader_returns = np.zeros(shape, np.uint16)
-        self.history = np.full(shape, count.UNCHANGED, np.uint8)
+        self.history = np.full(shape, transitions.UNCHANGED, np.uint8)
 
     @staticmethod
     def _is_surveyed(frames: Array) -> Array:
-        surveyed: Array = (frames % count.SURVEY_EVERY == 1) | (frames == 0)
+        surveyed: Array = (frames % transitions.SURVEY_EVERY == 1) | (frames == 0)
         return surveyed
 
     def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
-        count.count_transitions(
+        transitions.count_transitions(
             *chunk.planes,
             self.n_frames,
             first_row,
@@ -416,13 +416,13 @@ class OutsideTable(SurveyingTable):
     """
 
     method = "farend"
-    slot = count.OUTSIDE_SLOT
+    slot = slots.OUTSIDE_SLOT
     by_pixel = (
         *("leader", "leader_surveys", "leader_stills", "challenger", "challenger_votes"),
         *("outside_surveys", "slots", "evictions"),
     )
     names = (*by_pixel, "tail0", "tail1", "tail2", "surveyed", "searches")
-    merge_kernel = staticmethod(count.merge_outside)
+    merge_kernel = staticmethod(outside.merge_outside)
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
@@ -433,11 +433,11 @@ class OutsideTable(SurveyingTable):
     @property
     def n_surveys(self) -> int:
         """Frames surveyed, at most as many as a pixel's counters hold: shares stay comparable."""
-        return min(super().n_surveys, count.U16_MAX)
+        return min(super().n_surveys, slots.U16_MAX)
 
     @staticmethod
     def _is_surveyed(frames: Array) -> Array:
-        surveyed: Array = frames % count.OUTSIDE_SURVEY_EVERY == 0
+        surveyed: Array = frames % outside.OUTSIDE_SURVEY_EVERY == 0
         return surveyed
 
     def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
@@ -445,7 +445,7 @@ class OutsideTable(SurveyingTable):
             raise ValueError("a chunk does not tell where the person is")
         if chunk.person.all():
             return  # nothing is outside: no memory is touched for frames that show nobody
-        count.count_outside(
+        outside.count_outside(
             *chunk.planes,
             chunk.person,
             chunk.mask_is_fresh,
@@ -480,8 +480,8 @@ def _aligned_zeros(shape: tuple[int, ...], slot: np.dtype[np.void]) -> Array:
     The system hands their memory out page by page as it is touched.
     """
     n_bytes = math.prod(shape) * slot.itemsize
-    memory = np.zeros(n_bytes + count.CACHE_LINE, np.uint8)
-    start = -memory.ctypes.data % count.CACHE_LINE
+    memory = np.zeros(n_bytes + slots.CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % slots.CACHE_LINE
     return memory[start : start + n_bytes].view(slot).reshape(shape)
 
 

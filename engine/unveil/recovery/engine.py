@@ -337,7 +337,7 @@ class Engine:
 
 def _refuse_too_large(layout: Layout, slots: int) -> None:
     """Raise where the state would be larger than the machine's memory."""
-    from unveil_kernels.count import RUN_SLOT
+    from unveil_kernels.counting.slots import RUN_SLOT
 
     needed = layout.height * layout.width * (slots * RUN_SLOT.itemsize + 64)
     try:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unveil_kernels.count import EPISODE_GAP, STILLNESS, SURVEY_EVERY
+from unveil_kernels.counting.slots import EPISODE_GAP
+from unveil_kernels.counting.transitions import STILLNESS, SURVEY_EVERY
 
 Array = npt.NDArray[Any]
 Colour = tuple[int, int, int]

@@ -1,6 +1,6 @@
 """Slow, obvious reference of what is counted outside the person: one pixel at a time.
 
-Written from the docstrings of `unveil_kernels.count.count_outside` and `merge_outside`.
+Written from the docstrings of `unveil_kernels.counting.outside.count_outside` and `merge_outside`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from tests.kernels.counting.naive import U16_MAX, Colour, Likeness, Slot, Slots, followed
-from unveil_kernels.count import (
-    EPISODE_GAP,
+from unveil_kernels.counting.outside import (
     OUTSIDE_STILLNESS,
     OUTSIDE_SURVEY_EVERY,
     SEARCHED_COUNT,
 )
+from unveil_kernels.counting.slots import EPISODE_GAP
 
 
 @dataclass(frozen=True)

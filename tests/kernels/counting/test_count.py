@@ -15,7 +15,9 @@ from tests.clips import PROPERTY, Clip, ShuffledBands, chunks, clips, counted
 from tests.kernels.counting import naive
 from unveil.counting.table import ColourTable, RunTable, TransitionTable
 from unveil.video.chunk import Colour, Layout
-from unveil_kernels import count
+from unveil_kernels.counting import runs
+from unveil_kernels.counting import transitions as kernels
+from unveil_kernels.counting.slots import RUN_SLOT
 
 pytestmark = pytest.mark.kernels
 
@@ -78,11 +80,11 @@ def assert_transitions_equal(
     for history, pixel in zip(table.history.ravel().tolist(), pixels.values(), strict=True):
         before, counted, newest = pixel.newest
         assert history == (
-            count.LEADER_NEWEST * newest.is_leader
-            + count.LEADER_COUNTED * counted.is_leader
-            + count.LEADER_BEFORE * before.is_leader
-            + count.FAR_NEWEST * newest.is_far
-            + count.FAR_COUNTED * counted.is_far
+            kernels.LEADER_NEWEST * newest.is_leader
+            + kernels.LEADER_COUNTED * counted.is_leader
+            + kernels.LEADER_BEFORE * before.is_leader
+            + kernels.FAR_NEWEST * newest.is_far
+            + kernels.FAR_COUNTED * counted.is_far
         )
 
 
@@ -221,12 +223,12 @@ def test_sixteen_bit_counters_stop_at_their_largest_value(
 
 
 def test_merged_counters_stop_at_their_largest_value() -> None:
-    slots = np.zeros((1, 1, 2), count.RUN_SLOT)
+    slots = np.zeros((1, 1, 2), RUN_SLOT)
     slots["c0"], slots["count"] = [1, 2], [2**32 - 10, 7]
     slots["episodes"] = [65000, 5]
     slots["first"], slots["last"] = 0, 9
     evictions = np.full((1, 1), 65000, np.uint16)
-    count.merge_runs(
+    runs.merge_runs(
         0, 1, 20, np.uint8(255), np.uint8(0), slots, evictions, slots.copy(), evictions.copy()
     )
     assert slots["count"].tolist() == [[[2**32 - 1, 14]]]

@@ -20,7 +20,7 @@ from unveil.counting.table import ColourTable, OutsideTable
 from unveil.errors import IncompatibleTable
 from unveil.recovery.parameters import Parameters
 from unveil.video.chunk import Chunk, Colour, Layout
-from unveil_kernels.count import OUTSIDE_SURVEY_EVERY, SEARCHED_COUNT
+from unveil_kernels.counting.outside import OUTSIDE_SURVEY_EVERY, SEARCHED_COUNT
 
 pytestmark = pytest.mark.kernels
 

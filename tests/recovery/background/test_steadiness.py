@@ -17,7 +17,7 @@ from unveil.parallel import Bands
 from unveil.recovery.background.steadiness import MIN_SURVEYS, background_motion
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.writer import VideoWriter
-from unveil_kernels.count import OUTSIDE_SURVEY_EVERY
+from unveil_kernels.counting.outside import OUTSIDE_SURVEY_EVERY
 
 U8 = npt.NDArray[np.uint8]
 

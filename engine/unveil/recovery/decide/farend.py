@@ -28,7 +28,8 @@ from unveil.recovery.decide.claims import (
 from unveil.recovery.parameters import Parameters
 from unveil.video.chunk import Colour
 from unveil.video.colour import ciede2000, cosine_similarity, to_lab, to_rgb
-from unveil_kernels import count, select
+from unveil_kernels import select
+from unveil_kernels.counting.outside import OUTSIDE_SURVEY_EVERY
 
 Array = npt.NDArray[Any]
 
@@ -115,7 +116,7 @@ def decide_farend(
         slot_counts = field_of(slots, "count")
         surveys = table.leader_surveys[band].ravel().astype(np.int64)
         # Where the call does not tell the background the leader is a colour like any other.
-        leads = np.where(steady[band].ravel(), 0, surveys * count.OUTSIDE_SURVEY_EVERY)
+        leads = np.where(steady[band].ravel(), 0, surveys * OUTSIDE_SURVEY_EVERY)
         counts = np.column_stack([slot_counts.astype(np.int64), leads])
         leader = table.leader[:, band].reshape(3, -1).T.astype(np.float64)
         levels = np.concatenate([levels_of(slots), leader[:, None]], 1)
