@@ -27,7 +27,9 @@ LAYERS = (
 
 RECOVERY_LAYERS = (
     "batch",
-    "recover passes engine warmup",
+    "recover",
+    "passes warmup",
+    "engine",
     "decide",
     "background",
     "result",

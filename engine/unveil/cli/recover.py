@@ -9,7 +9,8 @@ import typer
 
 from unveil.cli.options import DEFAULTS, End, Force, Quiet, Start, Stride, Threads, seconds
 from unveil.cli.reporting import batch_reporting, reporting
-from unveil.recovery.parameters import CHUNK_FRAMES, DEFAULT_SLOTS, Method, Person
+from unveil.counting.capacity import DEFAULT_SLOTS
+from unveil.recovery.parameters import CHUNK_FRAMES, Method, Person
 from unveil.video.metric import Metric
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from unveil.arrays import I64, Array
+from unveil.counting.capacity import slots_of
 from unveil.counting.presence import Presence
 from unveil.counting.state_file import layout_of, write_state
 from unveil.counting.table import TABLES, ColourTable, OutsideTable, TransitionTable
 from unveil.errors import IncompatibleTable
 from unveil.parallel import Bands
-from unveil.recovery.parameters import Parameters
 from unveil.video.chunk import Chunk, Layout
 
 
@@ -53,12 +53,11 @@ class AutoTable:
     method: ClassVar = "auto"
 
     def __init__(self, layout: Layout, *, slots: int | None, bits: int, tolerance: int) -> None:
-        chosen = Parameters(slots=slots, bits=bits, tolerance=tolerance)
         self.outside = OutsideTable(
-            layout, slots=chosen.slots_of("farend"), bits=bits, tolerance=tolerance
+            layout, slots=slots_of("farend", slots), bits=bits, tolerance=tolerance
         )
         self.transitions: TransitionTable | None = TransitionTable(
-            layout, slots=chosen.slots_of("transitions"), bits=bits, tolerance=tolerance
+            layout, slots=slots_of("transitions", slots), bits=bits, tolerance=tolerance
         )
         self.presence = Presence()
         self._slots = slots

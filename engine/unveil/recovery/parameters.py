@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get_args
 
-from unveil.arrays import U8
+from unveil.counting.capacity import MAX_SLOTS, Accumulator, slots_of
 from unveil.errors import check_choice, check_positive, check_range
 from unveil.person.models import ModelName
 from unveil.video.metric import MAX_THRESHOLD, Metric
 
-Accumulator: TypeAlias = Literal["farend", "transitions", "rarest"]
+if TYPE_CHECKING:
+    from unveil.arrays import U8
+
 Method: TypeAlias = Literal["auto", "farend", "transitions", "rarest"]
 Person: TypeAlias = Literal[ModelName, "none"]
 
 DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
 """zoomg's defaults, the distance (or similarity) at which a colour is not the background."""
-
-DEFAULT_SLOTS: Final[dict[Accumulator, int]] = {"farend": 8, "transitions": 5, "rarest": 5}
-"""Colours remembered per pixel: as many as are worth their memory."""
-
-MAX_SLOTS = 4096
 
 CHUNK_FRAMES: Final = 16
 """Frames counted at once: many enough to use a row's state often, few enough for the memory."""
@@ -109,7 +106,7 @@ class Parameters:
 
     def slots_of(self, accumulator: Accumulator) -> int:
         """`slots`, or an accumulator's default."""
-        return DEFAULT_SLOTS[accumulator] if self.slots is None else self.slots
+        return slots_of(accumulator, self.slots)
 
     @property
     def n_threads(self) -> int:
