@@ -33,6 +33,7 @@ RECOVERY_LAYERS = (
     "decide",
     "background",
     "result",
+    "statistics",
     "parameters",
 )
 

@@ -16,8 +16,9 @@ from PIL import Image
 
 from unveil.counting.times import TimeIndex
 from unveil.errors import OutputExists, OutputUnwritable
-from unveil.recovery import result as recovery_module
-from unveil.recovery.result import COLUMNS, FILES, PixelCounts, Recovery
+from unveil.recovery import statistics
+from unveil.recovery.result import FILES, Recovery
+from unveil.recovery.statistics import COLUMNS, PixelCounts
 
 Array = npt.NDArray[Any]
 
@@ -134,7 +135,7 @@ def test_counts_and_recovered() -> None:
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin a row group every forty pixels."""
-    monkeypatch.setattr(recovery_module, "ROW_GROUP_PIXELS", 40)
+    monkeypatch.setattr(statistics, "ROW_GROUP_PIXELS", 40)
 
 
 def test_the_parquet_file(tmp_path: Path, small_groups: None) -> None:

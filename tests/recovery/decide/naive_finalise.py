@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.kernels.counting import naive
-from unveil.recovery.decide import claims as decided
-from unveil.recovery.decide import transitions
+from unveil.recovery.decide import claims, transitions
 from unveil.recovery.parameters import Parameters
 from unveil.video.chunk import Colour
 
@@ -271,7 +270,7 @@ def background_of(pixel: Transitions, radius: float, colour: Colour) -> tuple[Tr
 
 
 def known_background(shares: Array, labs: Array) -> Array:
-    steady = naive.keep_large_regions(shares >= transitions.STEADY_SHARE, decided.LARGE_REGION)
+    steady = naive.keep_large_regions(shares >= transitions.STEADY_SHARE, claims.LARGE_REGION)
     return naive.grow_region(steady, labs, shares >= transitions.SEEN_SHARE, transitions.CONTINUITY)
 
 
@@ -289,7 +288,7 @@ def finalise_rarest(
     ]
     told = tell(decisions, evictions.shape)
     claimed = told["episodes"] > 0
-    agreement = naive.neighbour_agreement(told["lab"], claimed, decided.LIKENESS)
+    agreement = naive.neighbour_agreement(told["lab"], claimed, claims.LIKENESS)
     told["confidence"] = np.where(claimed, np.maximum(agreement, 1 / 255), 0)
     return told
 
@@ -326,7 +325,7 @@ def finalise_transitions(
     ]
     told = tell(decisions, shape)
     claimed = told["episodes"] > 0
-    agreement = naive.neighbour_agreement(told["lab"], claimed, decided.LIKENESS)
+    agreement = naive.neighbour_agreement(told["lab"], claimed, claims.LIKENESS)
     often = 1 - 0.5 ** (told["episodes"] / np.array([d.needed for d in decisions]).reshape(shape))
     consistency = np.array([d.consistency for d in decisions]).reshape(shape)
     confidence = np.cbrt(often * consistency * agreement)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from unveil.recovery.decide.claims import Decided
+from unveil.recovery.decide.claims import Claims
 from unveil.recovery.decide.farend import decide_farend
 from unveil.recovery.decide.rarest import decide_rarest
 from unveil.recovery.decide.transitions import decide_transitions
 
-__all__ = ["Decided", "decide_farend", "decide_rarest", "decide_transitions"]
+__all__ = ["Claims", "decide_farend", "decide_rarest", "decide_transitions"]

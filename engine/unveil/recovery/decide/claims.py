@@ -11,7 +11,7 @@ import numpy.typing as npt
 from unveil.counting.table import ColourTable, SurveyingTable
 from unveil.parallel import Bands, Step
 from unveil.recovery.parameters import Parameters
-from unveil.recovery.result import PixelCounts
+from unveil.recovery.statistics import PixelCounts
 from unveil.video.chunk import Colour
 from unveil.video.colour import ciede2000, cosine_similarity, to_lab, to_rgb
 from unveil_kernels import select
@@ -30,7 +30,7 @@ LIKENESS: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class ColourCounts:
     """What was counted of a colour at some pixels, arrays of shape (m,)."""
 
     count: Array
@@ -54,7 +54,7 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class Claims:
     """The recovery's arrays, as in `Recovery`, while they are filled band by band."""
 
     room: Array
@@ -93,7 +93,7 @@ class Decided:
         self.background[..., 3] = 255 * known
 
     def set_room(
-        self, band: slice, pixels: Array, rgb: Array, background_lab: Array, counted: Counted
+        self, band: slice, pixels: Array, rgb: Array, background_lab: Array, counted: ColourCounts
     ) -> Array:
         """Fill in the room of some of a band's pixels.
 
@@ -161,7 +161,7 @@ def noise_radius(table: ColourTable) -> int:
 
 
 def leading_colours(
-    table: SurveyingTable, bands: Bands, out: Decided, lab_out: Array | None = None
+    table: SurveyingTable, bands: Bands, out: Claims, lab_out: Array | None = None
 ) -> Array:
     """Average each pixel's leader with an alike challenger, and count their surveys in `out`.
 

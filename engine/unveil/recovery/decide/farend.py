@@ -18,8 +18,8 @@ from unveil.recovery.background.registration import Registered, register
 from unveil.recovery.background.steadiness import SEEN_SHARE, STEADY_SHARE
 from unveil.recovery.decide.claims import (
     LARGE_REGION,
-    Counted,
-    Decided,
+    Claims,
+    ColourCounts,
     field_of,
     leading_colours,
     levels_of,
@@ -82,7 +82,7 @@ def decide_farend(
     table: OutsideTable,
     parameters: Parameters,
     bands: Bands,
-    out: Decided,
+    out: Claims,
     picture: Array | None = None,
 ) -> Registered | None:
     """Take the colour farthest from the background of those seen outside the person.
@@ -129,7 +129,7 @@ def decide_farend(
         place = place[pixels]
         led = place == slots.shape[1]
         chosen = slots[pixels, np.minimum(place, slots.shape[1] - 1)]
-        counted = Counted.of(chosen).or_leader(led, leads[pixels], 1)
+        counted = ColourCounts.of(chosen).or_leader(led, leads[pixels], 1)
         rgb = to_rgb(levels[pixels, place], colour)
         room_lab[band] = out.set_room(band, pixels, rgb, behind_lab, counted)
         out.set_colours_seen(band, slot_counts, table.evictions[band], leader=True)

@@ -17,7 +17,7 @@ from unveil.counting.auto import AutoTable
 from unveil.counting.table import ColourTable, OutsideTable
 from unveil.parallel import Bands
 from unveil.recovery.background.steadiness import BackgroundMotion, background_motion
-from unveil.recovery.decide import Decided, decide_farend, decide_rarest, decide_transitions
+from unveil.recovery.decide import Claims, decide_farend, decide_rarest, decide_transitions
 from unveil.recovery.parameters import Parameters
 from unveil.recovery.result import Recovery
 
@@ -28,7 +28,7 @@ MOVING: Final = (
     "nothing is claimed of the room"
 )
 
-DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, Decided], object]]] = {
+DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, Claims], object]]] = {
     "farend": decide_farend,
     "rarest": decide_rarest,
     "transitions": decide_transitions,
@@ -58,23 +58,23 @@ def finalise(
         The picture is not what was counted.
     """
     table = state.decided if isinstance(state, AutoTable) else state
-    decided = Decided.nothing(table.layout.height, table.layout.width)
+    claims = Claims.nothing(table.layout.height, table.layout.width)
     moving = background_motion(table) if isinstance(table, OutsideTable) else None
     match = None
     if moving == "moves":
         # Whatever was farthest from a wrong background would be taken for the room.
-        decided.counts.evictions[...] = table.evictions
+        claims.counts.evictions[...] = table.evictions
     elif table.n_frames and picture is not None and isinstance(table, OutsideTable):
-        match = decide_farend(table, parameters, bands, decided, picture)
+        match = decide_farend(table, parameters, bands, claims, picture)
     elif table.n_frames:
-        DECIDE[table.method](table, parameters, bands, decided)
-    report = _report(table, parameters, moving, decided)
+        DECIDE[table.method](table, parameters, bands, claims)
+    report = _report(table, parameters, moving, claims)
     report["person"] = _person(state, parameters)
     report["warnings"] = list(_warnings(state, parameters, moving, picture is not None))
     if match is not None:
         report["background_match"] = match.as_dict()
     return Recovery(
-        decided.room, decided.background, decided.confidence, decided.counts, table.times, report
+        claims.room, claims.background, claims.confidence, claims.counts, table.times, report
     )
 
 
@@ -82,10 +82,10 @@ def _report(
     table: ColourTable,
     parameters: Parameters,
     moving: BackgroundMotion | None,
-    decided: Decided,
+    claims: Claims,
 ) -> dict[str, Any]:
-    confidence = decided.confidence
-    recovered = np.count_nonzero(decided.room[..., 3])
+    confidence = claims.confidence
+    recovered = np.count_nonzero(claims.room[..., 3])
     return {
         "unveil": __version__,
         "parameters": parameters.as_dict() | {"slots": table.n_slots},
@@ -94,10 +94,8 @@ def _report(
         "recovered_pixels": int(recovered),
         "coverage": float(recovered / confidence.size),
         "mean_confidence": float(confidence.sum() / max(1, (confidence > 0).sum())),
-        "background_coverage": float(
-            np.count_nonzero(decided.background[..., 3]) / confidence.size
-        ),
-        "evicted_colours": int(decided.counts.evictions.sum(dtype=np.int64)),
+        "background_coverage": float(np.count_nonzero(claims.background[..., 3]) / confidence.size),
+        "evicted_colours": int(claims.counts.evictions.sum(dtype=np.int64)),
         "state_bytes_per_pixel": table.bytes_per_pixel,
         "background": moving,
     }

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from unveil.counting.table import RunTable
 from unveil.parallel import Bands
 from unveil.recovery.decide.claims import (
-    Counted,
-    Decided,
+    Claims,
+    ColourCounts,
     beyond,
     field_of,
     levels_of,
@@ -26,7 +26,7 @@ from unveil_kernels import select
 Array = npt.NDArray[Any]
 
 
-def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Decided) -> None:
+def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Claims) -> None:
     """Take the rarest colour that is far from the most counted one, which is the background."""
     height, width = out.confidence.shape
     colour = table.layout.colour
@@ -56,7 +56,9 @@ def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: De
         (pixels,) = np.nonzero(rarest >= 0)
         chosen = slots[pixels, rarest[pixels]]
         rgb = to_rgb(levels_of(chosen), colour)
-        room_lab[band] = out.set_room(band, pixels, rgb, to_lab(background), Counted.of(chosen))
+        room_lab[band] = out.set_room(
+            band, pixels, rgb, to_lab(background), ColourCounts.of(chosen)
+        )
         out.set_colours_seen(band, counts, evictions, leader=False)
 
     out.run(decide, bands)

@@ -11,8 +11,8 @@ from unveil.counting.table import TransitionTable
 from unveil.parallel import Bands
 from unveil.recovery.decide.claims import (
     LARGE_REGION,
-    Counted,
-    Decided,
+    Claims,
+    ColourCounts,
     beyond,
     field_of,
     leading_colours,
@@ -46,7 +46,7 @@ and goes as often as the rest is the caller."""
 
 
 def decide_transitions(
-    table: TransitionTable, parameters: Parameters, bands: Bands, out: Decided
+    table: TransitionTable, parameters: Parameters, bands: Bands, out: Claims
 ) -> None:
     """Take a colour that shows in several transitions for the room.
 
@@ -88,7 +88,7 @@ def decide_transitions(
         chosen = slots[pixels, place[pixels]]
         levels = levels_of(chosen)
         levels[led] = table.leader[:, band].reshape(3, -1).T[pixels[led]]
-        counted = Counted.of(chosen).or_leader(led, surveys[pixels], returns[pixels])
+        counted = ColourCounts.of(chosen).or_leader(led, surveys[pixels], returns[pixels])
         room_lab[band] = out.set_room(band, pixels, to_rgb(levels, colour), behind_lab, counted)
         out.set_colours_seen(band, counts, table.evictions[band], leader=True)
 
