@@ -22,7 +22,7 @@ from unveil.timeline.model import Place, Timeline
 from unveil.timeline.strip import draw_strip
 from unveil.video.chunk import Chunk, Colour
 from unveil.video.colour import to_rgb as colours_to_rgb
-from unveil.video.reader import open_video
+from unveil.video.reader import Video, open_video
 from unveil.video.source import STDIN, Source, source_of
 
 if TYPE_CHECKING:
@@ -110,7 +110,6 @@ def draw_timeline(
         )
     size = recovery.room.shape[:2]
     _check_places(at, size)
-    history = History(len(at), max_width)
     with open_video(
         found,
         threads=threads,
@@ -118,12 +117,7 @@ def draw_timeline(
         end_seconds=end_seconds,
         stride=stride,
     ) as video:
-        for chunk in video.chunks():
-            stored = chunk.layout.height, chunk.layout.width
-            if _displayed_size(video.properties, stored) != size:
-                continue  # the recovery is of another part of the call
-            places = [_stored_place(video.properties, stored, place) for place in at]
-            history.push(colours_at(chunk, places), chunk.pts_seconds)
+        history = _read_history(video, at, size, max_width)
     if not history.n_frames:
         raise NoFrames(f"{found.name}: no frame of the recovery's {size[1]}x{size[0]}")
     columns, rows = np.array(at).T
@@ -139,6 +133,20 @@ def draw_timeline(
     )
     write_png(output, draw_strip(result, row_height, max_width))
     return result
+
+
+def _read_history(
+    video: Video, at: Sequence[Place], size: tuple[int, ...], max_columns: int
+) -> History:
+    """Read the pixels in all frames whose displayed (height, width) is `size`."""
+    history = History(len(at), max_columns)
+    for chunk in video.chunks():
+        stored = chunk.layout.height, chunk.layout.width
+        if _displayed_size(video.properties, stored) != size:
+            continue  # the recovery is of another part of the call
+        places = [_stored_place(video.properties, stored, place) for place in at]
+        history.push(colours_at(chunk, places), chunk.pts_seconds)
+    return history
 
 
 def colours_at(chunk: Chunk, places: Sequence[Place]) -> U8:
