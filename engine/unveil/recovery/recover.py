@@ -14,6 +14,7 @@ import numpy as np
 
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, Stage, silent
 from unveil.recovery.background.picture import background_picture
+from unveil.recovery.decide.finalise import BACKGROUND_UNUSED
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
 from unveil.recovery.passes.counting import Counting
 from unveil.recovery.passes.exchanged import ExchangedBackgrounds
@@ -206,10 +207,11 @@ def _reported(
             f"frames change {n_runs - 1} times in size or colour; the longest run of one kind, "
             f"{n_used} of {tally.frames_read} frames, was used"
         )
-    match = recovery.report.get("background_match")
+    given, match = options.background, recovery.report.get("background_match")
     if match is not None:
-        given = options.background
         match = {"picture": None if isinstance(given, np.ndarray) else str(given), **match}
+    elif given is not None and BACKGROUND_UNUSED not in warnings:
+        warnings.append(BACKGROUND_UNUSED)
     source: dict[str, Any] = {
         "input": video.properties.as_dict(),
         "selection": {

@@ -28,6 +28,11 @@ MOVING: Final = (
     "nothing is claimed of the room"
 )
 
+BACKGROUND_UNUSED: Final = (
+    "the picture given as background was not used: it needs a call with a person before one "
+    "background that stands still, or before several of which each stands still"
+)
+
 DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, Claims], object]]] = {
     "farend": decide_farend,
     "rarest": decide_rarest,
@@ -127,6 +132,8 @@ def _warnings(
         yield "no person model: counted as transitions"
     if moving == "moves":
         yield MOVING
+        if background_given:
+            yield BACKGROUND_UNUSED
     searched, nobody, looks, several = _searches(state)
     if isinstance(state, AutoTable) and state.decided is not state.outside and state.n_frames:
         searched, found = state.presence.searched, state.presence.found
@@ -135,7 +142,7 @@ def _warnings(
             "is decided by the method transitions, as for calls that show nobody"
         )
         if background_given:
-            yield "the picture given as background was not used: it needs a person in the call"
+            yield BACKGROUND_UNUSED
     elif searched and nobody == searched:
         yield "the person was found in no frame"
     if several:
