@@ -125,7 +125,7 @@ def test_the_report_tells_everything(tmp_path: Path, video: Path) -> None:
         "mode": "replace",
         "background": "white",
         "blur": None,
-        "model": "full",
+        "model": "auto",
         "edge": 0.6,
         "smooth": 1,
         "every": 1,

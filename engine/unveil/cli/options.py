@@ -36,6 +36,7 @@ End = Annotated[
 Stride = Annotated[int, typer.Option(metavar="N", help="Use every N-th frame.")]
 # Spelled out: the modules that they belong to take a moment to import.
 Model = Literal["lite", "full", "heavy", "selfie", "selfie-landscape"]
+ProtectModel = Literal["auto", "lite", "full", "heavy", "selfie", "selfie-landscape"]
 
 
 def place(text: str) -> tuple[int, int]:

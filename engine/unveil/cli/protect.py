@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from unveil.cli.options import End, Force, Json, Model, Quiet, Start, seconds
+from unveil.cli.options import End, Force, Json, ProtectModel, Quiet, Start, seconds
 from unveil.cli.reporting import reporting
 
 PROTECT_EDGE, PROTECT_SMOOTH = 0.6, 3
@@ -58,12 +58,13 @@ def protect(
         ),
     ] = None,
     model: Annotated[
-        Model,
+        ProtectModel,
         typer.Option(
             help="The network that finds the person: one person, the surer the slower (lite, full, "
-            "heavy), or everybody close to the camera (selfie, selfie-landscape)."
+            "heavy), everybody close to the camera (selfie, selfie-landscape), or of one person "
+            "what suits the framing (auto: selfie-landscape in close-ups, else full)."
         ),
-    ] = "full",
+    ] = "auto",
     edge: Annotated[
         float,
         typer.Option(

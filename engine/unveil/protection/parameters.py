@@ -14,6 +14,7 @@ from unveil.parallel import available_cores
 from unveil.person import MODELS, ModelName
 
 Mode: TypeAlias = Literal["remove", "blur", "replace"]
+ProtectModel: TypeAlias = ModelName | Literal["auto"]
 Background: TypeAlias = str | os.PathLike[str] | U8
 """A colour, the file of a picture or a video, or an RGB picture (h, w, 3) uint8."""
 
@@ -42,10 +43,12 @@ class ProtectParameters:
     blur
         Radius of the blur in pixels, 4 to 1000; None takes a twentieth of the frame's height.
     model
-        The network that finds the person, as `unveil.person.MODELS` has them.
+        The network that finds the person, as `unveil.person.MODELS` has them, or "auto", which
+        uses "selfie-landscape" in close-ups and else "full", as `AutoSegmenter` explains.
     edge
         Probability at which a pixel is half the person's, 0.05 to 0.95. More shows less of the
-        room and less of the hair.
+        room and less of the hair. With "auto" it is that of "full"; the other network's
+        probabilities are put on the same scale.
     smooth
         Frames over which the person's edge settles outwards, 0 to 100; 0 and 1: none. It goes
         inwards at once, so that it never trails.
@@ -64,7 +67,7 @@ class ProtectParameters:
     mode: Mode | None = None
     background: Background | None = None
     blur: int | None = None
-    model: ModelName = "full"
+    model: ProtectModel = "auto"
     edge: float = DEFAULT_EDGE
     smooth: int = DEFAULT_SMOOTH
     every: int = 1
@@ -74,7 +77,7 @@ class ProtectParameters:
         """Check every range."""
         if self.mode is not None:
             check_choice("mode", self.mode, get_args(Mode))
-        check_choice("model", self.model, tuple(MODELS))
+        check_choice("model", self.model, ("auto", *MODELS))
         if self.chosen_mode == "replace" and self.background is None:
             raise InvalidParameter(
                 "background: mode replace needs one: a colour, a picture or a video"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 
@@ -15,6 +15,7 @@ import numpy as np
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, ProtectionFailed, UnveilError, explain
 from unveil.parallel import Bands
+from unveil.protection.auto import POSE_MODEL, SELFIE_MODEL, AutoSegmenter
 from unveil.protection.backdrop import Backdrop, Colour, as_colour, make_backdrop
 from unveil.protection.compose import Compositor
 from unveil.protection.frames import empty_frame
@@ -23,13 +24,14 @@ from unveil.protection.parameters import (
     DEFAULT_SMOOTH,
     Background,
     Mode,
+    ProtectModel,
     ProtectParameters,
 )
 from unveil.video.chunk import Layout, Planes
 from unveil.video.pixel_format import PlaneReader
 
 if TYPE_CHECKING:
-    from unveil.person import Mask, ModelName
+    from unveil.person import Mask
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +53,9 @@ class Segments(Protocol):
 class ProtectTally:
     """How many frames came out, and how many of them show the background alone, and why.
 
+    `models` tells by which network's mask how many frames were shown; one that was changed over
+    from belongs to it until nothing shows that it alone marks.
+
     `nobody_found` frames show no person. In `segmentation_failed` frames the network failed, in
     `composition_failed` frames blending or the background did; `last_error` says how, last.
     """
@@ -60,6 +65,7 @@ class ProtectTally:
     segmentation_failed: int = 0
     composition_failed: int = 0
     last_error: str | None = None
+    models: dict[str, int] = field(default_factory=dict)
 
     @property
     def failed_closed(self) -> int:
@@ -75,15 +81,20 @@ class ProtectTally:
             "segmentation_failed": self.segmentation_failed,
             "composition_failed": self.composition_failed,
             "last_error": self.last_error,
+            "models": dict(self.models),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The mask of a frame; `stale` where it is an earlier frame's, None where nobody is there."""
+    """The mask of a frame; `stale` where it is an earlier frame's, None where nobody is there.
+
+    `model` names the network that looked, where it is known.
+    """
 
     mask: Mask | None = None
     stale: bool = False
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,7 @@ class Protector:
         For mode "remove": whether frames come out with a plane of opacity. Their colours are
         those of the person before black, so that a viewer that ignores opacity sees no room.
     segmenter
-        Finds the person; None takes `unveil.person.Segmenter` with `model`.
+        Finds the person; None takes `unveil.person.Segmenter` with `model`, or an `AutoSegmenter`.
 
     Attributes
     ----------
@@ -145,7 +156,7 @@ class Protector:
         *,
         background: Background | None = None,
         blur: int | None = None,
-        model: ModelName = "full",
+        model: ProtectModel = "auto",
         edge: float = DEFAULT_EDGE,
         smooth: int = DEFAULT_SMOOTH,
         every: int = 1,
@@ -169,17 +180,14 @@ class Protector:
             self._backdrop = self._safe = as_colour(background)
         elif background is not None:
             self._backdrop = make_backdrop(background)
-        if segmenter is None:
-            from unveil.person import Segmenter
-
-            segmenter = Segmenter(model, threads=threads)
-        self._segmenter = segmenter
+        self._segmenter = segmenter or _make_segmenter(self.parameters)
         self._bands = Bands(self.parameters.n_threads)
         self._compositor: Compositor | None = None
         self._reader = PlaneReader()
         self._buffer: tuple[Layout, Planes] | None = None
         self._sighted_layout: Layout | None = None
         self._n_sighted = 0
+        self._model: str | None = None
         self._n_failures_in_a_row = 0
 
     def __enter__(self) -> Self:
@@ -285,11 +293,12 @@ class Protector:
             number = self._n_sighted
             self._n_sighted += 1
             if number % self.parameters.every:
-                return Found(stale=True)
+                return Found(stale=True, model=self._model)
             mask = self._segmenter.mask_planes(planes, layout)
+            self._model = None if mask is None else mask.model
             if mask is None or not mask.presence > 0:
-                return Found()
-            return Found(mask)
+                return Found(model=self._model)
+            return Found(mask, model=self._model)
         except Exception as error:
             logger.debug("segmentation failed", exc_info=True)
             self._n_sighted = 0  # the next frame is looked at, whatever its turn
@@ -341,6 +350,8 @@ class Protector:
         tally.frames += 1
         if error is None:
             self._n_failures_in_a_row = 0
+            if isinstance(sighting, Found) and sighting.model is not None:
+                tally.models[sighting.model] = tally.models.get(sighting.model, 0) + 1
             return
         tally.last_error = explain(error)
         self._n_failures_in_a_row += 1
@@ -390,6 +401,18 @@ class Protector:
             target[3][:] = 0
 
 
+def _make_segmenter(parameters: ProtectParameters) -> Segments:
+    from unveil.person import Segmenter
+
+    if parameters.model != "auto":
+        return Segmenter(parameters.model, threads=parameters.threads)
+    return AutoSegmenter(
+        Segmenter(POSE_MODEL, threads=parameters.threads),
+        Segmenter(SELFIE_MODEL, threads=parameters.threads),
+        edge=parameters.edge,
+    )
+
+
 def prepare(protector: Protector) -> None:
     """Load the kernels that a protector needs, compiling those that are not in the cache."""
     layout = Layout(16, 16, 1, 1)
@@ -398,8 +421,11 @@ def prepare(protector: Protector) -> None:
     for plane in planes:
         plane[:] = 128
     with suppress(Exception):  # what fails here is counted when it fails on a frame
-        protector._segmenter.mask_planes(planes, layout)
-        protector._segmenter.reset()
+        if isinstance(protector._segmenter, AutoSegmenter):
+            protector._segmenter.prepare(planes, layout)
+        else:
+            protector._segmenter.mask_planes(planes, layout)
+            protector._segmenter.reset()
     chosen = protector.parameters
     compositor = Compositor(layout, Bands(1), edge=chosen.edge, smooth=chosen.smooth)
     landmarks = np.zeros((1, 3), np.float32)

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from unveil._version import __version__
 from unveil.errors import InvalidParameter, UnreadableVideo
@@ -24,6 +24,7 @@ from unveil.protection.parameters import (
     DEFAULT_SMOOTH,
     Background,
     Mode,
+    ProtectModel,
     ProtectParameters,
 )
 from unveil.protection.protector import Protector, Segments, prepare
@@ -31,9 +32,6 @@ from unveil.protection.sinks import Footage, Output, open_sink, output_of
 from unveil.protection.writer import SoundCopy, Writer
 from unveil.video.reader import Video, open_video
 from unveil.video.source import Source, source_of
-
-if TYPE_CHECKING:
-    from unveil.person import ModelName
 
 _CHUNK_FRAMES: Final = 8
 """Frames that are decoded, looked at and encoded in step."""
@@ -93,6 +91,9 @@ class Protection:
                 f"{told['segmentation_failed'] + told['composition_failed']} frames failed and "
                 f"show the background alone ({told['last_error']})"
             )
+        if told["parameters"]["model"] == "auto" and told["models"]:
+            used = ", ".join(f"{model} in {n}" for model, n in told["models"].items())
+            notes.append(f"model auto found the person by {used} of {told['frames']} frames")
         return tuple(notes)
 
 
@@ -103,7 +104,7 @@ def protect(
     mode: Mode | None = None,
     background: Background | None = None,
     blur: int | None = None,
-    model: ModelName = "full",
+    model: ProtectModel = "auto",
     edge: float = DEFAULT_EDGE,
     smooth: int = DEFAULT_SMOOTH,
     every: int = 1,
