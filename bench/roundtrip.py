@@ -13,7 +13,7 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,11 @@ from PIL import Image, ImageFilter
 import unveil
 from bench import footage, report
 from bench.machine import describe
-from unveil.person import ModelName, Segmenter
+from unveil.person import MODELS as NETWORKS
+from unveil.person import Segmenter
 from unveil.protection import ProtectParameters
 from unveil.protection.frames import frame_of
+from unveil.protection.parameters import ProtectModel
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
 from unveil.video.reader import open_video
@@ -32,7 +34,7 @@ from unveil.video.reader import open_video
 U8: TypeAlias = npt.NDArray[np.uint8]
 Known: TypeAlias = npt.NDArray[np.bool_]
 
-MODELS: tuple[ModelName, ...] = get_args(ModelName)
+MODELS: tuple[ProtectModel, ...] = ("auto", *NETWORKS)
 CONFIDENT = 0.5
 BACKGROUND = "#3060a0"
 SAMPLES = 60

@@ -206,12 +206,52 @@ def roundtrip_table(result: Json) -> str:
     return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
 
 
+def matte_table(result: Json) -> str:
+    """One row a model: IoU, the person cut off and the room shown, against a chroma key."""
+    columns = {
+        "raw_at_half": "cut at 0.5",
+        "raw_at_edge": f"cut at {result['edge']:g}",
+        "shown": "shown",
+    }
+    header = ["`--model`"]
+    header += [
+        f"{name}: {what}"
+        for name in columns.values()
+        for what in ("IoU", "person cut off", "room shown")
+    ]
+    body = [
+        [
+            f"`{row['model']}`",
+            *(
+                text
+                for column in columns
+                for text in (
+                    [
+                        f"{row[column]['iou']:.3f}",
+                        f"{row[column]['cut']:.1%}",
+                        f"{row[column]['room']:.1%}",
+                    ]
+                    if column in row
+                    else [""] * 3
+                )
+            ),
+        ]
+        for row in result["rows"]
+    ]
+    notes = (
+        f"{result['frames']} frames of `{result['clip']}` from number {result['first']}, keyed by "
+        "colour. Cut: the network's probability alone. Shown: by `protect` with its defaults."
+    )
+    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+
+
 TABLES: Mapping[str, Callable[[Json], str]] = {
     "speed": speed_table,
     "memory": memory_table,
     "startup": startup_table,
     "quality": quality_table,
     "masks": masks_table,
+    "matte": matte_table,
     "protect": protect_table,
     "roundtrip": roundtrip_table,
 }
