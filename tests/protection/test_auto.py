@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_protection_framing import APART, BESIDE, HEAD, HEIGHT, SHOULDERS, WIDTH, landmarks
 
 import unveil
 from tests import DATA, sitter
 from tests.footage import write_video
+from tests.protection.test_framing import APART, BESIDE, HEAD, HEIGHT, SHOULDERS, WIDTH, landmarks
 from unveil import cli
 from unveil.person import Mask, Segmenter
 from unveil.protection import Protector, protect
