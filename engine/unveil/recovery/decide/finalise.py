@@ -135,17 +135,23 @@ def _warnings(
         if background_given:
             yield BACKGROUND_UNUSED
     searched, nobody, looks, several = _searches(state)
-    if isinstance(state, AutoTable) and state.decided is not state.outside and state.n_frames:
-        searched, found = state.presence.searched, state.presence.found
+    table = state.decided if isinstance(state, AutoTable) else state
+    if isinstance(state, AutoTable) and table is not state.outside and state.n_frames:
+        found = state.presence
+        said = (
+            f"a person who moves was found in only {found.living.found} of the "
+            if found.told.found
+            else "nobody was found in the "
+        )
         yield (
-            f"a person was found in {found or 'none'} of {searched} searched frames, so the room "
-            "is decided by the method transitions, as for calls that show nobody"
+            f"{said}{found.living.searched} frames searched, so the room is decided by the method "
+            "transitions"
         )
         if background_given:
             yield BACKGROUND_UNUSED
     elif searched and nobody == searched:
         yield "the person was found in no frame"
-    if several:
+    if several and isinstance(table, OutsideTable):
         yield (
             f"several people, or pictures of people, were seen in {several} of {looks} frames "
             "looked at: the model follows one person, so faces of the others may be claimed as "
