@@ -22,7 +22,7 @@ LAYERS = (
     "video",
     "drawing files progress parallel",
     "errors",
-    "arrays _version",
+    "arrays _version redaction",
 )
 
 RECOVERY_LAYERS = (

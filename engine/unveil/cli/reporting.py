@@ -15,6 +15,7 @@ from unveil.cli.runtime_log import start_message_hidden
 from unveil.cli.tables import print_outcomes
 from unveil.errors import InvalidParameter, UnveilError, explain
 from unveil.person.network import networks_created_inside
+from unveil.redaction import redacted
 
 if TYPE_CHECKING:
     from unveil.progress import Progress
@@ -180,7 +181,7 @@ def print_json(found: Mapping[str, Any], *, err: bool = False) -> None:
 def _told(context: typer.Context, error: Exception, said: str) -> str:
     """Give the line, or lines with --debug, that report an error."""
     if context.obj:
-        return "".join(traceback.format_exception(error)).rstrip()
+        return redacted("".join(traceback.format_exception(error))).rstrip()
     if isinstance(error, InvalidParameter):
         # The library names its parameters, which here are options.
         name, colon, rest = said.partition(":")
