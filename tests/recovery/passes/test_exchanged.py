@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from unveil.recovery.result.background.changes import NONE
 
 from tests.sitter import Watcher, seated
 from unveil import Engine, recover
+from unveil.recovery.background.changes import NONE
 from unveil.video.writer import VideoWriter
 
 U8 = npt.NDArray[np.uint8]
