@@ -10,7 +10,8 @@ hide the other.
 from __future__ import annotations
 
 from unveil.protection.parameters import Mode, ProtectParameters
-from unveil.protection.protector import Protector, ProtectTally
+from unveil.protection.protector import Protector
 from unveil.protection.stream import Protection, protect
+from unveil.protection.tally import ProtectTally
 
 __all__ = ["Mode", "ProtectParameters", "ProtectTally", "Protection", "Protector", "protect"]
