@@ -123,11 +123,34 @@ def describe(
         matrix=colour.matrix,
         full_range=colour.full_range,
         frame_rate=float(rate) if rate else None,
-        duration_seconds=None if source.live else _duration_seconds(container, stream),
+        duration_seconds=None if source.live else declared_length(container, stream)[0],
         declared_frames=stream.frames or None,
         rotation_degrees=rotation_degrees,
         mirrored=mirrored,
     )
+
+
+def declared_length(container: InputContainer, stream: VideoStream) -> tuple[float | None, bool]:
+    """Return the declared seconds, and whether they are the stream's own, not the container's.
+
+    A container's length may be that of its sound.
+    """
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base), True
+    total = container.duration / 1e6 if container.duration else 0.0  # FFmpeg's microseconds
+    is_own = False
+    if "matroska" in container.format.name:
+        # Matroska counts from time 0, wherever the stream begins. A tag holds each stream's
+        # duration, which some writers also count from 0.
+        start = float((stream.start_time or 0) * (stream.time_base or 0))
+        tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+        if tag is None:
+            total -= start
+        else:
+            tagged = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+            total = tagged - start if tagged + start > total + start / 2 else tagged
+            is_own = True
+    return total if total > 0 else None, is_own
 
 
 def one_line(error: BaseException) -> str:
@@ -225,23 +248,6 @@ def _video_stream(source: Source, container: InputContainer) -> VideoStream:
         )
     best = container.streams.best("video")
     return next((s for s in decodable if s is best), decodable[0])
-
-
-def _duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    total = container.duration / 1e6 if container.duration else 0.0  # FFmpeg's microseconds
-    if "matroska" in container.format.name:
-        # Matroska counts from time 0, wherever the stream begins, and its total may be that of
-        # the audio. A tag holds each stream's duration, which some writers also count from 0.
-        start = float((stream.start_time or 0) * (stream.time_base or 0))
-        tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
-        if tag is None:
-            total -= start
-        else:
-            tagged = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
-            total = tagged - start if tagged + start > total + start / 2 else tagged
-    return total if total > 0 else None
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:

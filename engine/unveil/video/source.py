@@ -66,6 +66,11 @@ class Source:
             return Path(self.url.removeprefix("file:"))
         return None
 
+    @property
+    def can_rewind(self) -> bool:
+        """Whether it can be read again from any place: a regular file, no pipe and no address."""
+        return self.path is not None and self.path.is_file()
+
 
 def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
     """Return the sources that `arguments` name, in their order, without duplicates.
