@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.footage import numbered_frames, write_video
-from unveil.errors import NoFrames
+from unveil.errors import InvalidParameter, NoFrames, UnreadableVideo
+from unveil.timeline.timeline import draw_timeline
 from unveil.video.reader import open_video
+from unveil.video.rgb_reader import VideoPictures
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 
@@ -100,3 +102,22 @@ def test_a_start_behind_the_end_is_said(calls: dict[str, Path]) -> None:
         pytest.raises(NoFrames, match="no frame between 5 s and its end"),
     ):
         seconds_of(pipe, 5)
+
+
+@pytest.mark.parametrize("content", [b"This is no video.\n" * 500, b"\0\0\0\x08free" * 500, b""])
+def test_a_pipe_without_a_video_is_refused_at_once(tmp_path: Path, content: bytes) -> None:
+    """It cannot be opened a second time to find out why: nobody writes to it any more."""
+    path = tmp_path / "call.mp4"
+    path.write_bytes(content)
+    with through_a_pipe(path) as pipe, pytest.raises(UnreadableVideo) as caught:
+        seconds_of(pipe)
+    assert str(caught.value).startswith("call.pipe: no video that can be read from a pipe")
+
+
+def test_what_is_read_several_times_cannot_be_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "call.pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UnreadableVideo, match="record it to a file"):
+        VideoPictures(pipe)
+    with pytest.raises(InvalidParameter, match="record it to a file"):
+        draw_timeline(pipe, [(0, 0)], tmp_path / "strip.png")

@@ -27,6 +27,7 @@ PYAV_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 
 _URL_TIMEOUTS_SECONDS = (15.0, 30.0)  # to open, and between two packets
 _DEVICE_OPTIONS = {"avfoundation": {"framerate": "30"}}  # its default suits few cameras
+_MAX_ATOMS = 1000  # far more than precede an index; a crafted file may have one every 8 bytes
 _NOT_FOOTAGE = Disposition.attached_pic | Disposition.timed_thumbnails  # covers and previews
 _PICTURE = TypeVar("_PICTURE", bound=np.generic)
 
@@ -197,12 +198,12 @@ def _why_not_opened(source: Source, error: BaseException) -> str:
         if isinstance(error, av.error.ExitError):
             said = f"no answer within {_URL_TIMEOUTS_SECONDS[0]:.0f} s"
         return f"cannot be opened ({said}); check the address"
-    if source.url == STDIN:
+    if source.is_pipe:
         return (
             f"no video that can be read from a pipe ({said}); MP4 and MOV often need to be "
             "given as a file"
         )
-    if source.path is not None and _lacks_index(source.path):
+    if source.can_rewind and source.path is not None and _lacks_index(source.path):
         return (
             "the file is incomplete, its index (moov) is missing; copy it again, or mend it with "
             "a tool such as untrunc"
@@ -211,25 +212,26 @@ def _why_not_opened(source: Source, error: BaseException) -> str:
 
 
 def _lacks_index(path: Path) -> bool:
-    """Whether a file is an MP4 or MOV that ends before its index (moov)."""
+    """Whether a regular file is an MP4 or MOV that ends before its index (moov)."""
     end = path.stat().st_size
     with path.open("rb") as file:
-        position, seen = 0, False
-        while position + 8 <= end:
+        position = 0
+        for number in range(_MAX_ATOMS):
+            if position + 8 > end:
+                return number > 0
             file.seek(position)
             header = file.read(16)
             size, kind = int.from_bytes(header[:4], "big"), header[4:8]
             if kind == b"moov":
                 return False
-            if not seen and kind not in {b"ftyp", b"mdat", b"wide", b"free", b"skip"}:
+            if not number and kind not in {b"ftyp", b"mdat", b"wide", b"free", b"skip"}:
                 return False
-            seen = True
             if size == 1:
                 size = int.from_bytes(header[8:16], "big")
             if size < 8:  # 0 is "to the end of the file", other values are invalid
                 return True
             position += size
-    return seen
+    return False
 
 
 def _video_stream(source: Source, container: InputContainer) -> VideoStream:

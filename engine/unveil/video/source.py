@@ -71,6 +71,11 @@ class Source:
         """Whether it can be read again from any place: a regular file, no pipe and no address."""
         return self.path is not None and self.path.is_file()
 
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it is standard input or a named pipe."""
+        return self.url == STDIN or (self.path is not None and self.path.is_fifo())
+
 
 def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
     """Return the sources that `arguments` name, in their order, without duplicates.
