@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
 from unveil.protection.sinks.encoders import ALPHA_CONTAINERS, ALPHA_FORMATS, CODEC, CODECS
+from unveil.redaction import printable
 
 Kind = Literal["file", "pictures", "pipe", "camera"]
 
@@ -34,7 +35,7 @@ class Output:
     def name(self) -> str:
         """How messages call it."""
         return {"pipe": "standard output", "camera": "virtual camera"}.get(
-            self.kind, str(self.path)
+            self.kind, printable(str(self.path))
         )
 
     @property
