@@ -220,11 +220,11 @@ def test_the_matrix_survives_the_codec(tmp_path: Path, tag: str, matrix: str) ->
 
 
 def test_an_unknown_matrix_is_reported(tmp_path: Path) -> None:
-    options = {"x264-params": "colormatrix=ycgco", "qp": "0"}
+    options = {"x264-params": "colormatrix=smpte2085", "qp": "0"}
     path = write_video(tmp_path / "call.mp4", numbered_frames(2), options=options)
     with open_video(path) as video:
         assert video.properties.matrix == "bt601"
-        assert video.tally.warnings == ["colour matrix 8 is unknown, read as bt601"]
+        assert video.tally.warnings == ["colour matrix 11 is unknown, read as bt601"]
 
 
 def test_the_full_range_survives_the_codec(tmp_path: Path) -> None:

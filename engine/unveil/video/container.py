@@ -19,7 +19,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from unveil.errors import MissingInput, UnreadableVideo
-from unveil.video.pixel_format import PlaneReader
+from unveil.video.pixel_format import encoded_colour
 from unveil.video.source import STDIN, Source
 
 PYAV_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
@@ -111,7 +111,7 @@ def describe(
     source: Source, container: InputContainer, stream: VideoStream, first: av.VideoFrame
 ) -> VideoProperties:
     """Return a video's properties; `first` is its first undamaged frame."""
-    colour = PlaneReader().layout_of(first).colour
+    matrix, full_range = encoded_colour(first)
     rate = stream.average_rate or stream.guessed_rate
     rotation_degrees, mirrored = _orientation(first)
     return VideoProperties(
@@ -121,8 +121,8 @@ def describe(
         width=first.width,
         height=first.height,
         pixel_format=first.format.name,
-        matrix=colour.matrix,
-        full_range=colour.full_range,
+        matrix=matrix,
+        full_range=full_range,
         frame_rate=float(rate) if rate else None,
         duration_seconds=None if source.live else declared_length(container, stream)[0],
         declared_frames=stream.frames or None,

@@ -29,11 +29,9 @@ from unveil.video.chunk import Chunk, Layout
 from unveil.video.container import declared_length, describe, one_line, open_container
 from unveil.video.packets import FrameReader
 from unveil.video.pixel_format import (
-    MATRICES,
-    UNSPECIFIED_MATRIX,
-    UNTAGGED,
     ColourTags,
     PlaneReader,
+    colour_conversion,
 )
 from unveil.video.selection import SelectedFrames, Selection
 from unveil.video.shortfall import shortfall
@@ -134,7 +132,7 @@ class Video:
     pixel_aspect
         Width of a pixel divided by its height, None if the container does not declare it.
     tags
-        Colour tags of the first frame.
+        Colour tags of the planes of the first frame as `chunks()` delivers them.
     """
 
     def __init__(
@@ -185,12 +183,11 @@ class Video:
             )
         if math.isnan(self._origin):
             self._origin = reader.seconds_of(first.pts)
-        self.tags = ColourTags.of(first)
         self.properties = describe(self._source, self._container, stream, first)
         self._lasts_seconds = self.properties.duration_seconds
         self._length_is_own = declared_length(self._container, stream)[1]
-        if first.colorspace not in MATRICES and first.colorspace not in UNTAGGED:
-            self._warn(f"colour matrix {first.colorspace} is unknown, read as {UNSPECIFIED_MATRIX}")
+        self._check_colours(first)
+        self.tags = ColourTags.of(first)
         selected = SelectedFrames(
             reader,
             self._selection,
@@ -326,6 +323,7 @@ class Video:
         plane_reader = PlaneReader()
         buffer: _Buffer | None = None
         for frame, seconds in selected:
+            self._check_colours(frame)
             layout = plane_reader.layout_of(frame)
             if buffer is not None and buffer.layout != layout:
                 self._hand_over(buffer)
@@ -351,6 +349,15 @@ class Video:
                 buffer = None
         if buffer is not None:
             self._hand_over(buffer)
+
+    def _check_colours(self, frame: av.VideoFrame) -> None:
+        """Warn of colours that are converted, and refuse those that cannot be."""
+        try:
+            conversion = colour_conversion(frame)
+        except UnreadableVideo as error:
+            raise UnreadableVideo(f"{self._source.name}: {error}") from error
+        if conversion is not None:
+            self._warn(conversion)
 
     def _hand_over(self, buffer: _Buffer) -> None:
         (self._ready if buffer.count else self._free).put(buffer)
