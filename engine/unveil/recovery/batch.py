@@ -1,4 +1,4 @@
-"""Several inputs in a row: each gets a folder of its own, and none stops the others."""
+"""Recovery of several inputs in turn, each into its own folder; a failure stops no other input."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ State: TypeAlias = Literal["recovered", "failed", "interrupted", "not started"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one input.
+    """The outcome of one input.
 
     Attributes
     ----------
     name
-        The input, as users know it.
+        Name of the input as displayed to users.
     state
-        "interrupted" and "not started" come from a Ctrl-C.
+        "interrupted" and "not started" are the results of Ctrl-C.
     folder
-        Where its result lies, None unless it was recovered.
+        Folder of the result; None unless it was recovered.
     report
-        As in `Recovery.report`, empty unless it was recovered.
+        As in `Recovery.report`; empty unless it was recovered.
     error
-        Why it failed.
+        Why the input failed.
     wall_seconds, video_seconds
-        How long it took, writing included, and the time between the first and the last frame
-        counted; None where unknown.
+        Wall time, writing included, and the time from the first to the last counted frame; None
+        if unknown.
     notes
-        What else the user should know, one line each.
+        Warnings, one line each.
     """
 
     name: str
@@ -69,21 +69,21 @@ class Outcome:
 
     @property
     def problem(self) -> str | None:
-        """Why it failed, in one line that begins with the name of what is wrong."""
+        """Why the input failed, in one line that begins with the name of what is wrong."""
         if self.error is None:
             return None
-        said = explain(self.error)
-        named = isinstance(self.error, UnveilError) and ": " in said
-        return said if named else f"{self.name}: {said}"
+        message = explain(self.error)
+        named = isinstance(self.error, UnveilError) and ": " in message
+        return message if named else f"{self.name}: {message}"
 
     @property
     def frames_per_second(self) -> float | None:
-        """Frames read in a second of wall time, loading or compiling of kernels left out."""
+        """Frames read per second of wall time, without loading and compiling kernels."""
         return self.report["frames_read"] / seconds if (seconds := self._busy_seconds) else None
 
     @property
     def times_real_time(self) -> float | None:
-        """Seconds of video in a second of the same time."""
+        """Seconds of video per second of the same time."""
         if self.video_seconds is None or not (seconds := self._busy_seconds):
             return None
         return self.video_seconds / seconds
@@ -95,8 +95,8 @@ class Outcome:
         return max(0.0, self.wall_seconds - float(self.report["seconds"]["prepare"]))
 
     def as_dict(self) -> dict[str, Any]:
-        """All there is to tell, ready for JSON; what is unknown is None."""
-        told = (
+        """Return the fields of `recover --json`; unknown values are None."""
+        from_report = (
             "frames_read",
             "frames_used",
             "frames_damaged",
@@ -113,7 +113,7 @@ class Outcome:
             "folder": None if self.folder is None else str(self.folder),
             "error": self.problem,
             "notes": list(self.notes),
-            **{key: self.report.get(key) for key in told},
+            **{key: self.report.get(key) for key in from_report},
             "wall_seconds": self.wall_seconds,
             "video_seconds": self.video_seconds,
             "frames_per_second": self.frames_per_second,
@@ -122,7 +122,7 @@ class Outcome:
 
 
 def find_sources(arguments: Sequence[str]) -> tuple[list[Source], list[Outcome]]:
-    """Find what `arguments` name, and fail those alone that name nothing.
+    """Resolve arguments to sources; an argument that names no input becomes a failed outcome.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def find_sources(arguments: Sequence[str]) -> tuple[list[Source], list[Outcome]]
     Returns
     -------
     sources, missing
-        What can be tried, and an outcome for each argument that names nothing.
+        The sources that exist, and an outcome for each argument that names none.
     """
     present, missing = [], []
     for argument in arguments:
@@ -155,22 +155,23 @@ def recover_all(
     on_outcome: Callable[[Outcome], object] | None = None,
     **options: Unpack[RecoverKeywords],
 ) -> list[Outcome]:
-    """Recover each source into a folder of its own, `out`/`source.stem`.
+    """Recover each source into its own folder, `out`/`source.stem`.
 
     Parameters
     ----------
     sources
-        As `find_sources` gives them: each has a stem of its own.
+        As `find_sources` returns them: all stems differ.
     out
-        Made if need be.
+        Made if it is missing.
     force
         Replace earlier results.
     preview_seconds
-        Write the pictures recovered so far every so many seconds; None writes them at the end.
+        Interval in seconds at which room.png and background.png are written during the run; None
+        writes them at the end only.
     progress
-        Called with a source and how far it is.
+        Called with a source and its progress.
     on_outcome
-        Called as soon as it is known what became of a source.
+        Called with the outcome of a source as soon as it is known.
     options
         As in `RecoverOptions`.
 
@@ -182,20 +183,20 @@ def recover_all(
     Raises
     ------
     InvalidParameter
-        An option is out of range; nothing was begun.
+        An option is out of range; no source was started.
     MissingInput, UnreadableImage
-        The background's picture cannot be read; nothing was begun.
+        The background's picture cannot be read; no source was started.
     OutputUnwritable
-        `out` cannot be made or written; nothing was begun.
+        `out` cannot be made or written; no source was started.
     KeyboardInterrupt
-        By Ctrl-C, unless it ended a live source. `on_outcome` has been told of the source that
-        was not finished and of those that were not started; finished results stay.
+        After Ctrl-C, except where it ended a live source. `on_outcome` has been called for the
+        unfinished source and for those that were not started; finished results remain.
     """
     _check(options, preview_seconds)
     out = Path(out)
     outcomes: list[Outcome] = []
 
-    def tell(outcome: Outcome) -> None:
+    def add(outcome: Outcome) -> None:
         outcomes.append(outcome)
         if on_outcome is not None:
             on_outcome(outcome)
@@ -206,17 +207,17 @@ def recover_all(
             try:
                 outcome = job.run(options)
             except KeyboardInterrupt:
-                tell(Outcome(source.name, "interrupted"))
+                add(Outcome(source.name, "interrupted"))
                 for later in sources[number + 1 :]:
-                    tell(Outcome(later.name, "not started"))
+                    add(Outcome(later.name, "not started"))
                 raise
-            tell(outcome)
+            add(outcome)
     return outcomes
 
 
 @dataclass(slots=True)
 class _Job:
-    """One source on its way into its folder."""
+    """The recovery of one source into its folder."""
 
     source: Source
     folder: Path
@@ -226,14 +227,14 @@ class _Job:
     notes: list[str] = field(default_factory=list)
 
     def run(self, options: RecoverKeywords) -> Outcome:
-        """Recover and save; any failure becomes the outcome."""
+        """Recover and save; return a failure as the outcome."""
         started = time.perf_counter()
         try:
-            # What cannot be kept is told before the recovery takes its time.
+            # Checked first: an output that cannot be written must not cost a whole recovery.
             refuse_earlier_result(self.folder, force=self.force)
             with _writable(self.folder):
                 recovery = self._recover(options)
-                # Previews of this very run may lie there.
+                # `force`: the folder may hold previews of this run.
                 recovery.save(self.folder, force=True)
         except Exception as error:
             logger.debug("%s failed", self.source.name, exc_info=True)
@@ -249,18 +250,18 @@ class _Job:
         )
 
     def _recover(self, options: RecoverKeywords) -> Recovery:
-        # The engine brings Numba; a missing file is told without it.
+        # Imported late: Numba loads slowly, and a missing file needs none.
         from unveil.recovery.recover import recover
 
         return recover(
             self.source,
-            progress=self._tell_progress,
+            progress=self._report_progress,
             preview=None if self.preview_seconds is None else self._write_preview,
             preview_seconds=self.preview_seconds or 0.0,
             **options,
         )
 
-    def _tell_progress(self, progress: Progress) -> None:
+    def _report_progress(self, progress: Progress) -> None:
         if self.progress is not None:
             self.progress(self.source, progress)
 
@@ -269,14 +270,14 @@ class _Job:
             write_png(self.folder / ROOM, recovery.room)
             write_png(self.folder / BACKGROUND, recovery.background)
         except OutputUnwritable as error:
-            # Space may be free again at the end; hours of counting are not thrown away.
+            # The run continues: the disk may have space again at the end.
             note = f"no preview: {explain(error)}"
             if note not in self.notes:
                 self.notes.append(note)
 
 
 def _check(options: RecoverKeywords, preview_seconds: float | None) -> None:
-    """Raise what is wrong with the options before anything is begun."""
+    """Check the options before the first source is started."""
     chosen = RecoverOptions(**options)
     if preview_seconds is not None and not preview_seconds > 0:
         raise InvalidParameter(f"preview_seconds: {preview_seconds:g} is not a positive number")
@@ -285,7 +286,13 @@ def _check(options: RecoverKeywords, preview_seconds: float | None) -> None:
 
 @contextmanager
 def _writable(folder: Path) -> Iterator[None]:
-    """Make a folder, raise `OutputUnwritable` unless files can be made in it; leave none empty."""
+    """Make a folder and check that it is writable; remove it afterwards if it is new and empty.
+
+    Raises
+    ------
+    OutputUnwritable
+        The folder, or a file in it, cannot be made.
+    """
     existed = folder.exists()
     make_folder(folder)
     try:
@@ -299,22 +306,22 @@ def _writable(folder: Path) -> Iterator[None]:
         yield
     finally:
         if not existed:
-            with suppress(OSError):  # it holds a result
+            with suppress(OSError):  # not empty: it holds a result
                 folder.rmdir()
 
 
 def _video_seconds(recovery: Recovery) -> float | None:
-    """Time between the first and the last frame counted."""
+    """Return the time from the first to the last counted frame."""
     import numpy as np
 
     last = recovery.times.n_frames - 1
     first_seconds, last_seconds = recovery.times.seconds_at(np.array([0, last]))
     seconds = float(last_seconds - first_seconds)
-    return seconds if seconds > 0 else None  # no times give NaN
+    return seconds if seconds > 0 else None  # NaN if the times are unknown
 
 
 def _notes(report: Mapping[str, Any]) -> Iterator[str]:
-    """Tell what a user should know of a recovery that went less than smoothly."""
+    """Yield the warnings about a recovery, one line each."""
     if report["truncated"]:
         yield f"{report['truncated']}; recovered from what could be read"
     if report["frames_damaged"]:

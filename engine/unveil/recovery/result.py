@@ -1,4 +1,4 @@
-"""The result of a recovery: pictures, confidence and what was counted at each pixel."""
+"""The result of a recovery: pictures, confidence and counts of each pixel."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 STATS, REPORT = "stats.parquet", "report.json"
 FILES: Final = (ROOM, BACKGROUND, STATS, REPORT)
-"""What a saved recovery consists of; the report is written last."""
+"""Files of a saved recovery; the report is written last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was recovered from a call.
+    """The room and the background of a call.
 
     Attributes
     ----------
@@ -37,13 +37,15 @@ class Recovery:
         (h, w, 4) uint8 RGBA in displayed orientation. The room's alpha is its confidence,
         0 where nothing was recovered; the background's is 0 where it is not known.
     confidence
-        (h, w) float32, 0 to 1; over 0 exactly where the room was recovered.
+        (h, w) float32, 0 to 1; above 0 exactly where the room was recovered.
     counts
-        What was counted at each pixel.
+        Counts of each pixel.
+    times
+        Times of the counted frames.
     report
-        Version, parameters, input and how it went; ready for JSON.
+        Version, parameters, input, counts and warnings; ready for JSON.
     others
-        What was recovered behind further backgrounds of the call, by their lengths.
+        Recoveries behind further backgrounds of the call, the longest first.
     """
 
     room: U8 = field(repr=False)
@@ -56,23 +58,23 @@ class Recovery:
 
     @property
     def recovered(self) -> int:
-        """Pixels of which the room was recovered."""
+        """Number of pixels whose room colour was recovered."""
         return int(np.count_nonzero(self.room[..., 3]))
 
     @property
     def stats(self) -> pa.Table:
-        """One row a pixel, row by row of the picture; see `statistics.COLUMNS`."""
+        """One row per pixel, row by row of the picture; see `statistics.COLUMNS`."""
         return statistics.table(self)
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write room.png, background.png, stats.parquet and report.json into a folder.
 
-        Those of `others` go into folders in it, background-2 and so on.
+        The `others` are written into its subfolders background-2, background-3 and so on.
 
         Parameters
         ----------
         folder
-            Made if need be.
+            Made if it is missing.
         force
             Replace an earlier result.
 
@@ -81,12 +83,12 @@ class Recovery:
         OutputExists
             The folder holds an earlier result and `force` is not set.
         OutputUnwritable
-            It cannot be written; files that were finished before that stay.
+            A file cannot be written; files that were complete before remain.
         """
         folder = Path(folder)
         refuse_earlier_result(folder, force=force)
         make_folder(folder)
-        # While there is no report, the result is not complete.
+        # A folder without a report holds an incomplete result.
         (folder / REPORT).unlink(missing_ok=True)
         with ThreadPoolExecutor(3, thread_name_prefix="unveil-write") as pool:
             for written in [
@@ -104,7 +106,7 @@ class Recovery:
         statistics.write(self, path)
 
     def mapped(self, change: Callable[[Array], Array]) -> Recovery:
-        """Return the recovery with every picture and array turned by `change`, as for display."""
+        """Return the recovery with `change`, such as a rotation, applied to all its arrays."""
         counts = {f.name: change(getattr(self.counts, f.name)) for f in fields(self.counts)}
         return replace(
             self,
@@ -117,7 +119,7 @@ class Recovery:
 
 
 def refuse_earlier_result(folder: Path, *, force: bool) -> None:
-    """Raise `OutputExists` where a folder holds a file of an earlier recovery."""
+    """Raise `OutputExists` if a folder holds a file of an earlier recovery."""
     if force:
         return
     for name in FILES:

@@ -293,4 +293,4 @@ def test_the_command_checks_the_background_first(tmp_path: Path, call: Path) -> 
     assert "missing.png: no such file" in done.stderr
     done = unveil(*arguments, call, "--method", "transitions")
     assert done.exit_code == 2
-    assert done.stderr.startswith("unveil: --background: is for the method farend")
+    assert done.stderr.startswith("unveil: --background: only the methods farend and auto")
