@@ -182,7 +182,7 @@ def shown_of(
     with Protector("remove", transparent=True, model=model, threads=threads) as protector:
         for planes in frames:
             _, target = empty_frame(layout, alpha=True)
-            protector.compose(planes, layout, protector.sight(planes, layout), target, 0.0)
+            protector.compose(planes, layout, protector.detect_person(planes, layout), target, 0.0)
             shown.append(target[3][:, : layout.width].copy())
         return shown, dict(protector.tally.models)
 

@@ -126,12 +126,12 @@ def _in_memory(frames: list[Any], chosen: dict[str, Any]) -> dict[str, float]:
         for planes in frames[:WARM_UP]:
             protector.planes(planes, LAYOUT)
         wall, cpu = time.perf_counter(), time.process_time()
-        ahead = looker.submit(protector.sight, frames[0], LAYOUT)
+        ahead = looker.submit(protector.detect_person, frames[0], LAYOUT)
         for number, planes in enumerate(frames):
-            sighting = ahead.result()
+            detection = ahead.result()
             if number + 1 < len(frames):
-                ahead = looker.submit(protector.sight, frames[number + 1], LAYOUT)
-            protector.compose(planes, LAYOUT, sighting, target, number / footage.FRAME_RATE)
+                ahead = looker.submit(protector.detect_person, frames[number + 1], LAYOUT)
+            protector.compose(planes, LAYOUT, detection, target, number / footage.FRAME_RATE)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         assert protector.tally.failed_closed < len(frames) / 2
     return {
@@ -160,9 +160,9 @@ def _blend(frames: list[Any], chosen: dict[str, Any]) -> dict[str, float]:
     with Protector(**(chosen | {"threads": 1})) as protector:
         prepare(protector)
         for planes in frames[: 5 * WARM_UP]:
-            sighting = protector.sight(planes, LAYOUT)
+            detection = protector.detect_person(planes, LAYOUT)
             before = time.perf_counter()
-            protector.compose(planes, LAYOUT, sighting, target, 0.0)
+            protector.compose(planes, LAYOUT, detection, target, 0.0)
             spent.append(1e3 * (time.perf_counter() - before))
     return {"blend_ms": median(spent[WARM_UP:])}
 

@@ -109,8 +109,8 @@ class Run:
         ) as protector:
             for _ in range(n_frames):
                 _, target = empty_frame(LAYOUT, alpha=True)
-                sighting = protector.sight((luma, cb, cr), LAYOUT)
-                protector.compose((luma, cb, cr), LAYOUT, sighting, target, 0.0)
+                detection = protector.detect_person((luma, cb, cr), LAYOUT)
+                protector.compose((luma, cb, cr), LAYOUT, detection, target, 0.0)
                 shown.append(target[3][:, :WIDTH].astype(np.int64))
         return shown
 
@@ -368,7 +368,7 @@ def shown_of(pictures: list[U8], **options: object) -> tuple[list[U8], dict[str,
         for picture in pictures:
             planes, layout = planes_of(picture)
             _, target = empty_frame(layout, alpha=True)
-            protector.compose(planes, layout, protector.sight(planes, layout), target, 0.0)
+            protector.compose(planes, layout, protector.detect_person(planes, layout), target, 0.0)
             shown.append(target[3][:, : layout.width].copy())
         return shown, protector.tally.models
 

@@ -1,15 +1,15 @@
-"""`AutoSegmenter`: the network that suits how closely the caller is framed, frame by frame.
+"""`AutoSegmenter`: chooses the network for each frame by how closely the caller is framed.
 
-In a close-up the selfie model keeps hair and shoulders, which the pose model loses; elsewhere the
-pose model is better, and it follows one person among several.
+In close-ups the selfie model keeps hair and shoulders, which the pose model misses; elsewhere the
+pose model is better, and it tracks one person among several.
 
-Pose model in use: every frame has landmarks. While they show a close-up, the selfie model runs,
-too, and has to mark the same person alone.
+While the pose model is in use, every frame has landmarks. If they show a close-up, the selfie model
+runs too, and must mark only the same person.
 
-Selfie model in use: the pose model runs in every `CHECK_EVERY`-th frame, and at once where its last
-landmarks no longer lie on the person.
+While the selfie model is in use, the pose model runs on every `CHECK_EVERY`-th frame, and at once
+if its last landmarks no longer lie on the person.
 
-`CONSISTENT` findings in a row begin a change, which both networks see in each of its frames.
+`CONSISTENT` consecutive results start a change of networks, during which both run on every frame.
 """
 
 from __future__ import annotations
@@ -36,42 +36,43 @@ POSE_MODEL: Final[ModelName] = "full"
 SELFIE_MODEL: Final[ModelName] = "selfie-landscape"
 
 CHECK_EVERY: Final = 8
-"""Frames from one look of the network that is not in use to the next."""
+"""The network that is not in use runs on every N-th frame."""
 
 CONSISTENT: Final = 5
-"""Findings in a row, one a frame, that begin a change."""
+"""Consecutive results, one per frame, that start a change."""
 
 FADE: Final = 24
-"""Frames in which what only the old network marks fades out; then, in as many, what only the
-new one marks fades in. The opacity of a still picture changes by 1.5 / (2 * `SOFTNESS` * `FADE`) a
-frame at most, a fifth, and the part that shows takes a quarter of a second."""
+"""Frames in which pixels that only the old network marks fade out; in as many further frames,
+pixels that only the new one marks fade in. The opacity of a still picture changes by at most
+1.5 / (2 * `SOFTNESS` * `FADE`) per frame, a fifth, and the visible part takes a quarter of a
+second."""
 
 SELFIE_ODDS: Final = 2.5
-"""The selfie model's odds of the person are multiplied by it, which puts its cut at 0.375 where the
-default edge, 0.6, is: measured, `bench/matte.py`."""
+"""Factor on the selfie model's odds of the person. The default edge, 0.6, then corresponds to a
+probability of 0.375 of that model: measured by `bench/matte.py`."""
 
 
-class Masks(Protocol):
-    """What `unveil.person.Segmenter` does, of a network for each frame."""
+class NetworkSegmenter(Protocol):
+    """Segments the person with one network; `unveil.person.Segmenter` is one."""
 
     def mask_planes(self, planes: Planes, layout: Layout) -> Mask:
-        """Find the person."""
+        """Segment the person."""
 
     def reset(self) -> None:
         """Forget earlier frames."""
 
 
 class AutoSegmenter:
-    """Finds the caller with a pose model or, in a close-up, with a selfie model.
+    """Segments the caller with a pose model or, in close-ups, with a selfie model.
 
-    Of several people it is the one whom the pose model follows: first the one of whom its
-    detector is surest, and then the same. What the selfie model marks apart from that person is
-    not the person; where it marks others who touch them, the pose model stays in use.
+    Of several people, the caller is the one whom the pose model tracks: at first the one with the
+    highest detection score. Separate regions that the selfie model marks are dropped; if it marks
+    people who touch the caller, the pose model stays in use.
 
-    Whatever is doubtful shows less. Where the pose model finds nobody, nobody is shown, or a
-    change to nobody begins, though the selfie model may mark somebody; where the selfie model is
-    in use and marks nobody, nobody is shown either. While one network takes over from the other,
-    no pixel shows more than the old one marks, and then no more than the new one marks.
+    In doubt it shows less. If the pose model finds nobody, nobody is shown, or a change to nobody
+    starts, even if the selfie model marks somebody. If the selfie model is in use and marks
+    nobody, nobody is shown. During a change, no pixel shows more than the old network marks, and
+    then no more than the new one marks.
 
     The same frames give the same masks. Not thread-safe: use one per thread.
 
@@ -80,10 +81,10 @@ class AutoSegmenter:
     pose, selfie
         The two networks.
     edge
-        Probability at which a pixel is half the person's, as for `Compositor`.
+        Probability at which a pixel has half opacity, as for `Compositor`.
     """
 
-    def __init__(self, pose: Masks, selfie: Masks, *, edge: float) -> None:
+    def __init__(self, pose: NetworkSegmenter, selfie: NetworkSegmenter, *, edge: float) -> None:
         self._pose = pose
         self._selfie = selfie
         self._edge = edge
@@ -91,7 +92,7 @@ class AutoSegmenter:
         self.reset()
 
     def reset(self) -> None:
-        """Forget earlier frames: the next one decides at once which network is used."""
+        """Forget earlier frames: the next frame alone decides which network is used."""
         self._pose.reset()
         self._selfie.reset()
         self._selfie_in_use = False
@@ -103,12 +104,12 @@ class AutoSegmenter:
         self._fade_frame = 0
 
     def mask_planes(self, planes: Planes, layout: Layout) -> Mask:
-        """Find the caller.
+        """Segment the caller.
 
         Returns
         -------
-        The mask of the network in use, as `unveil.person.Mask`, which names it. With the selfie
-        model, `landmarks` are the pose model's of at most `CHECK_EVERY` frames before.
+        The mask of the network in use; its `model` names the network. With the selfie model,
+        `landmarks` are those of the pose model, at most `CHECK_EVERY` frames old.
         """
         self._frame += 1
         if self._fade_frame:
@@ -120,7 +121,7 @@ class AutoSegmenter:
         return self._by_pose(planes, layout)
 
     def prepare(self, planes: Planes, layout: Layout) -> None:
-        """Run all of it once, so that no later frame waits; then forget the frame."""
+        """Run every step once, so that later frames need not wait; then forget the frame."""
         pose, selfie = self._pose_mask(planes, layout), self._selfie_mask(planes, layout)
         self._faded(pose, selfie, layout)
         stray_share(selfie, replace(pose, landmarks=np.zeros((33, 3), np.float32)))
@@ -142,7 +143,7 @@ class AutoSegmenter:
             return pose
         self._n_consistent += 1
         if appears:
-            # Nothing was shown before, so there is nothing to fade from.
+            # No fade: nobody was shown before.
             self._use(selfie=True)
             return replace(selfie, landmarks=self._landmarks)
         if self._n_consistent >= CONSISTENT:
@@ -163,16 +164,16 @@ class AutoSegmenter:
                 self._next_check = self._frame + CHECK_EVERY
             else:
                 if self._n_consistent == 0:
-                    # After a quick move the pose model may follow what is left of the person, and
-                    # settle there: in the next frame its detector searches anew.
+                    # After a fast movement the pose model may keep tracking the wrong place;
+                    # a reset runs its detector on the next frame.
                     self._pose.reset()
-                self._n_consistent += 1  # and the next frame is checked, too
+                self._n_consistent += 1  # the next frame is checked as well
                 if self._n_consistent >= CONSISTENT:
                     return self._faded(pose, selfie, layout)
         return replace(selfie, landmarks=self._landmarks)
 
     def _faded(self, pose: Mask, selfie: Mask, layout: Layout) -> Mask:
-        """Give the next frame of a change, on the grid of the opacity."""
+        """Return the mask of the next frame of a change, on the grid of the opacity."""
         self._fade_frame += 1
         step = cell_side(layout)
         drawn_pose = self._drawn(pose, pose.landmarks, step)
@@ -181,8 +182,8 @@ class AutoSegmenter:
         fading_in = self._fade_frame > FADE
         by_selfie = self._selfie_in_use != fading_in
         part = np.float32((self._fade_frame - FADE * fading_in) / FADE)
-        # Limits move evenly from 1 to 0 and back: opacity is linear between cells, so at an edge
-        # it jumps wherever a probability does, even below what shows.
+        # The limit moves linearly over the whole range, 1 to 0 and back: opacity is interpolated
+        # between cells, so a jump of the probability, even where it is invisible, shows at edges.
         if fading_in:
             shown = np.minimum(new, np.maximum(old, part))
         else:
@@ -201,7 +202,7 @@ class AutoSegmenter:
         )
 
     def _drawn(self, mask: Mask, landmarks: F32 | None, step: int) -> F32:
-        """Draw a mask with a pixel for each cell of the opacity, joined to landmarks."""
+        """Resample a mask to the grid of the opacity and keep the regions with landmarks."""
         picture = np.empty((-(-mask.height // step), -(-mask.width // step)), np.float32)
         warp.warp_mask(mask.probability, mask.to_mask * np.array([step, step, 1.0]), picture)
         return joined_to_landmarks(picture, landmarks, 1 / step, 1 / step, self._clear)
@@ -224,7 +225,7 @@ class AutoSegmenter:
         return replace(mask, probability=scaled / (scaled + (1 - mask.probability)))
 
     def _holds_landmarks(self, selfie: Mask) -> bool:
-        """Tell whether any landmark lies on what the selfie model shows."""
+        """Whether any landmark lies on the person that the selfie model marks."""
         rows, columns = selfie.probability.shape
         row, column = landmark_cells(
             self._landmarks, rows / selfie.height, columns / selfie.width

@@ -1,8 +1,8 @@
-"""How closely a caller is framed, and whether a selfie model marks that caller alone.
+"""Measures of how closely a caller is framed, and of whether a selfie model marks only that caller.
 
-All limits come in pairs: a stricter one to begin with the selfie model, a looser one to stay with
-it. They were measured on footage keyed by colour, scaled into larger frames, and on an astronaut
-at several scales: `bench/matte.py`, ARCHITECTURE.md, "Which network protects".
+Each limit is a pair (hysteresis): a strict one to start using the selfie model, and a loose one to
+keep using it. They were measured on footage with a chroma key, scaled into larger frames, and on a
+still at several scales: `bench/matte.py`, docs/methods.md.
 """
 
 from __future__ import annotations
@@ -18,57 +18,67 @@ from unveil.person import Mask
 from unveil_kernels import matte
 
 MIN_VISIBILITY: Final = 0.5
-"""Landmarks below it are guesses at what is hidden or outside the frame."""
+"""Landmarks with a lower visibility are hidden or outside the frame; their places are guesses."""
 
 MIN_HIPS: Final = (1.5, 1.35)
-"""Heights of the frame from its top to the hips: to begin, and to stay. A webcam's close-up has
-1.7 to 2.6; at 1.25 and less the pose model is at least as good."""
+"""Smallest distance from the top of the frame to the hips, in frame heights: to start, to keep. A
+webcam close-up has 1.7 to 2.6; at 1.25 and below the pose model is at least as good."""
 
 MIN_TORSO: Final = (0.5, 0.4)
-"""Heights of the frame from the shoulders to the hips. Of a smaller person, cut by the frame far
-away, the selfie model loses most."""
+"""Smallest distance from the shoulders to the hips, in frame heights: to start, to keep. The selfie
+model misses most of a small, distant person."""
 
 MAX_STRAY: Final = (0.05, 0.07)
-"""What the selfie model marks beside the caller's head, as a share of the head. Of one person
-alone it is mostly 0, and up to 0.04 with much hair in a very close picture; in four of five
-pictures with a second person who touches the caller it is more than 0.06."""
+"""Largest `stray_share`: to start, to keep. With one person it is mostly 0, and up to 0.04 with
+much hair in a very close picture; with a second person who touches the caller it is above 0.06 in
+four of five pictures."""
 
 RIM: Final = 0.04
-"""Lengths of the torso around the head that do not count: the pose model loses hair."""
+"""Width of the rim around the head that does not count, in torso lengths: the pose model misses
+hair."""
 
 _MARKED, _NOT_MARKED, _JOINING = 0.6, 0.3, 0.45
-"""Probabilities of a pixel that is marked, that surely is not, and that joins others to it."""
+"""Probabilities above which a pixel is marked, up to which it is certainly not marked, and above
+which it connects its neighbours."""
 
 _SHOULDERS, _HIPS, _MOUTH = [11, 12], [23, 24], [9, 10]
 
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """Where a person's body lies, in heights of the frame, by landmarks that may lie outside it."""
+    """Position of a person's body in frame heights, from landmarks that may lie outside the frame.
+
+    Attributes
+    ----------
+    hips_y
+        Distance of the hips from the top of the frame.
+    torso
+        Distance from the shoulders to the hips.
+    """
 
     hips_y: float
     torso: float
 
     def is_close_up(self, *, already: bool) -> bool:
-        """Tell whether the selfie model suits it; `already`: whether it is in use."""
+        """Whether the selfie model is suitable; `already`: whether it is in use."""
         return self.hips_y >= MIN_HIPS[already] and self.torso >= MIN_TORSO[already]
 
 
 def framing_of(mask: Mask) -> Framing | None:
-    """Read the framing from a pose model's landmarks; None where nobody was found."""
+    """Compute the framing from a pose model's landmarks; None if no person was found."""
     if mask.landmarks is None or not mask.presence > 0:
         return None
     points = mask.landmarks[:, :2].astype(np.float64)
     shoulders, hips = points[_SHOULDERS].mean(axis=0), points[_HIPS].mean(axis=0)
     if not np.isfinite([shoulders, hips]).all():
         return None
-    # A length and not a difference of rows: a person may lean.
+    # The Euclidean distance, because a person may lean.
     torso = float(np.hypot(*(hips - shoulders))) / mask.height
     return Framing(hips_y=float(hips[1]) / mask.height, torso=torso)
 
 
 def is_alone(selfie: Mask, pose: Mask, *, already: bool) -> bool:
-    """Tell whether the selfie model marks the person whom the pose model follows, and little else.
+    """Whether the selfie model marks little besides the person whom the pose model tracks.
 
     `already`: whether the selfie model is in use.
     """
@@ -76,22 +86,22 @@ def is_alone(selfie: Mask, pose: Mask, *, already: bool) -> bool:
 
 
 def stray_share(selfie: Mask, pose: Mask) -> float:
-    """Measure what a selfie model marks beside the head that a pose model follows.
+    """Measure how much a selfie model marks besides the head that a pose model tracks.
 
-    Only rows above the mouth count, for below it the pose model loses shoulders in close-ups, and
-    only what lies beyond the head's rim, for there it loses hair. What is not joined to the
-    caller's landmarks is hidden anyway, and does not count.
+    Only rows above the mouth count, because below it the pose model misses shoulders in close-ups.
+    The rim around the head does not count, because the pose model misses hair there. Regions that
+    are not connected to the caller's landmarks do not count, because they are hidden anyway.
 
     Returns
     -------
-    The pixels that the selfie model alone marks, divided by those that the pose model marks;
-    infinite where it marks none, or follows nobody.
+    Number of pixels that only the selfie model marks, divided by the number that the pose model
+    marks; infinite if the pose model marks none or tracks nobody.
     """
     framing = framing_of(pose)
     if framing is None or pose.landmarks is None:
         return math.inf
     rows, columns = selfie.probability.shape
-    joined = joined_to_landmarks(
+    connected = joined_to_landmarks(
         selfie.probability, pose.landmarks, rows / pose.height, columns / pose.width, _JOINING
     )
     mouth_y = float(pose.landmarks[_MOUTH, 1].mean()) / pose.height * rows
@@ -102,29 +112,29 @@ def stray_share(selfie: Mask, pose: Mask) -> float:
     around = grown(
         drawn > _NOT_MARKED, round(rim * rows / pose.height), round(rim * columns / pose.width)
     )
-    stray = int(((joined[above] > _MARKED) & ~around).sum())
+    stray = int(((connected[above] > _MARKED) & ~around).sum())
     return stray / head if head else math.inf
 
 
 def joined_to_landmarks(
     probability: F32, landmarks: F32 | None, scale_y: float, scale_x: float, clear: float
 ) -> F32:
-    """Drop what is not joined to a visible landmark; without landmarks, everything.
+    """Set regions to 0 that are not connected to a visible landmark; without landmarks, all.
 
     Parameters
     ----------
     probability
-        (n, m) float32, 0 to 1, a picture of the whole frame at another size.
+        (n, m) float32, 0 to 1, of the whole frame at another size.
     landmarks
         As in `unveil.person.Mask`.
     scale_y, scale_x
-        Pixels of the picture per pixel of the frame.
+        Pixels of `probability` per pixel of the frame.
     clear
-        Probability up to which a pixel joins nothing, and is kept.
+        Probability up to which a pixel connects nothing and is kept.
 
     Returns
     -------
-    (n, m) float32: 0 where it was more than `clear` and is not joined.
+    (n, m) float32, 0 where it was above `clear` and not connected to a landmark.
     """
     rows, columns = probability.shape
     levels = np.rint(probability * matte.ONE).astype(np.uint16)
@@ -140,18 +150,18 @@ def joined_to_landmarks(
 
 
 def landmark_cells(landmarks: F32 | None, scale_y: float, scale_x: float) -> I64:
-    """Rows and columns of the visible landmarks in a grid, (n, 2); outside it they may be any."""
+    """Return rows and columns of the visible landmarks in a grid, (n, 2); some may lie outside."""
     if landmarks is None:
         return np.zeros((0, 2), np.int64)
     visible = landmarks[landmarks[:, 2] >= MIN_VISIBILITY]
-    # Far outside the frame a landmark may not even fit an integer.
+    # Clipped, because a landmark far outside the frame may overflow an integer.
     places = np.clip(visible[:, 1::-1] * np.array([scale_y, scale_x]), -1, 2**31)
     cells: I64 = np.floor(places).astype(np.int64)
     return cells
 
 
 def grown(where: Bool, rows: int, columns: int) -> Bool:
-    """Mark all that is at most so many rows and columns away from what is marked: (n, m)."""
+    """Dilate a mask (n, m) by a rectangle of `2 * rows + 1` by `2 * columns + 1` pixels."""
     for axis, reach in enumerate((rows, columns)):
         pad = [(0, 0), (0, 0)]
         pad[axis] = (reach + 1, reach)

@@ -1,4 +1,4 @@
-"""`protect`: a video in, a protected one out; decoding, networks and encoding overlap."""
+"""`protect`: protects a video; decoding, networks, blending and encoding overlap."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ from unveil.protection.parameters import (
     ProtectModel,
     ProtectParameters,
 )
-from unveil.protection.protector import Protector, Segments, prepare
+from unveil.protection.protector import PersonSegmenter, Protector, prepare
 from unveil.protection.sinks import Footage, Output, open_sink, output_of
 from unveil.protection.writer import SoundCopy, Writer
 from unveil.video.reader import Video, open_video
 from unveil.video.source import Source, source_of
 
 _CHUNK_FRAMES: Final = 8
-"""Frames that are decoded, looked at and encoded in step."""
+"""Frames that are decoded, segmented and encoded as one batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What became of a video.
+    """The outcome of `protect`.
 
     Attributes
     ----------
     output
         The file, or the pattern of pictures; None for a pipe or a camera.
     report
-        Everything there is to tell, as in the report's file.
+        The content of the report file.
     interrupted
-        Whether Ctrl-C ended it.
+        Whether Ctrl-C ended the run.
     live
-        Whether it had no end of its own, so that Ctrl-C is how it ends.
+        Whether the input is live, so that only Ctrl-C ends it.
     """
 
     output: Path | None
@@ -60,7 +60,7 @@ class Protection:
 
     @property
     def summary(self) -> str:
-        """What was done, in one line."""
+        """The result in one line."""
         told = self.report
         said = [f"{told['frames']} frames at {told['frames_per_second']:.0f}/s"]
         if told["frames_failed_closed"]:
@@ -71,7 +71,7 @@ class Protection:
 
     @property
     def unfinished(self) -> str | None:
-        """What Ctrl-C left undone, in one line; None where nothing is."""
+        """What is missing after Ctrl-C, in one line; None if nothing is."""
         if not self.interrupted or self.live:
             return None
         name, seconds = self.report["output"]["name"], self.report["protected_seconds"]
@@ -79,7 +79,7 @@ class Protection:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What else a user should know, one line each."""
+        """Warnings, one line each."""
         told = self.report
         notes = list(told["warnings"])
         if told["truncated"]:
@@ -116,32 +116,32 @@ def protect(
     end_seconds: float | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
-    segmenter: Segments | None = None,
+    segmenter: PersonSegmenter | None = None,
 ) -> Protection:
     """Remove, blur or replace the background of a video.
 
-    Frames keep their times, sound is copied. The report is written beside the output, as
+    Frames keep their times, and sound is copied. The report is written next to the output, as
     NAME.report.json.
 
     Parameters
     ----------
     source
-        A file, a camera, a URL or "-", as `unveil.video.source` explains. Of a live source
-        frames that come too fast are left out, so that the last protected one is shown for longer.
+        A file, a camera, a URL or "-", see `unveil.video.source`. If a live source is faster than
+        the network, frames are dropped and the last protected frame is shown for longer.
     output
-        A video file; pictures as in "frame-%05d.png"; "-", which gets Matroska; "camera" or
-        "camera:DEVICE", a virtual one.
+        A video file; numbered pictures, "frame-%05d.png"; "-" for Matroska on standard output;
+        "camera" or "camera:DEVICE" for a virtual camera.
     mode, background, blur, model, edge, smooth, every, threads
         As in `ProtectParameters`. Mode "remove" without a background keeps transparency in WebM,
-        in pictures, and with an encoder that has it; elsewhere it shows green.
+        in pictures, and with an encoder that supports it; elsewhere it shows green.
     codec
-        FFmpeg's name of a video encoder; None takes VP9 for WebM and else H.264.
+        FFmpeg's name of a video encoder; None uses VP9 for WebM and H.264 for other files.
     crf
-        The encoder's constant quality, 0 to 63; None takes its default.
+        Constant quality of the encoder, 0 to 63; None uses the encoder's default.
     sound
         Whether sound is copied.
     start_seconds, end_seconds
-        Which frames, as in `unveil.video.reader.open_video`.
+        Selection of frames, as in `unveil.video.reader.open_video`.
     force
         Replace an earlier output.
     progress
@@ -152,15 +152,15 @@ def protect(
     Raises
     ------
     MissingInput, UnreadableVideo, NoFrames, FrameTooLarge, InvalidParameter
-        What their docstrings say.
+        See their docstrings.
     UnreadableImage
-        The background cannot be shown.
+        The background cannot be read.
     OutputExists, OutputUnwritable
-        The output exists and `force` is not given, or cannot be written.
+        The output exists and `force` is not set, or cannot be written.
     DamagedModel
         The model's file is damaged.
     ProtectionFailed
-        Frame after frame could not be protected; no output is left.
+        Too many consecutive frames could not be protected; no output remains.
 
     Notes
     -----
@@ -220,7 +220,7 @@ def protect(
 
 
 class _Run:
-    """One video on its way through the protector into a sink."""
+    """One run: reads a video, protects its frames and writes them to a sink."""
 
     def __init__(
         self,
@@ -250,17 +250,17 @@ class _Run:
         self.interrupted = False
 
     def go(self, started: float, progress: ProgressCallback) -> None:
-        """Protect everything."""
+        """Protect all frames."""
         self._prepare(progress)
-        told = time.perf_counter()
-        # One thread looks for the person, so that it follows the frames in their order.
-        looker = ThreadPoolExecutor(1, thread_name_prefix="unveil-person")
+        last_progress = time.perf_counter()
+        # One thread only: a network that tracks the person needs the frames in their order.
+        detector = ThreadPoolExecutor(1, thread_name_prefix="unveil-person")
         try:
             for batch in self._batches:
-                self._protect(batch, looker)
+                self._protect(batch, detector)
                 now = time.perf_counter()
-                if now - told >= PROGRESS_SECONDS:
-                    told = now
+                if now - last_progress >= PROGRESS_SECONDS:
+                    last_progress = now
                     progress(self._progress(now - started))
         except KeyboardInterrupt:
             self.interrupted = True
@@ -271,11 +271,11 @@ class _Run:
                 self._writer.discard()
             raise
         finally:
-            looker.shutdown(cancel_futures=True)
+            detector.shutdown(cancel_futures=True)
         self._finish()
 
     def report(self, started: float) -> dict[str, Any]:
-        """Tell everything about the run."""
+        """Return the report of the run."""
         tally, protected = self._video.tally, self._protector.tally
         warnings = list(tally.warnings)
         if self._batches.n_scaled:
@@ -318,21 +318,23 @@ class _Run:
             prepare(self._protector)
         self._seconds["prepare"] = time.perf_counter() - before
 
-    def _protect(self, batch: Batch, looker: ThreadPoolExecutor) -> None:
+    def _protect(self, batch: Batch, detector: ThreadPoolExecutor) -> None:
         protector, layout = self._protector, batch.layout
         if self._writer is None:
             self._writer = self._open_writer(batch)
-        sightings = [looker.submit(protector.sight, planes, layout) for planes, _ in batch.frames]
-        for (planes, seconds), sighting in zip(batch.frames, sightings, strict=True):
+        detections = [
+            detector.submit(protector.detect_person, planes, layout) for planes, _ in batch.frames
+        ]
+        for (planes, seconds), detection in zip(batch.frames, detections, strict=True):
             frame, target = empty_frame(layout, alpha=protector.transparent)
             before = time.perf_counter()
-            found = sighting.result()
-            looked = time.perf_counter()
+            found = detection.result()
+            detected = time.perf_counter()
             place = max(0.0, seconds - self._start)
             protector.compose(planes, layout, found, target, place)
-            self._seconds["wait_for_person"] += looked - before
-            self._seconds["compose"] += time.perf_counter() - looked
-            # A container refuses a time that is not after the one before.
+            self._seconds["wait_for_person"] += detected - before
+            self._seconds["compose"] += time.perf_counter() - detected
+            # A container refuses times that do not increase.
             pts = max(round(place / self._time_base), self._last_pts + 1)
             self._writer.put(frame, pts, place)
             self._last_pts, self._last_seconds = pts, place
