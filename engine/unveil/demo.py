@@ -103,7 +103,7 @@ def run_demo(
     OutputUnwritable
         The folder cannot be made or written.
     """
-    # The engine brings Numba; a call can be made without it.
+    # Imported late: Numba loads slowly, and making a call needs none.
     from unveil.recovery.recover import recover
 
     call = make_call(kind)

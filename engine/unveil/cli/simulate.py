@@ -21,7 +21,7 @@ def simulate(
         str,
         typer.Argument(
             metavar="PERSON",
-            help="Footage of a person, or a still; a still with transparency is cut out already.",
+            help="Footage of a person, or a still. A still with transparency is used as it is.",
         ),
     ],
     out: Annotated[
@@ -35,7 +35,8 @@ def simulate(
         str,
         typer.Option(
             metavar="IMAGE|VIDEO",
-            help="The virtual background, or furnished, text or landscape. A video is looped.",
+            help="The virtual background: an image, a video, which loops, or furnished, text or "
+            "landscape.",
         ),
     ] = "landscape",
     height: Annotated[int, typer.Option(metavar="N", help="Height of the call in pixels.")] = 720,
@@ -43,7 +44,10 @@ def simulate(
     n_frames: Annotated[
         int | None,
         typer.Option(
-            "--frames", metavar="N", show_default="all, 300 of a still", help="Length at most."
+            "--frames",
+            metavar="N",
+            show_default="all, 300 of a still",
+            help="Maximum length of the call in frames.",
         ),
     ] = None,
     frame_rate: Annotated[
@@ -52,7 +56,9 @@ def simulate(
     ] = None,
     scale: Annotated[
         float,
-        typer.Option(metavar="X", help="Height of the person's picture as a share of the call's."),
+        typer.Option(
+            metavar="X", help="Height of the person's picture divided by that of the call."
+        ),
     ] = 1.0,
     motions: Annotated[
         list[str] | None,
@@ -60,56 +66,65 @@ def simulate(
             "--motion",
             metavar="sway|lean|zoom|leave",
             show_default="sway for a still",
-            help="How the person moves beyond what the footage shows; may be repeated.",
+            help="Motion of the person in addition to that of the footage; repeatable.",
         ),
     ] = None,
     matte: Annotated[
         Model,
-        typer.Option(help="Who cuts the person out: what this model keeps is the person."),
+        typer.Option(help="Model that cuts the person out; its mask defines the true person."),
     ] = "heavy",
     segmenter: Annotated[
-        Model, typer.Option(help="Who decides for the service what is replaced.")
+        Model, typer.Option(help="Model with which the service decides what is replaced.")
     ] = "selfie",
     smoothing: Annotated[
         float,
-        typer.Option(metavar="X", help="Share of the last mask in the next one, 0 to under 1."),
+        typer.Option(metavar="X", help="Weight of the last mask in the next one, 0 to below 1."),
     ] = 0.0,
     lag: Annotated[
-        int, typer.Option(metavar="N", help="Frames by which the mask is late, 0 to 60.")
+        int, typer.Option(metavar="N", help="Delay of the mask in frames, 0 to 60.")
     ] = 0,
     blur: Annotated[
-        Literal["none", "gaussian", "bilateral"], typer.Option(help="How the mask is blurred.")
+        Literal["none", "gaussian", "bilateral"], typer.Option(help="Blur of the mask.")
     ] = "none",
     pan: Annotated[
         int,
-        typer.Option(metavar="N", help="Columns per frame by which the background moves left."),
+        typer.Option(
+            metavar="N", help="Columns by which the background moves to the left per frame."
+        ),
     ] = 0,
     loop_frames: Annotated[
         int | None,
         typer.Option(
-            metavar="N", show_default="all", help="Frames of a background video that are looped."
+            metavar="N", show_default="all", help="Frames of a background video to loop over."
         ),
     ] = None,
     pixels_of_noise: Annotated[
         float,
-        typer.Option(metavar="X", help="Share of the background's pixels that are noise, 0 to 1."),
+        typer.Option(
+            metavar="X", help="Share of the background's pixels with a random colour, 0 to 1."
+        ),
     ] = 0.0,
     frames_of_noise: Annotated[
-        int, typer.Option(metavar="N", help="Whole frames of noise in the second half.")
+        int,
+        typer.Option(metavar="N", help="Frames of random colours in the second half of the call."),
     ] = 0,
     camera_noise: Annotated[
-        float, typer.Option(metavar="X", help="Deviation of the camera's noise in levels, 0-30.")
+        float,
+        typer.Option(
+            metavar="X", help="Standard deviation of the camera's noise in levels, 0 to 30."
+        ),
     ] = 1.5,
     bit_rate: Annotated[int, typer.Option(metavar="N", help="Mean bits per second.")] = 2_000_000,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")] = 0,
     threads: Threads = None,
     quiet: Quiet = False,
     force: Force = False,
 ) -> None:
-    """Make a call as a service makes it, with its exact truth.
+    """Simulate a call service's background replacement, with the exact truth.
 
-    The person stands before the room, a segmenter sees that, and its mask decides what the
-    background replaces. OUT/truth.npz tells what leaked, for unveil score.
+    The person is composited on the room, a segmenter finds the person in that picture, and its
+    mask decides which pixels the background replaces. OUT/truth.npz holds what leaked, for
+    unveil score.
     """
     with reporting(context, quiet=quiet) as report:
         from unveil.simulation.simulate import simulate_call
