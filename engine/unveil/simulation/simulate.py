@@ -214,9 +214,10 @@ def simulate_call(
     limit = n_frames or (STILL_FRAMES if actor.is_still else None)
     expected = min((n for n in (limit, actor.n_frames) if n is not None), default=None)
     noisy = set(_noise_times(frames_of_noise, expected))
-    camera = _Camera(tally.room, camera_noise, seed)
+    compositor = _Compositor(
+        _Camera(tally.room, camera_noise, seed), service, tally, noisy=noisy, seed=seed
+    )
     choreography = Choreography(moves, seed)
-    rng = np.random.default_rng((seed, 3))
     report_progress = _ProgressReporter(progress, expected, rate)
 
     make_folder(folder)
@@ -230,14 +231,8 @@ def simulate_call(
     ) as writer:
         scene = zip(itertools.islice(pictures, limit), virtual.frames(), strict=False)
         for n, (picture, behind) in enumerate(scene):
-            pose = choreography.pose(n / rate)
-            seen, outline = camera.take(*place(picture, pose, height, width, scale))
-            mask = service.mask(seen)
-            if n in noisy:
-                writer.write(rng.integers(0, 256, seen.shape, dtype=np.uint8))
-            else:
-                writer.write(replace_background(seen, behind, mask))
-                tally.count(mask, outline)
+            placed = place(picture, choreography.pose(n / rate), height, width, scale)
+            writer.write(compositor.frame(*placed, behind))
             report_progress(writer.frames_written)
         if not writer.frames_written:
             raise NoFrames(f"{person}: holds no frame")
@@ -305,6 +300,37 @@ class _Tally:
     def truth(self) -> Truth:
         """Return the ground truth of all frames counted."""
         return Truth(self.room, self._background, self._leak, self._hits, self._seen)
+
+
+class _Compositor:
+    """Makes the frames of a call in the order of time, and counts their leaks.
+
+    Parameters
+    ----------
+    noisy
+        Numbers of the frames that are replaced by random colours.
+    """
+
+    def __init__(
+        self, camera: _Camera, service: Service, tally: _Tally, *, noisy: set[int], seed: int
+    ) -> None:
+        self._camera = camera
+        self._service = service
+        self._tally = tally
+        self._noisy = noisy
+        self._rng = np.random.default_rng((seed, 3))
+        self._n_frames = 0
+
+    def frame(self, person: U8, matte: U8, background: U8) -> U8:
+        """Return the next frame, (h, w, 3) uint8, given the placed person and the background."""
+        seen, outline = self._camera.take(person, matte)
+        mask = self._service.mask(seen)
+        is_noise = self._n_frames in self._noisy
+        self._n_frames += 1
+        if is_noise:
+            return self._rng.integers(0, 256, seen.shape, dtype=np.uint8)
+        self._tally.count(mask, outline)
+        return replace_background(seen, background, mask)
 
 
 class _ProgressReporter:
