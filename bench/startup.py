@@ -1,10 +1,10 @@
-"""Time until something happens: help, the first run on a new machine, and later runs.
+"""Start-up time: help, the first run on a new machine, and later runs.
 
-All are wall times of whole processes. The first run gets an empty NUMBA_CACHE_DIR and so compiles
-every kernel; the same command again with the cache it left shows what compiling cost.
-A later run starts decoding somewhere within the run of a clip of one small frame, which has
-next to nothing to decode, count or write: its whole time is an upper bound, given as such.
-Writes `bench/results/startup.json` and the table in docs/benchmarks.md.
+All are wall times of whole processes. The first run has an empty NUMBA_CACHE_DIR and compiles every
+kernel; the same command with the filled cache gives the cost of compiling. The time until a later
+run starts to decode is bounded from above by the whole run on a clip of one small frame, which
+takes almost no time to decode, count or write. Writes `bench/results/startup.json` and the table in
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench.machine import describe
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Run the measurement that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--method", default="farend")
@@ -64,7 +64,7 @@ def _recover(call: Call, out: Path, method: str) -> list[str]:
 
 
 def _seconds(arguments: Sequence[str], more: Mapping[str, str] | None = None) -> tuple[float, str]:
-    """Run `unveil` and return its wall time and all it printed."""
+    """Run `unveil`; return its wall time and its output."""
     start = perf_counter()
     done = subprocess.run(
         [*_program(), *arguments],
@@ -81,7 +81,7 @@ def _seconds(arguments: Sequence[str], more: Mapping[str, str] | None = None) ->
 
 
 def _program() -> list[str]:
-    """Prefer the installed command, which is what a user types."""
+    """Return the installed command, which users run, or else `python -m unveil`."""
     command = Path(sys.executable).with_name("unveil")
     return [str(command)] if command.exists() else [sys.executable, "-m", "unveil"]
 
