@@ -38,7 +38,7 @@ def main() -> None:
         cache, out = Path(folder) / "cache", Path(folder) / "out"
         cache.mkdir()
         environment = {"NUMBA_CACHE_DIR": str(cache)}
-        first, said = _seconds(_recover(several, out, options.method), environment)
+        first, output = _seconds(_recover(several, out, options.method), environment)
         quiet = [*_recover(several, out, options.method), "--quiet"]
         again = [_seconds(quiet, environment)[0] for _ in range(options.repeats)]
         quiet = [*_recover(single, out, options.method), "--quiet"]
@@ -51,7 +51,7 @@ def main() -> None:
             "method": options.method,
             "help_seconds": median(helps),
             "first_run_seconds": first,
-            "first_run_says_it_compiles": "compil" in said.lower(),
+            "first_run_says_it_compiles": "compil" in output.lower(),
             "same_run_later_seconds": median(again),
             "compile_seconds": first - median(again),
             "one_frame_run_seconds": median(short),

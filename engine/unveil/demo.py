@@ -41,7 +41,7 @@ class DemoResult:
     recovery
         Folder of the recovery, as `unveil recover` writes it.
     picture
-        One frame of the call beside the recovered room.
+        One frame of the call next to the recovered room.
     recovered_share
         Share of all pixels whose room colour the recovery claims.
     right_share

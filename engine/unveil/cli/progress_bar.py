@@ -72,7 +72,7 @@ class Display:
             self._show_bar(self._bar, progress)
 
     def say(self, line: str) -> None:
-        """Print a line, above the bar if there is one."""
+        """Print a line on standard error, above the bar if there is one."""
         if self._bar is None:
             print(line, file=sys.stderr, flush=True)
         else:
