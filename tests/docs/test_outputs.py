@@ -29,10 +29,6 @@ METHODS: tuple[Literal["farend", "transitions", "rarest"], ...] = (
 )
 PERIOD = 20
 
-NOT_YET = {"decided_by", "models"}
-"""Fields that are documented as they will be (issue 10: --method auto, --model auto). The tests
-fail as soon as they exist, until they are taken out here."""
-
 BY_NAME = {"models"}
 """Objects whose keys are names of networks, and no fields."""
 
@@ -105,7 +101,7 @@ def test_every_field_of_a_recovery_report_is_documented_and_no_other(
         reports.append(dict(recovery.report))
         others += recovery.others
     known = documented("report.json of recover")
-    assert fields_of_all(*reports) == known.keys() - NOT_YET
+    assert fields_of_all(*reports) == known.keys()
     (other,) = others
     assert fields_of_all(dict(other.report)) <= known.keys()
 
@@ -136,7 +132,7 @@ def test_every_field_that_the_commands_print_is_documented_and_no_other(
     assert fields_of_all(truth) == documented("score --json with a truth").keys()
     protected = tmp_path / "protected.mp4"
     report = told("protect", inputs / "talk.mp4", "-o", protected, "--model", "lite", "--json")
-    assert fields_of_all(report) == documented("Report of protect").keys() - NOT_YET
+    assert fields_of_all(report) == documented("Report of protect").keys()
     assert report == json.loads((tmp_path / "protected.report.json").read_text())
 
 
@@ -161,6 +157,23 @@ def test_every_array_of_a_state_is_documented_and_no_other(
     real["slots"] = "record"
     rows = [row for row in TABLES["State files"] if row[1] == "all" or method in code_in(row[1])]
     assert {code_in(row[0])[0]: row[2].replace("`", "") for row in rows} == real
+
+
+def test_a_state_of_auto_holds_those_of_two_methods(inputs: Path, tmp_path: Path) -> None:
+    engine = unveil.Engine(HEIGHT, WIDTH, person="selfie-landscape")
+    with av.open(str(inputs / "call.mp4")) as container:
+        frame = next(container.decode(video=0))
+    engine.push(frame)
+    engine.save(tmp_path / "state.npz")
+    with np.load(tmp_path / "state.npz") as stored:
+        real = set(stored.files)
+    rows = TABLES["State files"]
+    shared = {code_in(row[0])[0] for row in rows if row[1] == "all"} - {"header"}
+    expected = {"header", "presence"}
+    for method in ("farend", "transitions"):
+        own = {code_in(row[0])[0] for row in rows if method in code_in(row[1])}
+        expected |= {f"{method}_{name}" for name in own | shared}
+    assert real == expected
 
 
 def test_the_exit_codes_are_documented(inputs: Path, tmp_path: Path) -> None:

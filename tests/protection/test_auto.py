@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_protection_framing import APART, BESIDE, HEAD, HEIGHT, SHOULDERS, WIDTH, landmarks
 
 import unveil
 from tests import DATA, sitter
 from tests.footage import write_video
-from unveil import cli
+from tests.protection.test_framing import APART, BESIDE, HEAD, HEIGHT, SHOULDERS, WIDTH, landmarks
+from unveil.cli import options
+from unveil.cli import protect as protect_command
 from unveil.person import Mask, Segmenter
 from unveil.protection import Protector, protect
 from unveil.protection import auto as auto_module
@@ -421,9 +422,9 @@ def test_a_model_that_is_chosen_is_used_as_it_is(model: ProtectModel) -> None:
 
 def test_auto_is_the_default_everywhere() -> None:
     assert ProtectParameters().model == "auto"
-    for function in (unveil.protect, unveil.Protector.__init__, cli.protect):
+    for function in (unveil.protect, unveil.Protector.__init__, protect_command.protect):
         assert inspect.signature(function).parameters["model"].default == "auto"
-    assert get_args(cli.ProtectModel) == ("auto", *get_args(cli.Model))
+    assert get_args(options.ProtectModel) == ("auto", *get_args(options.Model))
 
 
 def test_the_report_tells_the_models(tmp_path: Path) -> None:

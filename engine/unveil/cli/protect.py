@@ -9,6 +9,7 @@ import typer
 
 from unveil.cli.options import End, Force, Json, ProtectModel, Quiet, Start, seconds
 from unveil.cli.reporting import reporting
+from unveil.redaction import described
 
 PROTECT_EDGE, PROTECT_SMOOTH = 0.6, 3
 
@@ -140,6 +141,7 @@ def protect(
     with reporting(context, quiet=quiet, as_json=as_json) as report:
         from unveil.protection import protect
 
+        named = described(source)
         done = protect(
             source,
             output,
@@ -157,9 +159,9 @@ def protect(
             start_seconds=seconds("start_seconds", start_seconds),
             end_seconds=seconds("end_seconds", end_seconds),
             force=force,
-            progress=partial(report.progress_to_ctrl_c, source, "completes the output"),
+            progress=partial(report.progress_to_ctrl_c, named, "completes the output"),
         )
         if done.unfinished is not None:
             raise KeyboardInterrupt(done.unfinished)
-        report.notes(source, *done.notes)
+        report.notes(named, *done.notes)
         report.result(done.summary, as_dict=done.report, err=output == "-")

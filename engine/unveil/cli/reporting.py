@@ -15,6 +15,7 @@ from unveil.cli.runtime_log import start_message_hidden
 from unveil.cli.tables import print_outcomes
 from unveil.errors import InvalidParameter, UnveilError, explain
 from unveil.person.network import networks_created_inside
+from unveil.redaction import printable, redacted
 
 if TYPE_CHECKING:
     from unveil.progress import Progress
@@ -132,7 +133,7 @@ class Report:
             print_json(as_dict, err=err)
         elif not self._quiet:
             for line in lines:
-                typer.echo(line, err=err)
+                typer.echo(printable(line), err=err)
 
     def table(self, outcomes: Sequence[Outcome]) -> None:
         """End the progress, and print a table unless nothing was recovered, or none is wanted."""
@@ -180,7 +181,7 @@ def print_json(found: Mapping[str, Any], *, err: bool = False) -> None:
 def _told(context: typer.Context, error: Exception, said: str) -> str:
     """Give the line, or lines with --debug, that report an error."""
     if context.obj:
-        return "".join(traceback.format_exception(error)).rstrip()
+        return redacted("".join(traceback.format_exception(error))).rstrip()
     if isinstance(error, InvalidParameter):
         # The library names its parameters, which here are options.
         name, colon, rest = said.partition(":")

@@ -10,6 +10,7 @@ import typer
 
 from unveil.cli.options import Force, Model, Quiet, Threads
 from unveil.cli.reporting import reporting
+from unveil.redaction import file_name
 
 if TYPE_CHECKING:
     from unveil.simulation.subject import Motion
@@ -170,7 +171,7 @@ def simulate(
             seed=seed,
             threads=threads,
             force=force,
-            progress=partial(report.progress, Path(person).name),
+            progress=partial(report.progress, file_name(person)),
         )
         report.result(
             f"{made.call}: {made.n_frames} frames",

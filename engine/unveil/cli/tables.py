@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from unveil.redaction import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -37,7 +39,7 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
                 f"{report['coverage']:.1%}",
                 f"{report['mean_confidence']:.2f}",
                 _speed(outcome),
-                str(outcome.folder),
+                printable(str(outcome.folder)),
             )
         else:
             reason = (outcome.problem or outcome.state).removeprefix(f"{outcome.name}: ")

@@ -22,6 +22,7 @@ from unveil.cli.options import (
 )
 from unveil.cli.reporting import reporting
 from unveil.recovery.parameters import Method
+from unveil.redaction import described
 
 
 def timeline(
@@ -69,7 +70,7 @@ def timeline(
             row_height=row_height,
             max_width=max_width,
             force=force,
-            progress=partial(report.progress, source),
+            progress=partial(report.progress, described(source)),
         )
         rows = "row" if len(strip.at) == 1 else "rows"
         report.result(f"{strip.path}: {len(strip.at)} {rows} of {strip.n_frames} frames")

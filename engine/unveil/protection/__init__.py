@@ -9,7 +9,8 @@ The package is not called `protect`, because `unveil.protect` is its function.
 from __future__ import annotations
 
 from unveil.protection.parameters import Mode, ProtectParameters
-from unveil.protection.protector import Protector, ProtectTally
+from unveil.protection.protector import Protector
 from unveil.protection.stream import Protection, protect
+from unveil.protection.tally import ProtectTally
 
 __all__ = ["Mode", "ProtectParameters", "ProtectTally", "Protection", "Protector", "protect"]

@@ -12,6 +12,7 @@ from unveil.arrays import U8
 from unveil.errors import InvalidParameter, check_choice, check_range
 from unveil.parallel import available_cores
 from unveil.person import MODELS, ModelName
+from unveil.redaction import file_name
 
 Mode: TypeAlias = Literal["remove", "blur", "replace"]
 ProtectModel: TypeAlias = ModelName | Literal["auto"]
@@ -120,5 +121,5 @@ class ProtectParameters:
         }
         return chosen | {
             "mode": self.chosen_mode,
-            "background": None if given is None else os.fspath(given),
+            "background": None if given is None else file_name(given),
         }

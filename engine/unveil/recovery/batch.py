@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ from unveil.files import BACKGROUND, ROOM, make_folder, write_png
 from unveil.recovery.background.picture import background_picture
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
 from unveil.recovery.result import refuse_earlier_result
-from unveil.video.source import Source, printable, resolve_inputs
+from unveil.redaction import described, redacted
+from unveil.video.source import Source, resolve_inputs
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -139,7 +141,7 @@ def find_sources(arguments: Sequence[str]) -> tuple[list[Source], list[Outcome]]
         try:
             resolve_inputs([argument])
         except MissingInput as error:
-            missing.append(Outcome(printable(argument), "failed", error=error))
+            missing.append(Outcome(described(argument), "failed", error=error))
         else:
             present.append(argument)
     return resolve_inputs(present), missing
@@ -237,7 +239,7 @@ class _Job:
                 # `force`: the folder may hold previews of this run.
                 recovery.save(self.folder, force=True)
         except Exception as error:
-            logger.debug("%s failed", self.source.name, exc_info=True)
+            logger.debug("%s failed:\n%s", self.source.name, redacted(traceback.format_exc()))
             return Outcome(self.source.name, "failed", error=error, notes=tuple(self.notes))
         return Outcome(
             self.source.name,

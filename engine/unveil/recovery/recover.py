@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, Stage, silent
-from unveil.recovery.background.picture import background_picture
+from unveil.recovery.background.picture import Background, background_picture
 from unveil.recovery.decide.finalise import BACKGROUND_UNUSED
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
 from unveil.recovery.passes.counting import Counting
@@ -23,6 +23,7 @@ from unveil.recovery.passes.plan import Pass, Plan, run_pass
 from unveil.recovery.passes.recording import Recording
 from unveil.recovery.result import Recovery
 from unveil.recovery.warmup import prepare
+from unveil.redaction import file_name
 from unveil.video.reader import Video, open_video
 from unveil.video.source import Source, source_of
 
@@ -209,7 +210,7 @@ def _reported(
         )
     given, match = options.background, recovery.report.get("background_match")
     if match is not None:
-        match = {"picture": None if isinstance(given, np.ndarray) else str(given), **match}
+        match = {"picture": _named(given), **match}
     elif given is not None and BACKGROUND_UNUSED not in warnings:
         warnings.append(BACKGROUND_UNUSED)
     source: dict[str, Any] = {
@@ -236,6 +237,13 @@ def _reported(
     }
     others = tuple(replace(other, report={**other.report, **source}) for other in recovery.others)
     return replace(recovery, report=report, others=others)
+
+
+def _named(background: Background | None) -> str | None:
+    """Name the file of a given background, None for an array."""
+    if background is None or isinstance(background, np.ndarray):
+        return None
+    return file_name(background)
 
 
 def _displayed(recovery: Recovery, properties: VideoProperties) -> Recovery:

@@ -126,9 +126,11 @@ def write(recovery: Recovered, path: Path) -> None:
 
     runs = ["y", "background_count", "room_count", "episodes", "colours_seen", "evictions"]
     with (
+        # A file object: Arrow reads names as addresses, and takes none that are not UTF-8.
         replacing(path) as temporary,
+        temporary.open("wb") as file,
         pq.ParquetWriter(
-            temporary,
+            file,
             _schema(recovery),
             compression="zstd",
             compression_level=1,

@@ -23,7 +23,7 @@ from unveil.timeline.strip import draw_strip
 from unveil.video.chunk import Chunk, Colour
 from unveil.video.colour import to_rgb as colours_to_rgb
 from unveil.video.reader import Video, open_video
-from unveil.video.source import STDIN, Source, source_of
+from unveil.video.source import Source, source_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -186,7 +186,7 @@ def _recover(
     from unveil.recovery.recover import recover
 
     found = source if isinstance(source, Source) else source_of(source)
-    if found.live or found.url == STDIN:
+    if found.live or found.is_pipe:
         raise InvalidParameter(f"{found.name}: is read twice, so record it to a file first")
     with open_video(found, threads=threads) as video:
         # Refuse a wrong place before the recovery, which takes long.

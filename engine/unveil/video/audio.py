@@ -53,6 +53,11 @@ class SoundTrack:
         self._packets.clear()
         self._reached = dict.fromkeys(self._indices, -math.inf)
 
+    def drop(self, until_seconds: float) -> None:
+        """Remove the packets up to the first one that begins at or after a time."""
+        for _ in self.take(until_seconds):
+            pass
+
     def reaches(self, seconds: float) -> bool:
         """Whether all streams have been read up to a time of the container."""
         return all(reached >= seconds for reached in self._reached.values())

@@ -26,7 +26,7 @@ from unveil.errors import (
 )
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
-from unveil.video.container import describe, one_line, open_container
+from unveil.video.container import declared_length, describe, one_line, open_container
 from unveil.video.packets import FrameReader
 from unveil.video.pixel_format import (
     MATRICES,
@@ -36,6 +36,7 @@ from unveil.video.pixel_format import (
     PlaneReader,
 )
 from unveil.video.selection import SelectedFrames, Selection
+from unveil.video.shortfall import shortfall
 from unveil.video.source import Source, source_of
 
 BUFFERS: Final = 3  # one with the consumer, two ahead of it
@@ -43,9 +44,7 @@ MAX_BUFFER_BYTES: Final = 64 * 2**20
 """A chunk holds fewer frames than requested if they would take more memory than this."""
 
 _LIVE_JOIN_SECONDS: Final = 5.0
-_SHORTFALL: Final = 0.1
-"""Share of the declared length that may be missing in a video that is not truncated."""
-_SHORTFALL_SECONDS: Final = 0.25
+_NAMED_JUMPS: Final = 5
 
 
 @dataclass(slots=True)
@@ -188,6 +187,8 @@ class Video:
             self._origin = reader.seconds_of(first.pts)
         self.tags = ColourTags.of(first)
         self.properties = describe(self._source, self._container, stream, first)
+        self._lasts_seconds = self.properties.duration_seconds
+        self._length_is_own = declared_length(self._container, stream)[1]
         if first.colorspace not in MATRICES and first.colorspace not in UNTAGGED:
             self._warn(f"colour matrix {first.colorspace} is unknown, read as {UNSPECIFIED_MATRIX}")
         selected = SelectedFrames(
@@ -196,7 +197,7 @@ class Video:
             frames=chain((first,), frames),
             origin_seconds=self._origin,
             frame_rate=self.properties.frame_rate,
-            can_seek=not self._source.live,
+            can_seek=self._source.can_rewind and reader.can_seek,
         )
         self._opened = reader, selected
 
@@ -269,9 +270,7 @@ class Video:
             return
         self._free.put(None)  # the thread may be waiting for a buffer
         # A read from a device or a pipe cannot be interrupted; such a thread ends on its own.
-        path = self._source.path
-        endless = self._source.live or path is None or not path.is_file()
-        self._thread.join(_LIVE_JOIN_SECONDS if endless else None)
+        self._thread.join(None if self._source.can_rewind else _LIVE_JOIN_SECONDS)
         if not self._thread.is_alive():
             self._container.close()
 
@@ -379,21 +378,25 @@ class Video:
         lost = reader.n_sent - reader.n_received - reader.n_damaged
         if reader.n_damaged and lost > 0:
             self._warn(f"{lost} more frames are missing behind damaged ones")
-        duration, declared = self.properties.duration_seconds, self.properties.declared_frames
-        read_all = not self._selection.start_seconds
-        few = declared is not None and reader.n_sent < declared * (1 - _SHORTFALL)
-        reached = reader.reached_seconds - self._origin
-        if duration is not None and math.isfinite(reached):
-            # The duration decides, because an edit list hides declared frames from the viewer.
-            # Audio longer than the video, and rounded headers, are no damage.
-            short = duration - reached > max(_SHORTFALL_SECONDS, _SHORTFALL * duration)
-        else:
-            short = few and read_all
-        if short and few and read_all:
-            tally.reason = f"ends after {reader.n_sent} of {declared} frames"
-        elif short:
-            tally.reason = f"ends after {max(0.0, reached):.1f} of {duration:.1f} seconds"
-        tally.truncated = tally.truncated or short
+        clock = reader.clock
+        if clock.jumps:
+            places = ", ".join(f"{jump - self._origin:.1f}" for jump in clock.jumps[:_NAMED_JUMPS])
+            more = ", ..." if len(clock.jumps) > _NAMED_JUMPS else ""
+            self._warn(f"time stamps jump at {places}{more} s; times continue there without a gap")
+            self._lasts_seconds = reader.reached_seconds - self._origin
+        short = shortfall(
+            # A container with several sections declares the length of one, or of their gaps.
+            duration_seconds=None if clock.jumps else self.properties.duration_seconds,
+            declared_frames=None if clock.jumps else self.properties.declared_frames,
+            n_packets=reader.n_sent,
+            reached_seconds=reader.reached_seconds - self._origin,
+            others_reached_seconds=(
+                -math.inf if self._length_is_own else reader.others_reached_seconds - self._origin
+            ),
+            from_start=not self._selection.start_seconds,
+        )
+        if short is not None:
+            tally.truncated, tally.reason = True, short
 
     def _nothing_read(self) -> NoFrames | UnreadableVideo:
         start, end = self._selection.start_seconds, self._selection.end_seconds
@@ -404,7 +407,7 @@ class Video:
                 "choose another time or convert it to H.264"
             )
         until = "its end" if math.isinf(end) else f"{end:g} s"
-        duration = self.properties.duration_seconds
+        duration = self._lasts_seconds
         lasts = "choose another time" if duration is None else f"the video lasts {duration:.2f} s"
         return NoFrames(f"{self._source.name}: no frame between {start:g} s and {until}; {lasts}")
 

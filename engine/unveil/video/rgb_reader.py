@@ -40,11 +40,15 @@ class VideoPictures:
     MissingInput
         There is no such file.
     UnreadableVideo
-        No frame can be decoded.
+        No frame can be decoded, or it is a pipe, which cannot be read twice.
     """
 
     def __init__(self, path: str | PathLike[str], *, threads: int | None = None) -> None:
         self._source = source_of(path)
+        if self._source.is_pipe:
+            raise UnreadableVideo(
+                f"{self._source.name}: is read several times, so record it to a file first"
+            )
         self._threads = threads
         container, stream = open_container(self._source, threads)
         try:

@@ -118,15 +118,22 @@ class SelectedFrames:
     def _timed(self) -> Iterator[tuple[av.VideoFrame, float, float]]:
         """Yield every frame, its seconds, and the same or, for NaN, an estimate by frame rate."""
         position = -self._period
+        latest = -math.inf
         for frame in self._from_start():
             seconds = self._reader.seconds_of(frame.pts) - self._origin
+            if not math.isnan(seconds):
+                # Where data are missing, a decoder may return frames in another order.
+                seconds = latest = max(seconds, latest)
             position = position + self._period if math.isnan(seconds) else seconds
             yield frame, seconds, position
 
     def _from_start(self) -> Iterator[av.VideoFrame]:
-        """Seek to the last keyframe before the start if the source can; return the frames."""
+        """Go to the last keyframe before the start; return the frames from there."""
         start = self._selection.start_seconds
-        if not (start and self._can_seek) or math.isnan(self._origin):
+        if not start or math.isnan(self._origin):
+            return self._frames
+        if not self._can_seek:
+            self._reader.skip_to(self._origin + start)
             return self._frames
         # Some containers seek to a later time than requested; then everything is read.
         for target in (start, 0.0):

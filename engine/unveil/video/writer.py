@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import secrets
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +17,7 @@ from av.video.reformatter import (
 
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, OutputUnwritable
+from unveil.files import Replacement, unwritable
 from unveil.video.pixel_format import EXACT, MATRICES, ColourTags, swscale_matrix
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _MAX_SIDE = 16384
+_NO_FILE = 1  # AVFMT_NOFILE: the muxer makes files itself, such as those of HLS
 # x264's macroblock tree processes eight macroblocks of a row at once. In a row that is no multiple
 # of eight it reads uninitialised memory, which then influences the file.
 _X264_MACROBLOCK = 16
@@ -160,9 +160,7 @@ class VideoWriter:
         if codec == "libx264" and -(-width // _X264_MACROBLOCK) % _X264_MACROBLOCKS_AT_ONCE:
             self._options["x264-params"] = "mbtree=0"
         self._reformatter = VideoReformatter()
-        self._temporary = self.path.with_name(
-            f".{self.path.stem}.{secrets.token_hex(4)}.part{self.path.suffix}"
-        )
+        self._replacement: Replacement | None = None
         self._tags = tags
         self._time_base = time_base or 1 / self.frame_rate
         self._sound = tuple(sound)
@@ -213,7 +211,7 @@ class VideoWriter:
         try:
             self._mux(encodable)
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise unwritable(self.path, error) from error
         finally:
             encodable.pts = times[0]
             if times[1] is not None:  # None cannot be set
@@ -237,7 +235,7 @@ class VideoWriter:
         try:
             container.mux(packet)
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise unwritable(self.path, error) from error
 
     def __exit__(
         self,
@@ -254,36 +252,44 @@ class VideoWriter:
         try:
             self._mux(None)
             self._container.close()
-            if self._file is None:
-                self._temporary.replace(self.path)
-            else:
+            if self._replacement is not None:
+                self._replacement.commit()
+            if self._file is not None:
                 self._file.flush()
         except (av.error.FFmpegError, OSError) as failure:
             self._discard()
-            raise self._failure(failure) from failure
+            raise unwritable(self.path, failure) from failure
         except BaseException:
             self._discard()
             raise
         self._container = self._stream = None
 
     def _open(self) -> None:
-        if self._file is None and not self.path.parent.is_dir():
+        target: str | BinaryIO
+        if self._file is not None:
+            target = self._file
+        elif self.path.parent.is_dir():
+            self._replacement = Replacement(self.path)
+            # Without the prefix, FFmpeg takes "take:1.mp4" for the protocol "take".
+            target = f"file:{self._replacement.temporary}"
+        else:
             raise OutputUnwritable(
                 f"{self.path}: {self.path.parent} is not a folder; make it first"
             )
         try:
             self._container = av.open(
-                self._file or str(self._temporary),
-                "w",
-                format=self._format,
-                container_options={"fflags": "+bitexact"},
+                target, "w", format=self._format, container_options={"fflags": "+bitexact"}
             )
         except ValueError as error:
             raise InvalidParameter(
                 f"{self.path}: {self.path.suffix or 'no suffix'} names no container; use .mp4"
             ) from error
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise unwritable(self.path, error) from error
+        if self._container.format.flags & _NO_FILE:
+            raise InvalidParameter(
+                f"{self.path}: {self.path.suffix} is more than one file; take .mp4"
+            )
         try:
             self._stream = self._container.add_stream(
                 cast("Literal['libx264']", self.codec), rate=self.frame_rate, options=self._options
@@ -303,7 +309,7 @@ class VideoWriter:
         try:
             self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise unwritable(self.path, error) from error
 
     def _add_sound(self, container: OutputContainer) -> None:
         for source in self._sound:
@@ -379,17 +385,8 @@ class VideoWriter:
             # Writing the trailer may fail for the reason that made the file incomplete.
             with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
                 container.close()
-        if self._file is None:
-            self._temporary.unlink(missing_ok=True)
-
-    def _failure(self, error: Exception) -> OutputUnwritable:
-        number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            return OutputUnwritable(
-                f"{self.path}: no space left; free some or choose another place"
-            )
-        reason = getattr(error, "strerror", None) or error
-        return OutputUnwritable(f"{self.path}: cannot be written ({reason})")
+        if self._replacement is not None:
+            self._replacement.discard()
 
 
 def _fitting_format(codec: str, pixel_format: str, height: int, width: int) -> str:

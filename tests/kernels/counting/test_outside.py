@@ -20,7 +20,7 @@ from unveil.counting.table import ColourTable, OutsideTable
 from unveil.errors import IncompatibleTable
 from unveil.recovery.parameters import Parameters
 from unveil.video.chunk import Chunk, Colour, Layout
-from unveil_kernels.counting.outside import OUTSIDE_SURVEY_EVERY, SEARCHED_COUNT
+from unveil_kernels.counting.outside import FRESH_MASK_WEIGHT, OUTSIDE_SURVEY_EVERY
 
 pytestmark = pytest.mark.kernels
 
@@ -229,7 +229,7 @@ def test_what_is_counted_adds_up(call: Call) -> None:
     assert np.array_equal(table.outside_surveys, surveyed)
     # A leader that resigned is counted with its surveys, which were not counted before.
     counted = table.slots["count"].sum(-1, dtype=np.int64)
-    assert (counted <= SEARCHED_COUNT * outside).all()
+    assert (counted <= FRESH_MASK_WEIGHT * outside).all()
     assert (table.leader_stills <= table.leader_surveys).all()
     assert (table.leader_surveys <= table.outside_surveys).all()
     assert table.n_surveys == -(-call.clip.n_frames // OUTSIDE_SURVEY_EVERY)

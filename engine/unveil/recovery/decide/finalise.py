@@ -134,17 +134,23 @@ def _warnings(
         if background_given:
             yield BACKGROUND_UNUSED
     n_searched, n_without, n_counted, n_several = _searches(state)
-    if isinstance(state, AutoTable) and state.decided is not state.outside and state.n_frames:
-        n_searched, n_found = state.presence.searched, state.presence.found
+    table = state.decided if isinstance(state, AutoTable) else state
+    if isinstance(state, AutoTable) and table is not state.outside and state.n_frames:
+        found = state.presence
+        outcome = (
+            f"a person who moves was found in only {found.living.found} of the "
+            if found.told.found
+            else "nobody was found in the "
+        )
         yield (
-            f"a person was found in {n_found or 'none'} of {n_searched} searched frames, so the "
-            "method transitions is used, as for calls without a person"
+            f"{outcome}{found.living.searched} searched frames, so the method transitions is used, as "
+            "for calls without a person"
         )
         if background_given:
             yield BACKGROUND_UNUSED
     elif n_searched and n_without == n_searched:
         yield "no person was found in any frame"
-    if n_several:
+    if n_several and isinstance(table, OutsideTable):
         yield (
             f"several people, or pictures of people, were found in {n_several} of {n_counted} "
             "frames in which people were counted: the model follows one person, so faces of the "
