@@ -143,8 +143,8 @@ def _warnings(
             else "nobody was found in the "
         )
         yield (
-            f"{outcome}{found.living.searched} searched frames, so the method transitions is used, as "
-            "for calls without a person"
+            f"{outcome}{found.living.searched} searched frames, so the method transitions is used, "
+            "as for calls without a person"
         )
         if background_given:
             yield BACKGROUND_UNUSED
