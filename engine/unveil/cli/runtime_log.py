@@ -29,7 +29,7 @@ def start_message_hidden() -> Iterator[None]:
 
         try:
             terminal = os.dup(2)
-        except OSError:  # there is no standard error to keep clean
+        except OSError:  # standard error is closed
             yield
             return
         try:

@@ -1,7 +1,6 @@
-"""Protected video: the person before nothing, before a blur or before another background.
+"""Protection of videos: removes, blurs or replaces the real background of a person.
 
-The package bears another name than its function `unveil.protect`, or importing the one would
-hide the other.
+The package is not called `protect`, because `unveil.protect` is its function.
 
 >>> import unveil
 >>> unveil.protect("call.mp4", "protected.mp4", background="beach.jpg")  # doctest: +SKIP

@@ -164,9 +164,9 @@ def protect(
 
     Notes
     -----
-    Ctrl-C (`KeyboardInterrupt`) completes the output with the frames protected so far, which
-    `Protection.interrupted` tells; a second one gives it up. A live source that stops by itself
-    leaves its output complete, too, and raises `UnreadableVideo`.
+    Ctrl-C (`KeyboardInterrupt`) completes the output with the frames protected so far and sets
+    `Protection.interrupted`; a second one discards it. If a live source stops by itself, the
+    output is completed too, and `UnreadableVideo` is raised.
     """
     started = time.perf_counter()
     parameters = ProtectParameters(mode, background, blur, model, edge, smooth, every, threads)

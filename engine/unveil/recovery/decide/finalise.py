@@ -137,14 +137,14 @@ def _warnings(
     table = state.decided if isinstance(state, AutoTable) else state
     if isinstance(state, AutoTable) and table is not state.outside and state.n_frames:
         found = state.presence
-        said = (
+        outcome = (
             f"a person who moves was found in only {found.living.found} of the "
             if found.told.found
             else "nobody was found in the "
         )
         yield (
-            f"{said}{found.living.searched} searched frames, so the method transitions is used, as "
-            "for calls without a person"
+            f"{outcome}{found.living.searched} searched frames, so the method transitions is used, "
+            "as for calls without a person"
         )
         if background_given:
             yield BACKGROUND_UNUSED

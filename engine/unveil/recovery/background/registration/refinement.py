@@ -102,13 +102,13 @@ def refine(picture: F32, frame: FrameLevel, fit: Fit) -> Fit:
     return best
 
 
-def _cost(difference: Array, beside: Array) -> float:
+def _cost(difference: Array, uncovered: Array) -> float:
     """Average the limited differences of the known pixels.
 
-    `beside` are the colours outside the picture; they are compared with their median, because
+    `uncovered` are the colours outside the picture; they are compared with their median, because
     services fill that area with one colour.
     """
-    bars: Array = beside - np.median(beside, axis=0) if len(beside) else beside
+    bars: Array = uncovered - np.median(uncovered, axis=0) if len(uncovered) else uncovered
     sizes = np.concatenate([largest_channel(difference), largest_channel(bars)])
     return float(np.minimum(sizes, GROSS).mean())
 
