@@ -59,6 +59,34 @@ def test_an_earlier_demonstration_is_kept(tmp_path: Path) -> None:
     assert run_demo(tmp_path, force=True).recovered_share > 0.9
 
 
+@pytest.mark.parametrize("name", ["demo.png", "true_room.png", "call/report.json"])
+def test_parts_of_an_earlier_demonstration_are_refused_first(tmp_path: Path, name: str) -> None:
+    (tmp_path / "call").mkdir()
+    (tmp_path / name).write_text("earlier")
+    with pytest.raises(OutputExists, match="--force"):
+        run_demo(tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(
+        {"call", name.split("/")[0]}
+    )
+
+
+def test_a_demonstration_that_fails_leaves_none_of_the_earlier_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("stop")
+
+    (tmp_path / "call").mkdir()
+    for name in ("call.mp4", "demo.png", "true_room.png", "call/report.json", "call/stats.parquet"):
+        (tmp_path / name).write_text("earlier")
+    monkeypatch.setattr("unveil.recovery.recover.recover", fail)
+    with pytest.raises(RuntimeError):
+        run_demo(tmp_path, force=True)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if path.read_bytes() == b"earlier"]
+
+
 def test_a_file_in_the_way_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"")
     with pytest.raises(OutputUnwritable, match="out"):

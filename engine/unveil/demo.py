@@ -105,13 +105,21 @@ def run_demo(
     """
     # Imported late: Numba loads slowly, and making a call needs none.
     from unveil.recovery.recover import recover
+    from unveil.recovery.result import refuse_earlier_result, remove_earlier_result
 
     call = make_call(kind)
     folder = Path(folder)
-    video = folder / "call.mp4"
-    if video.exists() and not force:
+    video, recovered = folder / "call.mp4", folder / "call"
+    true_room, true_background = folder / "true_room.png", folder / "true_background.png"
+    picture = folder / "demo.png"
+    own = (video, true_room, true_background, picture)
+    if not force and any(path.exists() for path in own):
         raise OutputExists(f"{folder}: holds an earlier demonstration; add --force to replace it")
+    refuse_earlier_result(recovered, force=force)
     make_folder(folder)
+    remove_earlier_result(recovered)
+    for path in own[1:]:  # what an earlier one tells must not stand beside this one's call
+        path.unlink(missing_ok=True)
     with VideoWriter(
         video,
         height=call.height,
@@ -122,21 +130,19 @@ def run_demo(
     ) as writer:
         for frame in call.frames():
             writer.write(frame)
-    true_room, true_background = folder / "true_room.png", folder / "true_background.png"
     write_png(true_room, call.room)
     write_png(true_background, call.background)
     recovery = recover(video, threads=threads, progress=progress)
-    recovery.save(folder / video.stem, force=force)
+    recovery.save(recovered)
     claimed = recovery.room[..., 3] > 0
     right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
-    picture = folder / "demo.png"
     write_png(picture, _side_by_side(call, recovery.room, float(right.mean())))
     return DemoResult(
         kind=kind,
         call=video,
         true_room=true_room,
         true_background=true_background,
-        recovery=folder / video.stem,
+        recovery=recovered,
         picture=picture,
         recovered_share=float(claimed.mean()),
         right_share=float(right.mean()),

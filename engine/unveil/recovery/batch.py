@@ -22,7 +22,7 @@ from unveil.errors import (
 from unveil.files import BACKGROUND, ROOM, make_folder, write_png
 from unveil.recovery.background.picture import background_picture
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
-from unveil.recovery.result import refuse_earlier_result
+from unveil.recovery.result import refuse_earlier_result, remove_earlier_result
 from unveil.redaction import described, redacted
 from unveil.video.source import Source, resolve_inputs
 
@@ -169,7 +169,7 @@ def recover_all(
         Replace earlier results.
     preview_seconds
         Interval in seconds at which room.png and background.png are written during the run; None
-        writes them at the end only.
+        writes them at the end only. The first ones replace an earlier result.
     progress
         Called with a source and its progress.
     on_outcome
@@ -227,6 +227,7 @@ class _Job:
     preview_seconds: float | None
     progress: Callable[[Source, Progress], object] | None
     notes: list[str] = field(default_factory=list)
+    previewed: bool = False
 
     def run(self, options: RecoverKeywords) -> Outcome:
         """Recover and save; return a failure as the outcome."""
@@ -269,6 +270,9 @@ class _Job:
 
     def _write_preview(self, recovery: Recovery) -> None:
         try:
+            if not self.previewed:
+                remove_earlier_result(self.folder)  # its report would be taken for that of these
+                self.previewed = True
             write_png(self.folder / ROOM, recovery.room)
             write_png(self.folder / BACKGROUND, recovery.background)
         except OutputUnwritable as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +14,7 @@ import numpy as np
 
 from unveil.arrays import F32, U8, Array
 from unveil.errors import OutputExists
-from unveil.files import BACKGROUND, ROOM, make_folder, write_json, write_png
+from unveil.files import BACKGROUND, ROOM, make_folder, unwritable, write_json, write_png
 from unveil.recovery import statistics
 from unveil.recovery.statistics import PixelCounts
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 STATS, REPORT = "stats.parquet", "report.json"
 FILES: Final = (ROOM, BACKGROUND, STATS, REPORT)
 """Files of a saved recovery; the report is written last."""
+
+_FURTHER: Final = re.compile(r"background-\d+")
+"""Folders of further backgrounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Recovery:
         folder
             Made if it is missing.
         force
-            Replace an earlier result.
+            Replace an earlier result, with all its backgrounds.
 
         Raises
         ------
@@ -88,8 +93,7 @@ class Recovery:
         folder = Path(folder)
         refuse_earlier_result(folder, force=force)
         make_folder(folder)
-        # A folder without a report holds an incomplete result.
-        (folder / REPORT).unlink(missing_ok=True)
+        remove_earlier_result(folder)
         with ThreadPoolExecutor(3, thread_name_prefix="unveil-write") as pool:
             for written in [
                 pool.submit(write_png, folder / ROOM, self.room),
@@ -119,9 +123,41 @@ class Recovery:
 
 
 def refuse_earlier_result(folder: Path, *, force: bool) -> None:
-    """Raise `OutputExists` if a folder holds a file of an earlier recovery."""
-    if force:
-        return
-    for name in FILES:
-        if (folder / name).exists():
-            raise OutputExists(f"{folder}: holds an earlier result; add --force to replace it")
+    """Raise `OutputExists` where a folder holds a file of an earlier recovery.
+
+    That of a further background, in a folder in it, is one, too.
+    """
+    if not force and any(path.exists() for path in _result_files(folder)):
+        raise OutputExists(f"{folder}: holds an earlier result; add --force to replace it")
+
+
+def remove_earlier_result(folder: Path) -> None:
+    """Remove what `save` wrote into a folder, those of further backgrounds included.
+
+    Other files stay. The reports go first: what is left without one is no complete result.
+
+    Raises
+    ------
+    OutputUnwritable
+        A file cannot be removed.
+    """
+    try:
+        for path in sorted(_result_files(folder), key=lambda path: path.name != REPORT):
+            path.unlink(missing_ok=True)
+        for further in _further_folders(folder):
+            with suppress(OSError):  # it holds something else
+                further.rmdir()
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _result_files(folder: Path) -> list[Path]:
+    """Return the paths that a saved recovery may have, whether they exist or not."""
+    return [place / name for place in (folder, *_further_folders(folder)) for name in FILES]
+
+
+def _further_folders(folder: Path) -> list[Path]:
+    """Return the folders in which further backgrounds of an earlier recovery may lie."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _FURTHER.fullmatch(path.name))

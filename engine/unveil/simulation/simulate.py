@@ -28,6 +28,7 @@ from unveil.errors import (
 )
 from unveil.files import make_folder
 from unveil.progress import Progress, ProgressCallback
+from unveil.redaction import described
 from unveil.scoring.truth import HIT_SHARE, PURE_SHARE, Truth
 from unveil.simulation.service import Blur, Service, replace_background
 from unveil.simulation.subject import Actor, Choreography, Motion, Segmenter, place
@@ -235,7 +236,8 @@ def simulate_call(
             writer.write(compositor.frame(*placed, behind))
             report_progress(writer.frames_written)
         if not writer.frames_written:
-            raise NoFrames(f"{person}: holds no frame")
+            raise NoFrames(f"{described(person)}: holds no frame")
+        truth_path.unlink(missing_ok=True)  # that of an earlier call, which ends here
     truth = tally.truth()
     truth.write(truth_path)
     return Simulation(

@@ -16,7 +16,7 @@ from unveil.errors import (
     OutputUnwritable,
     check_range,
 )
-from unveil.files import write_png
+from unveil.files import refuse_unwritable_name, write_png
 from unveil.timeline.history import History
 from unveil.timeline.model import Place, Timeline
 from unveil.timeline.strip import draw_strip
@@ -103,6 +103,7 @@ def draw_timeline(
         raise OutputUnwritable(
             f"{output}: cannot be written, {output.parent} is no folder; make it first"
         )
+    refuse_unwritable_name(output)
     found = source if isinstance(source, Source) else source_of(source)
     if recovery is None:
         recovery = _recover(
