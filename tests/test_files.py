@@ -154,8 +154,9 @@ def test_a_camera_turned_on_its_side_is_turned_back(tmp_path: Path) -> None:
 
 
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match=r"none\.png"):
-        read_image(tmp_path / "none.png")
+    for name in ("none.png", "none.png" + "x" * 300, "none.png\0"):
+        with pytest.raises(MissingInput, match=r"none\.png"):
+            read_image(tmp_path / name)
 
 
 def test_what_is_no_image_is_named(tmp_path: Path) -> None:

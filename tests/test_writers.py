@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.command import unveil, write_call
 from tests.recovery.test_result import make_recovery
 from unveil.counting.state_file import write_state
 from unveil.errors import OutputUnwritable
@@ -111,3 +112,26 @@ def test_names_that_cannot_be_are_told_before_anything_is_written(
     with pytest.raises(OutputUnwritable, match="choose a shorter name"):
         WRITERS[suffix](tmp_path / ("x" * 252 + suffix))
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("recover", "--method", "rarest"),
+        ("protect", "--model", "selfie"),
+        ("timeline", "--at", "1,1"),
+        ("simulate",),
+    ],
+)
+@pytest.mark.parametrize("name", ["x" * 300, "folder/" + "x" * 300 + ".png"])
+def test_no_command_takes_a_name_that_cannot_be(
+    tmp_path: Path, arguments: tuple[str, ...], name: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    write_call(tmp_path / "call.mp4")
+    command, *options = arguments
+    done = unveil(command, tmp_path / "call.mp4", "-o", tmp_path / name, *options)
+    assert done.exit_code in (1, 2)
+    assert done.stderr.count("\n") == 1
+    assert "OSError" not in done.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["call.mp4", "folder"]

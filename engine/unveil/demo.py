@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from unveil.arrays import U8
 from unveil.drawing import checkerboard, font, over
 from unveil.errors import OutputExists
-from unveil.files import make_folder, write_png
+from unveil.files import is_there, make_folder, write_png
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
 from unveil.simulation.ideal import DemoCall, Kind, make_call, moving_call
@@ -113,7 +113,7 @@ def run_demo(
     true_room, true_background = folder / "true_room.png", folder / "true_background.png"
     picture = folder / "demo.png"
     own = (video, true_room, true_background, picture)
-    if not force and any(path.exists() for path in own):
+    if not force and any(is_there(path) for path in own):
         raise OutputExists(f"{folder}: holds an earlier demonstration; add --force to replace it")
     refuse_earlier_result(recovered, force=force)
     make_folder(folder)

@@ -1,8 +1,8 @@
 """Reading of images, and writing of files: the one way in which this project replaces a file.
 
 A file is complete and on the disk, or it is not there: it is written under a temporary name and
-then renamed. Every command and every class that writes files does it by `replacing` or
-`Replacement`.
+then renamed. Every command and every class that writes files does it by `replacing`,
+`Replacement` or `Staging`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import json
 import math
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -61,11 +63,9 @@ class Replacement:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._target = _followed(path)
-        stem, suffix = self._target.stem, self._target.suffix
+        stem, suffix = _shortened(self._target.stem), self._target.suffix
         if len(os.fsencode(suffix)) > _MAX_SUFFIX_BYTES:
             suffix = ""
-        while len(os.fsencode(stem)) > _MAX_STEM_BYTES:
-            stem = stem[:-1]
         self.temporary = self._target.with_name(f".{stem}.{secrets.token_hex(4)}.part{suffix}")
 
     def commit(self) -> None:
@@ -109,6 +109,70 @@ def replacing(path: Path) -> Iterator[Path]:
         replacement.discard()
 
 
+class Staging:
+    """New files of one folder that appear together, or not at all.
+
+    They are written into a hidden folder in it. `commit` writes all of them to the disk before
+    it renames the first one; only a failure between two renames can leave some old and some new.
+    Not thread-safe.
+
+    Parameters
+    ----------
+    folder
+        Where the files are to be; it exists.
+    label
+        For the name of the hidden folder.
+
+    Raises
+    ------
+    OutputUnwritable
+        The folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, label: str) -> None:
+        self._folder = folder
+        prefix = f".{_shortened(label)}."
+        try:
+            self._hidden = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=folder))
+        except OSError as error:
+            raise unwritable(folder, error) from error
+
+    def path(self, name: str) -> Path:
+        """Return where to write the file of this name."""
+        return self._hidden / name
+
+    def commit(self) -> None:
+        """Put all files in place, in the order of their names.
+
+        Raises
+        ------
+        OutputUnwritable
+            A file cannot be written to the disk or renamed.
+        """
+        written = sorted(self._hidden.iterdir())
+        path = self._folder
+        try:
+            for path in written:
+                write_through(path)
+            for path in written:
+                target = self._folder / path.name
+                if target.is_symlink():  # it may lead to another disk
+                    with replacing(target) as temporary:
+                        shutil.copyfile(path, temporary)
+                else:
+                    path.replace(target)
+            write_folder_through(self._folder)
+        except UnveilError:
+            raise
+        except OSError as error:
+            raise unwritable(self._folder / path.name, error) from error
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the files that are not in place; after `commit` this does nothing."""
+        shutil.rmtree(self._hidden, ignore_errors=True)
+
+
 def unwritable(path: object, error: Exception) -> OutputUnwritable:
     """Return the error to raise where writing `path` failed, with the system's reason."""
     number = getattr(error, "errno", None)
@@ -121,6 +185,14 @@ def unwritable(path: object, error: Exception) -> OutputUnwritable:
         remedy = "choose a shorter name"
     reason = getattr(error, "strerror", None) or error
     return OutputUnwritable(f"{path}: cannot be written ({reason}); {remedy}")
+
+
+def is_there(path: Path) -> bool:
+    """Whether a path leads to something; no name that cannot be does."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def refuse_unwritable_name(path: Path) -> None:
@@ -141,6 +213,12 @@ def write_folder_through(folder: Path) -> None:
     """Wait until a folder's names are on the disk, where the system can do that."""
     with suppress(OSError):  # Windows opens no folder; some file systems refuse
         _fsync(folder, os.O_RDONLY)
+
+
+def _shortened(stem: str) -> str:
+    while len(os.fsencode(stem)) > _MAX_STEM_BYTES:
+        stem = stem[:-1]
+    return stem
 
 
 def _fsync(path: Path, flags: int) -> None:
@@ -203,7 +281,7 @@ def read_image(path: str | PathLike[str]) -> U8:
     UnreadableImage
         The file is not an image of 8 bits a channel.
     """
-    if not Path(path).exists():
+    if not is_there(Path(path)):
         raise MissingInput(f"{path}: no such file")
     try:
         with Image.open(path) as image:

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from unveil._version import __version__
 from unveil.errors import InvalidParameter, UnreadableVideo
-from unveil.files import write_json
 from unveil.parallel import on_first_compile
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, silent
 from unveil.protection.batches import Batch, Batches
@@ -28,6 +27,7 @@ from unveil.protection.parameters import (
     ProtectParameters,
 )
 from unveil.protection.protector import PersonSegmenter, Protector, prepare
+from unveil.protection.report_file import report_file, write_report
 from unveil.protection.sinks import Footage, Output, open_sink, output_of
 from unveil.protection.writer import SoundCopy, Writer
 from unveil.video.reader import Video, open_video
@@ -120,8 +120,8 @@ def protect(
 ) -> Protection:
     """Remove, blur or replace the background of a video.
 
-    Frames keep their times, and sound is copied. The report is written next to the output, as
-    NAME.report.json.
+    Frames keep their times, and sound is copied. The report is written next to the output, to
+    the file that `unveil.protection.report_file` names.
 
     Parameters
     ----------
@@ -177,6 +177,7 @@ def protect(
         parameters.chosen_mode == "remove" and background is None and target.keeps_alpha(codec)
     )
     target.refuse_earlier_result(force=force)
+    report_file(target, force=force)
     found = source if isinstance(source, Source) else source_of(source)
     with ExitStack() as opened:
         video = opened.enter_context(
@@ -208,14 +209,13 @@ def protect(
     report = run.report(started) | {
         "selection": {"start_seconds": start_seconds, "end_seconds": end_seconds}
     }
-    if target.report_path is not None:
-        write_json(target.report_path, report)
+    write_report(target, report)
     if video.live and video.tally.reason is not None and not run.interrupted:
         raise UnreadableVideo(
             f"{video.properties.name}: stopped ({video.tally.reason}); "
             f"{target.name} holds what came before"
         )
-    path = target.path if target.report_path is not None else None
+    path = target.path if target.has_report else None
     return Protection(path, report, run.interrupted, video.live)
 
 
@@ -290,7 +290,7 @@ class _Run:
             "parameters": self._protector.parameters.as_dict(),
             "input": self._video.properties.as_dict(),
             "output": {
-                "name": self._output.name,
+                "name": self._output.file_name,
                 "codec": None if self._output.kind == "camera" else self._output.codec(self._codec),
                 "crf": self._crf,
                 "transparent": self._protector.transparent,

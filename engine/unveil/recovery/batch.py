@@ -19,7 +19,7 @@ from unveil.errors import (
     UnveilError,
     explain,
 )
-from unveil.files import BACKGROUND, ROOM, make_folder, write_png
+from unveil.files import BACKGROUND, ROOM, is_there, make_folder, write_png
 from unveil.recovery.background.picture import background_picture
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
 from unveil.recovery.result import refuse_earlier_result, remove_earlier_result
@@ -299,7 +299,7 @@ def _writable(folder: Path) -> Iterator[None]:
     OutputUnwritable
         The folder, or a file in it, cannot be made.
     """
-    existed = folder.exists()
+    existed = is_there(folder)
     make_folder(folder)
     try:
         try:

@@ -14,7 +14,15 @@ import numpy as np
 
 from unveil.arrays import F32, U8, Array
 from unveil.errors import OutputExists
-from unveil.files import BACKGROUND, ROOM, make_folder, unwritable, write_json, write_png
+from unveil.files import (
+    BACKGROUND,
+    ROOM,
+    is_there,
+    make_folder,
+    unwritable,
+    write_json,
+    write_png,
+)
 from unveil.recovery import statistics
 from unveil.recovery.statistics import PixelCounts
 
@@ -127,7 +135,7 @@ def refuse_earlier_result(folder: Path, *, force: bool) -> None:
 
     That of a further background, in a folder in it, is one, too.
     """
-    if not force and any(path.exists() for path in _result_files(folder)):
+    if not force and any(is_there(path) for path in _result_files(folder)):
         raise OutputExists(f"{folder}: holds an earlier result; add --force to replace it")
 
 
@@ -158,6 +166,6 @@ def _result_files(folder: Path) -> list[Path]:
 
 def _further_folders(folder: Path) -> list[Path]:
     """Return the folders in which further backgrounds of an earlier recovery may lie."""
-    if not folder.is_dir():
+    if not is_there(folder) or not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if _FURTHER.fullmatch(path.name))

@@ -26,7 +26,7 @@ from unveil.errors import (
     check_choice,
     check_range,
 )
-from unveil.files import make_folder
+from unveil.files import is_there, make_folder
 from unveil.progress import Progress, ProgressCallback
 from unveil.redaction import described
 from unveil.scoring.truth import HIT_SHARE, PURE_SHARE, Truth
@@ -192,7 +192,7 @@ def simulate_call(
     _check(height, width, n_frames, frame_rate, scale, motions, frames_of_noise, camera_noise)
     folder = Path(out)
     call, truth_path = folder / CALL, folder / TRUTH
-    if not force and (call.exists() or truth_path.exists()):
+    if not force and (is_there(call) or is_there(truth_path)):
         raise OutputExists(f"{folder}: holds an earlier call; add --force to replace it")
     actor = Actor(person, threads=threads)
     service = Service(_segmenter(segmenter, threads), smoothing=smoothing, lag=lag, blur=blur)

@@ -16,7 +16,7 @@ from unveil.errors import (
     OutputUnwritable,
     check_range,
 )
-from unveil.files import refuse_unwritable_name, write_png
+from unveil.files import is_there, refuse_unwritable_name, write_png
 from unveil.timeline.history import History
 from unveil.timeline.model import Place, Timeline
 from unveil.timeline.strip import draw_strip
@@ -97,13 +97,13 @@ def draw_timeline(
     """
     _check_numbers(at, row_height, max_width)
     output = Path(output)
-    if output.exists() and not force:
+    refuse_unwritable_name(output)
+    if is_there(output) and not force:
         raise OutputExists(f"{output}: exists; add --force to replace it")
     if not output.parent.is_dir():
         raise OutputUnwritable(
             f"{output}: cannot be written, {output.parent} is no folder; make it first"
         )
-    refuse_unwritable_name(output)
     found = source if isinstance(source, Source) else source_of(source)
     if recovery is None:
         recovery = _recover(

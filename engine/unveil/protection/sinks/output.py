@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
+from unveil.errors import InvalidParameter, OutputExists
+from unveil.files import is_there, refuse_unwritable_name
 from unveil.protection.sinks.encoders import ALPHA_CONTAINERS, ALPHA_FORMATS, CODEC, CODECS
-from unveil.redaction import printable
+from unveil.redaction import file_name, printable
 
 Kind = Literal["file", "pictures", "pipe", "camera"]
 
 PIPE: Final = "-"
 
 _CAMERA: Final = re.compile(r"camera(?::(.+))?")
-NUMBER: Final = re.compile(r"%(?:0\d+)?d")
+NUMBER: Final = re.compile(r"%(?:0\d\d?)?d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,28 @@ class Output:
     @property
     def name(self) -> str:
         """How messages call it."""
+        return printable(str(self.path)) if self.has_report else self.file_name
+
+    @property
+    def file_name(self) -> str:
+        """How its report calls it: without the folder."""
         return {"pipe": "standard output", "camera": "virtual camera"}.get(
-            self.kind, printable(str(self.path))
+            self.kind, file_name(self.path)
         )
 
     @property
-    def report_path(self) -> Path | None:
-        """Where the report goes; a pipe and a camera have none."""
-        if self.kind in ("pipe", "camera"):
-            return None
-        stem = NUMBER.sub("", self.path.stem).strip("-_. ") or "frames"
-        return self.path.with_name(f"{stem}.report.json")
+    def has_report(self) -> bool:
+        """Whether a report can lie beside it."""
+        return self.kind in ("file", "pictures")
+
+    @property
+    def label(self) -> str:
+        """Its file's name without suffix and number."""
+        return NUMBER.sub("", self.path.stem).strip("-_. ") or "frames"
+
+    def picture(self, number: int) -> Path:
+        """Return the file of a numbered picture; the folder's name is taken as it is."""
+        return self.path.with_name(NUMBER.sub(lambda place: place[0] % number, self.path.name))
 
     @property
     def holds_sound(self) -> bool:
@@ -77,28 +89,31 @@ class Output:
         return self.kind == "file" and has_alpha
 
     def refuse_earlier_result(self, *, force: bool) -> None:
-        """Raise `OutputExists` where something would be replaced that should not be."""
-        if self.kind == "file" and self.path.is_dir():
-            raise OutputUnwritable(f"{self.path}: is a folder; name a file in it")
-        if not force and any(path.exists() for path in self._existing()):
+        """Raise what can be known before the work begins.
+
+        Raises
+        ------
+        OutputExists
+            It would replace a file, and `force` is not set.
+        OutputUnwritable
+            No file can have this name.
+        """
+        if self.kind in ("file", "pictures"):
+            refuse_unwritable_name(self.path if self.kind == "file" else self.picture(1))
+        if not force and self._exists():
             raise OutputExists(
                 f"{self.name}: exists; choose another name, or --force to replace it"
             )
 
-    def remove_pictures(self) -> None:
-        """Remove an earlier sequence: a longer one would outlast the new one."""
-        if self.kind == "pictures":
-            for path in self._existing():
-                path.unlink(missing_ok=True)
-
-    def _existing(self) -> list[Path]:
+    def _exists(self) -> bool:
         if self.kind == "file":
-            return [self.path]
+            return is_there(self.path)
         if self.kind != "pictures" or not self.path.parent.is_dir():
-            return []
-        before, after = NUMBER.split(self.path.name)
-        numbered = re.compile(re.escape(before) + r"\d+" + re.escape(after))
-        return [path for path in self.path.parent.iterdir() if numbered.fullmatch(path.name)]
+            return False
+        before, after = (re.escape(part) for part in NUMBER.split(self.path.name))
+        numbered = re.compile(f"{before}(\\d+){after}")
+        matches = (numbered.fullmatch(path.name) for path in self.path.parent.iterdir())
+        return any(match and self.picture(int(match[1])).name == match[0] for match in matches)
 
 
 def output_of(argument: str | os.PathLike[str]) -> Output:
@@ -107,7 +122,7 @@ def output_of(argument: str | os.PathLike[str]) -> Output:
     Raises
     ------
     InvalidParameter
-        It is a picture without a number.
+        It is a picture without a number, or with more than one.
     """
     text = os.fspath(argument)
     if isinstance(argument, str):
@@ -118,9 +133,9 @@ def output_of(argument: str | os.PathLike[str]) -> Output:
             return Output("camera", device=camera[1])
     path = Path(text)
     if path.suffix.lower() == ".png":
-        if len(NUMBER.findall(path.name)) != 1:
-            raise InvalidParameter(
-                f"output: {path.name} names one picture; number them, as in frame-%05d.png"
-            )
+        numbers = NUMBER.findall(path.name)
+        if len(numbers) != 1:
+            has = "has more than one number" if numbers else "names one picture"
+            raise InvalidParameter(f"output: {path.name} {has}; number them, as in frame-%05d.png")
         return Output("pictures", path)
     return Output("file", path)

@@ -1,16 +1,15 @@
-"""Numbered pictures."""
+"""Numbered pictures, which appear together when the last one is written."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
 
 from unveil.errors import OutputUnwritable
-from unveil.files import write_png
+from unveil.files import Staging, save_png, unwritable
 from unveil.protection.frames import Converter
-from unveil.protection.sinks.output import NUMBER, Output
+from unveil.protection.sinks.output import Output
 from unveil.protection.sinks.sink import Footage
 
 if TYPE_CHECKING:
@@ -19,31 +18,38 @@ if TYPE_CHECKING:
 
 
 class PictureSink:
-    """Numbered PNG files, counted from 1; each is whole or not there."""
+    """PNG files, counted from 1; an earlier sequence stays until all are written."""
 
     def __init__(self, output: Output, footage: Footage) -> None:
-        if not output.path.parent.is_dir():
-            raise OutputUnwritable(
-                f"{output.path}: {output.path.parent} is not a folder; make it first"
-            )
-        output.remove_pictures()
-        self._pattern = str(output.path)
+        folder = output.path.parent
+        if not folder.is_dir():
+            raise OutputUnwritable(f"{output.path}: {folder} is not a folder; make it first")
+        self._output = output
         self._format = "rgba" if footage.alpha else "rgb24"
         self._converter = Converter()
+        self._staging = Staging(folder, output.label)
         self._n_written = 0
 
     def write(self, frame: av.VideoFrame, pts: int) -> None:
         """Write the next picture."""
+        path = self._output.picture(self._n_written + 1)
+        try:
+            save_png(self._staging.path(path.name), self._converter.picture(frame, self._format))
+        except OSError as error:
+            raise unwritable(path, error) from error
         self._n_written += 1
-        picture = self._converter.picture(frame, self._format)
-        name = NUMBER.sub(lambda place: place[0] % self._n_written, self._pattern)
-        write_png(Path(name), picture)
 
     def write_sound(self, packet: Packet[AudioStream], shift_seconds: float) -> None:
         """Pictures have no sound."""
 
     def finish(self) -> None:
-        """Nothing more to write."""
+        """Put the pictures in place, and remove those by which an earlier sequence is longer."""
+        self._staging.commit()
+        number = self._n_written + 1
+        while (surplus := self._output.picture(number)).exists():
+            surplus.unlink()
+            number += 1
 
     def discard(self) -> None:
-        """Keep what is there: each picture is whole."""
+        """Remove the pictures that are not in place."""
+        self._staging.discard()
