@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.footage import numbered_frame
 
-TICK = Fraction(1, 90_000)
+TICK = Fraction(1, 10_000)
 SOUND_RATE = 48_000
 
 
