@@ -33,23 +33,32 @@ def write_talk(
 
     `last_seconds` is how long the last frame is shown; by default as long as `rate` says.
     """
-    settings = {"qp": "0", "preset": "veryfast", "g": "10", "bf": "2"} if options is None else {}
+    if options is None:
+        options = {"qp": "0", "preset": "veryfast", "g": "10", "bf": "2"}
     container_options = {"output_ts_offset": str(offset_seconds)} if offset_seconds else {}
     with av.open(str(path), "w", options=container_options) as output:
-        pictures: Any = output.add_stream(codec, rate=rate, options=options or settings)
+        pictures: Any = output.add_stream(codec, rate=rate, options=options)
         pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
         pictures.codec_context.time_base = TICK
+        pictures.codec_context.flags |= int(av.codec.context.Flags.frame_duration)
         packets: list[Any] = []
         if sound is not None:
             silence: Any = output.add_stream(sound_codec, rate=SOUND_RATE, layout="mono")
             packets += _silence(silence, *sound)
+        encoded: list[Any] = []
         ends = [*times[1:], times[-1] + (last_seconds or 1 / rate)]
         for number, (time, end) in enumerate(zip(times, ends, strict=True)):
             frame = numbered_frame(first_number + number, 48, 64)
             frame.pts, frame.time_base = round(time / TICK), TICK
             frame.duration = round((end - time) / TICK)
-            packets += pictures.encode(frame)
-        packets += pictures.encode(None)
+            encoded += pictures.encode(frame)
+        encoded += pictures.encode(None)
+        if path.suffix in (".mp4", ".mov"):
+            # A track ends with the packet that is decoded last.
+            first, last = encoded[0], encoded[-1]
+            last.dts = max(last.dts, last.pts - (first.pts - first.dts))
+            last.duration = round(ends[-1] / TICK) - (first.pts - first.dts) - last.dts
+        packets += encoded
         for packet in sorted(packets, key=lambda packet: float(packet.dts * packet.time_base)):
             output.mux(packet)
     return path

@@ -57,7 +57,6 @@ FLAT = {
     "an hour is missing, without reordering": gap_in("gap.ts", 20, 3600, NO_B_FRAMES),
     "an hour before the last frame": gap_in("gap.ts", 39, 3600),
     "an hour before the last but one": gap_in("gap.ts", 38, 3600),
-    "two days in Matroska": gap_in("gap.mkv", 20, 2 * 86400),
 }
 """Recordings of 40 frames that are shown at i / 10 s."""
 

@@ -241,7 +241,7 @@ class _Run:
         self._end = math.inf if end_seconds is None else end_seconds
         self._batches = Batches(video)
         self._time_base = video.time_base or Fraction(1, 90000)
-        self._rate = video.properties.frame_rate or 30.0
+        self._rate = video.nominal_rate or 30.0
         self._last_pts = -1
         self._last_seconds = 0.0
         self._sound: SoundCopy | None = None
@@ -373,8 +373,12 @@ class _Run:
         if self._writer is None:
             return
         until = self._last_seconds + 1 / self._rate if self.interrupted else math.inf
+        shown_until = math.nan if self.interrupted else self._video.shown_until_seconds
+        end_pts = None
+        if not math.isnan(shown_until):
+            end_pts = round((shown_until - self._start) / self._time_base)
         try:
-            self._writer.finish(until)
+            self._writer.finish(until, end_pts)
         except BaseException:
             self._writer.discard()
             raise

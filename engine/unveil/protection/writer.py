@@ -69,12 +69,15 @@ class Writer:
             raise self._error
         self._queue.put((frame, pts, seconds))
 
-    def finish(self, sound_until_seconds: float = math.inf) -> None:
-        """Write all that was put, the sound up to a time, and complete the output."""
+    def finish(self, sound_until_seconds: float = math.inf, end_pts: int | None = None) -> None:
+        """Write all that was put, the sound up to a time, and complete the output.
+
+        The last frame is shown until `end_pts`, or by the frame rate.
+        """
         self._end()
         if self._sound is not None:
             self._sound.copy(self._sink, sound_until_seconds)
-        self._sink.finish()
+        self._sink.finish(end_pts)
 
     def discard(self) -> None:
         """Stop, and leave nothing behind."""

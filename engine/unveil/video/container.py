@@ -8,13 +8,14 @@ import re
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import av
 import av.error
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -28,6 +29,7 @@ PYAV_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 _URL_TIMEOUTS_SECONDS = (15.0, 30.0)  # to open, and between two packets
 _DEVICE_OPTIONS = {"avfoundation": {"framerate": "30"}}  # its default suits few cameras
 _MAX_ATOMS = 1000  # far more than precede an index; a crafted file may have one every 8 bytes
+_MAX_NOMINAL_RATE = 240.0
 _NOT_FOOTAGE = Disposition.attached_pic | Disposition.timed_thumbnails  # covers and previews
 _PICTURE = TypeVar("_PICTURE", bound=np.generic)
 
@@ -113,6 +115,9 @@ def describe(
     """Return a video's properties; `first` is its first undamaged frame."""
     matrix, full_range = encoded_colour(first)
     rate = stream.average_rate or stream.guessed_rate
+    if container.format.flags & cast("int", Flags.no_timestamps.value):
+        # FFmpeg's average is then its default of 25; the codec's headers may declare another.
+        rate = stream.guessed_rate or rate
     rotation_degrees, mirrored = _orientation(first)
     return VideoProperties(
         name=source.name,
@@ -152,6 +157,16 @@ def declared_length(container: InputContainer, stream: VideoStream) -> tuple[flo
             total = tagged - start if tagged + start > total + start / 2 else tagged
             is_own = True
     return total if total > 0 else None, is_own
+
+
+def nominal_rate(stream: VideoStream, mean: float | None) -> float | None:
+    """Return the frames per second at which most frames follow each other, None if unknown.
+
+    It differs from the mean where frames are left out, or one stays for long.
+    """
+    guessed = float(stream.guessed_rate or 0)
+    # Without a regular rate, FFmpeg guesses the resolution of the time stamps, such as 1000.
+    return guessed if 0 < guessed <= _MAX_NOMINAL_RATE else mean
 
 
 def one_line(error: BaseException) -> str:

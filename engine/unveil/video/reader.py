@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from queue import SimpleQueue
 from types import TracebackType
@@ -26,7 +26,7 @@ from unveil.errors import (
 )
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
-from unveil.video.container import declared_length, describe, one_line, open_container
+from unveil.video.container import declared_length, describe, nominal_rate, one_line, open_container
 from unveil.video.packets import FrameReader
 from unveil.video.pixel_format import (
     ColourTags,
@@ -34,38 +34,14 @@ from unveil.video.pixel_format import (
     colour_conversion,
 )
 from unveil.video.selection import SelectedFrames, Selection
-from unveil.video.shortfall import shortfall
 from unveil.video.source import Source, source_of
+from unveil.video.tally import DecodeTally, Length
 
 BUFFERS: Final = 3  # one with the consumer, two ahead of it
 MAX_BUFFER_BYTES: Final = 64 * 2**20
 """A chunk holds fewer frames than requested if they would take more memory than this."""
 
 _LIVE_JOIN_SECONDS: Final = 5.0
-_NAMED_JUMPS: Final = 5
-
-
-@dataclass(slots=True)
-class DecodeTally:
-    """Counts of the decoding so far; final once `chunks()` is exhausted or the video is closed.
-
-    `frames_read` were delivered. `frames_damaged` were dropped because FFmpeg found an error in
-    them. `frames_skipped` were decoded but are not selected by time or stride. `decode_seconds`
-    is the wall time of reading and copying, without waiting for the consumer.
-    """
-
-    frames_read: int = 0
-    frames_damaged: int = 0
-    frames_skipped: int = 0
-    truncated: bool = False
-    reason: str | None = None
-    """One line that says what ended decoding before the video's declared end."""
-    decode_seconds: float = 0.0
-    warnings: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, object]:
-        """Return all counts, ready for JSON."""
-        return asdict(self)
 
 
 def open_video(
@@ -131,6 +107,10 @@ class Video:
         Unit of the container's time stamps in seconds, None if it has none.
     pixel_aspect
         Width of a pixel divided by its height, None if the container does not declare it.
+    nominal_rate
+        Frames per second at which most frames follow each other, None if unknown.
+    shown_until_seconds
+        When the last frame of `chunks()` stops being shown, NaN if unknown; final after it.
     tags
         Colour tags of the planes of the first frame as `chunks()` delivers them.
     """
@@ -154,6 +134,7 @@ class Video:
         self._opened: tuple[FrameReader, SelectedFrames] | None = None
         self._waited_seconds = 0.0
         self.tally = DecodeTally()
+        self.shown_until_seconds = math.nan
 
         started = time.perf_counter()
         self._container, stream = open_container(source, threads)
@@ -184,6 +165,7 @@ class Video:
         if math.isnan(self._origin):
             self._origin = reader.seconds_of(first.pts)
         self.properties = describe(self._source, self._container, stream, first)
+        self.nominal_rate = nominal_rate(stream, self.properties.frame_rate)
         self._lasts_seconds = self.properties.duration_seconds
         self._length_is_own = declared_length(self._container, stream)[1]
         self._check_colours(first)
@@ -297,7 +279,7 @@ class Video:
             self._fill_buffers(reader, selected)
             if selected.reached_end:
                 reader.read_sound(self._origin + self._selection.end_seconds)
-            self._note_shortfall(reader, selected)
+            self._note_end(reader, selected)
         except MemoryError as shortage:
             error = FrameTooLarge(
                 f"{self._source.name}: not enough memory to decode it ({one_line(shortage)}); "
@@ -336,7 +318,9 @@ class Video:
                 plane_reader.copy_into(frame, buffer.planes, buffer.count)
             except av.error.FFmpegError as error:
                 reader.n_damaged += 1
-                self._warn(f"pixel format {frame.format.name}: {one_line(error)}; frames left out")
+                self.tally.warn(
+                    f"pixel format {frame.format.name}: {one_line(error)}; frames left out"
+                )
                 continue
             finally:
                 self.tally.frames_damaged = reader.n_damaged
@@ -357,7 +341,7 @@ class Video:
         except UnreadableVideo as error:
             raise UnreadableVideo(f"{self._source.name}: {error}") from error
         if conversion is not None:
-            self._warn(conversion)
+            self.tally.warn(conversion)
 
     def _hand_over(self, buffer: _Buffer) -> None:
         (self._ready if buffer.count else self._free).put(buffer)
@@ -373,37 +357,27 @@ class Video:
         buffer.count = 0
         return buffer
 
-    def _note_shortfall(self, reader: FrameReader, selected: SelectedFrames) -> None:
-        """Compare the frames read with those that the container declares."""
-        tally = self.tally
-        tally.frames_damaged, tally.frames_skipped = reader.n_damaged, selected.n_skipped
+    def _note_end(self, reader: FrameReader, selected: SelectedFrames) -> None:
+        """Compare what was read with what the container declares."""
+        self.tally.frames_damaged = reader.n_damaged
+        self.tally.frames_skipped = selected.n_skipped
+        self.shown_until_seconds = selected.shown_until_seconds
         if self._stop.is_set() or selected.reached_end:
             return
-        if reader.end_error is not None:
-            tally.truncated = True
-            tally.reason = f"reading ended early: {reader.end_error}"
-        lost = reader.n_sent - reader.n_received - reader.n_damaged
-        if reader.n_damaged and lost > 0:
-            self._warn(f"{lost} more frames are missing behind damaged ones")
-        clock = reader.clock
-        if clock.jumps:
-            places = ", ".join(f"{jump - self._origin:.1f}" for jump in clock.jumps[:_NAMED_JUMPS])
-            more = ", ..." if len(clock.jumps) > _NAMED_JUMPS else ""
-            self._warn(f"time stamps jump at {places}{more} s; times continue there without a gap")
-            self._lasts_seconds = reader.reached_seconds - self._origin
-        short = shortfall(
-            # A container with several sections declares the length of one, or of their gaps.
-            duration_seconds=None if clock.jumps else self.properties.duration_seconds,
-            declared_frames=None if clock.jumps else self.properties.declared_frames,
-            n_packets=reader.n_sent,
-            reached_seconds=reader.reached_seconds - self._origin,
-            others_reached_seconds=(
-                -math.inf if self._length_is_own else reader.others_reached_seconds - self._origin
-            ),
-            from_start=not self._selection.start_seconds,
+        length = Length(
+            self.properties.duration_seconds, self._length_is_own, self.properties.declared_frames
         )
-        if short is not None:
-            tally.truncated, tally.reason = True, short
+        self.tally.note_end(
+            reader, length, self._origin, from_start=not self._selection.start_seconds
+        )
+        reached = reader.reached_seconds - self._origin
+        if reader.clock.jumps:
+            self._lasts_seconds = reached
+        elif not self.tally.truncated:
+            self.shown_until_seconds = min(
+                length.end_of_last_frame(self.shown_until_seconds, reached),
+                self._selection.end_seconds,
+            )
 
     def _nothing_read(self) -> NoFrames | UnreadableVideo:
         start, end = self._selection.start_seconds, self._selection.end_seconds
@@ -417,10 +391,6 @@ class Video:
         duration = self._lasts_seconds
         lasts = "choose another time" if duration is None else f"the video lasts {duration:.2f} s"
         return NoFrames(f"{self._source.name}: no frame between {start:g} s and {until}; {lasts}")
-
-    def _warn(self, warning: str) -> None:
-        if warning not in self.tally.warnings:
-            self.tally.warnings.append(warning)
 
 
 class _Buffer:

@@ -18,6 +18,7 @@ from av.video.reformatter import (
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, OutputUnwritable
 from unveil.files import Replacement, unwritable
+from unveil.video.durations import PacketDurations
 from unveil.video.pixel_format import EXACT, MATRICES, ColourTags, swscale_matrix
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ class VideoWriter:
         self._format = container
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
+        self._durations = PacketDurations()
 
     def __enter__(self) -> Self:
         """Open the file and the encoder."""
@@ -180,7 +182,9 @@ class VideoWriter:
             raise
         return self
 
-    def write(self, frame: U8 | av.VideoFrame, pts: int | None = None) -> None:
+    def write(
+        self, frame: U8 | av.VideoFrame, pts: int | None = None, duration: int | None = None
+    ) -> None:
         """Append one frame.
 
         Parameters
@@ -191,6 +195,8 @@ class VideoWriter:
         pts
             Presentation time in units of `time_base`, later than that of the frame before; None:
             by the frame rate.
+        duration
+            How long it is shown, in the same units; None: by the frame rate.
 
         Raises
         ------
@@ -207,7 +213,8 @@ class VideoWriter:
         period = 1 / self.frame_rate / self._time_base
         encodable.pts = round(self.frames_written * period) if pts is None else pts
         encodable.time_base = self._time_base
-        encodable.duration = round(period)
+        duration = round(period) if duration is None else duration
+        self._durations.note(encodable.pts, duration)
         try:
             self._mux(encodable)
         except (av.error.FFmpegError, OSError) as error:
@@ -376,8 +383,13 @@ class VideoWriter:
     def _mux(self, frame: av.VideoFrame | None) -> None:
         stream = cast("VideoStream", self._stream)
         container = cast("OutputContainer", self._container)
-        for packet in stream.encode(frame):
-            container.mux(packet)
+        for encoded in stream.encode(frame):
+            packet = self._durations.add(encoded)
+            if packet is not None:
+                container.mux(packet)
+        last = self._durations.last(container.format.name) if frame is None else None
+        if last is not None:
+            container.mux(last)
 
     def _discard(self) -> None:
         container, self._container, self._stream = self._container, None, None

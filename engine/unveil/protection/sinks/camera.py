@@ -63,7 +63,7 @@ class CameraSink:
     def write_sound(self, packet: Packet[AudioStream], shift_seconds: float) -> None:
         """Cameras have no sound."""
 
-    def finish(self) -> None:
+    def finish(self, end_pts: int | None = None) -> None:
         """Take the camera away."""
         self._camera.close()
 

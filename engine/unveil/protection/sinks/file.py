@@ -46,18 +46,26 @@ class VideoSink:
             file=sys.stdout.buffer if is_pipe else None,
             container=PIPE_CONTAINER if is_pipe else None,
         )
+        self._waiting: tuple[av.VideoFrame, int] | None = None
         self._writer.__enter__()
 
     def write(self, frame: av.VideoFrame, pts: int) -> None:
-        """Encode a frame."""
-        self._writer.write(frame, pts)
+        """Encode the frame before: only now is it known how long that is shown."""
+        if self._waiting is not None:
+            before, begin = self._waiting
+            self._writer.write(before, begin, pts - begin)
+        self._waiting = frame, pts
 
     def write_sound(self, packet: Packet[AudioStream], shift_seconds: float) -> None:
         """Copy a packet."""
         self._writer.write_sound(packet, shift_seconds)
 
-    def finish(self) -> None:
-        """Write what the encoder holds back, and give the file its name."""
+    def finish(self, end_pts: int | None = None) -> None:
+        """Write what is held back, and give the file its name."""
+        if self._waiting is not None:
+            frame, begin = self._waiting
+            shown = None if end_pts is None or end_pts <= begin else end_pts - begin
+            self._writer.write(frame, begin, shown)
         self._writer.__exit__(None, None, None)
 
     def discard(self) -> None:

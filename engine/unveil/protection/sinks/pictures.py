@@ -42,7 +42,7 @@ class PictureSink:
     def write_sound(self, packet: Packet[AudioStream], shift_seconds: float) -> None:
         """Pictures have no sound."""
 
-    def finish(self) -> None:
+    def finish(self, end_pts: int | None = None) -> None:
         """Put the pictures in place, and remove those by which an earlier sequence is longer."""
         self._staging.commit()
         number = self._n_written + 1

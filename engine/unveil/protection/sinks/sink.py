@@ -26,8 +26,8 @@ class Sink(Protocol):
     def write_sound(self, packet: Packet[AudioStream], shift_seconds: float) -> None:
         """Take a packet of sound."""
 
-    def finish(self) -> None:
-        """Complete what was written."""
+    def finish(self, end_pts: int | None = None) -> None:
+        """Complete what was written; the last frame is shown until `end_pts` if it is known."""
 
     def discard(self) -> None:
         """Leave nothing behind, as far as that can be."""

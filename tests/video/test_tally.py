@@ -8,8 +8,8 @@ import pytest
 
 from tests.footage import cut
 from tests.talks import evenly, write_talk
-from unveil.video.reader import DecodeTally, open_video
-from unveil.video.shortfall import shortfall
+from unveil.video.reader import open_video
+from unveil.video.tally import DecodeTally, Length
 
 
 def tally_of(path: Path) -> DecodeTally:
@@ -73,11 +73,10 @@ def test_such_a_file_that_is_cut_off_is_truncated(tmp_path: Path, long_sound: Pa
 def test_the_latest_end_of_all_streams_counts(
     reached: float, others: float, said: str | None
 ) -> None:
-    assert said == shortfall(
-        duration_seconds=10.0,
-        declared_frames=None,
-        n_packets=100,
-        reached_seconds=reached,
-        others_reached_seconds=others,
-        from_start=True,
-    )
+    length = Length(10.0, is_own=False, frames=None)
+    assert length.shortfall(100, reached, others, from_start=True) == said
+
+
+def test_a_length_of_the_pictures_alone_is_not_met_by_sound() -> None:
+    length = Length(10.0, is_own=True, frames=None)
+    assert length.shortfall(100, 5.0, 10.0, from_start=True) == "ends after 5.0 of 10.0 seconds"
