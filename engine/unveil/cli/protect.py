@@ -9,6 +9,7 @@ import typer
 
 from unveil.cli.options import End, Force, Json, ProtectModel, Quiet, Start, seconds
 from unveil.cli.reporting import reporting
+from unveil.cli.runtime_log import hide_encoder_log
 from unveil.redaction import described
 
 PROTECT_EDGE, PROTECT_SMOOTH = 0.6, 3
@@ -141,6 +142,7 @@ def protect(
     with reporting(context, quiet=quiet, as_json=as_json) as report:
         from unveil.protection import protect
 
+        hide_encoder_log()
         named = described(source)
         done = protect(
             source,

@@ -20,6 +20,7 @@ from unveil.errors import InvalidParameter, OutputUnwritable
 from unveil.files import Replacement, unwritable
 from unveil.video.durations import PacketDurations
 from unveil.video.pixel_format import EXACT, MATRICES, ColourTags, swscale_matrix
+from unveil.video.sound_stream import SoundStream, add_sound_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,6 +95,8 @@ class VideoWriter:
     ----------
     frames_written : int
         Frames written so far.
+    notes : list of str
+        What a user should know of how it is stored; complete when it is open.
 
     Raises
     ------
@@ -165,7 +168,8 @@ class VideoWriter:
         self._tags = tags
         self._time_base = time_base or 1 / self.frame_rate
         self._sound = tuple(sound)
-        self._sound_streams: dict[int, AudioStream] = {}
+        self._sound_streams: dict[int, SoundStream] = {}
+        self.notes: list[str] = []
         self._pixel_aspect = pixel_aspect
         self._file = file
         self._format = container
@@ -238,9 +242,9 @@ class VideoWriter:
             shift = round(shift_seconds / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts + shift
             packet.dts = None if packet.dts is None else packet.dts + shift
-        packet.stream = self._sound_streams[packet.stream.index]
         try:
-            container.mux(packet)
+            for stored in self._sound_streams[packet.stream.index].packets(packet):
+                container.mux(stored)
         except (av.error.FFmpegError, OSError) as error:
             raise unwritable(self.path, error) from error
 
@@ -258,6 +262,9 @@ class VideoWriter:
             return
         try:
             self._mux(None)
+            for sound in self._sound_streams.values():
+                for stored in sound.packets(None):
+                    self._container.mux(stored)
             self._container.close()
             if self._replacement is not None:
                 self._replacement.commit()
@@ -312,27 +319,15 @@ class VideoWriter:
         # FFmpeg leaves the options that the encoder does not support.
         if "crf" in context.options:
             raise InvalidParameter(f"crf: {self.codec} has no constant quality; use bit_rate")
-        self._add_sound(self._container)
+        for source in self._sound:
+            added = add_sound_stream(self._container, source, str(self.path))
+            self._sound_streams[source.index] = added
+            if added.note is not None and added.note not in self.notes:
+                self.notes.append(added.note)
         try:
             self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as error:
             raise unwritable(self.path, error) from error
-
-    def _add_sound(self, container: OutputContainer) -> None:
-        for source in self._sound:
-            codec = source.codec_context.name
-            known = container.supported_codecs
-            if not {codec, source.codec_context.codec.canonical_name} & known:
-                raise InvalidParameter(
-                    f"{self.path}: {container.format.name} cannot hold sound in {codec}; "
-                    "take .mkv, which holds every kind, or leave the sound out"
-                )
-            try:
-                self._sound_streams[source.index] = container.add_stream_from_template(source)
-            except (av.error.FFmpegError, ValueError) as error:
-                raise InvalidParameter(
-                    f"{self.path}: {container.format.name} cannot hold sound in {codec} ({error})"
-                ) from error
 
     def _configure(self, context: VideoCodecContext) -> None:
         context.height = self.height

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class CameraSink:
     """A virtual camera that other programs see; it goes on showing the last frame."""
 
+    notes = ()
+
     def __init__(self, output: Output, footage: Footage) -> None:
         try:
             import pyvirtualcam

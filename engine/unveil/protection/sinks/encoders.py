@@ -16,6 +16,7 @@ CODEC: Final = "libx264"
 OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "libvpx-vp9": {"deadline": "good", "cpu-used": "5", "row-mt": "1"},
     "libvpx": {"deadline": "good", "cpu-used": "5"},
+    "libx265": {"x265-params": "log-level=error"},  # it writes to standard error by itself
 }
 PRESETS: Final[Mapping[str, str]] = {"libx264": "veryfast", "libx265": "veryfast"}
 """Encoding shares the cores with the networks."""

@@ -13,6 +13,8 @@ from unveil.protection.sinks.sink import Footage
 from unveil.video.writer import VideoWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from av.audio.stream import AudioStream
     from av.packet import Packet
 
@@ -48,6 +50,11 @@ class VideoSink:
         )
         self._waiting: tuple[av.VideoFrame, int] | None = None
         self._writer.__enter__()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the writer tells."""
+        return self._writer.notes
 
     def write(self, frame: av.VideoFrame, pts: int) -> None:
         """Encode the frame before: only now is it known how long that is shown."""

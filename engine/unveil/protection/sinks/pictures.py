@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class PictureSink:
     """PNG files, counted from 1; an earlier sequence stays until all are written."""
 
+    notes = ()
+
     def __init__(self, output: Output, footage: Footage) -> None:
         folder = output.path.parent
         if not folder.is_dir():

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 class Sink(Protocol):
     """Takes protected frames in their order; used by one thread."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a user should know of how it is stored."""
+
     def write(self, frame: av.VideoFrame, pts: int) -> None:
         """Take a frame that is shown at `pts`."""
 
