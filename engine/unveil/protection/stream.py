@@ -244,6 +244,8 @@ class _Run:
         self._rate = video.nominal_rate or 30.0
         self._last_pts = -1
         self._last_seconds = 0.0
+        self._notes: list[str] = []
+        self._lead = 0.0  # of the sound before the pictures, in seconds
         self._sound: SoundCopy | None = None
         self._writer: Writer | None = None
         self._seconds = {"prepare": 0.0, "wait_for_person": 0.0, "compose": 0.0}
@@ -277,7 +279,7 @@ class _Run:
     def report(self, started: float) -> dict[str, Any]:
         """Return the report of the run."""
         tally, protected = self._video.tally, self._protector.tally
-        warnings = list(tally.warnings)
+        warnings = [*tally.warnings, *self._notes]
         if self._batches.n_scaled:
             warnings.append(
                 f"{self._batches.n_scaled} frames of another size or colour were converted to "
@@ -335,8 +337,8 @@ class _Run:
             self._seconds["wait_for_person"] += detected - before
             self._seconds["compose"] += time.perf_counter() - detected
             # A container refuses times that do not increase.
-            pts = max(round(place / self._time_base), self._last_pts + 1)
-            self._writer.put(frame, pts, place)
+            pts = max(round((place + self._lead) / self._time_base), self._last_pts + 1)
+            self._writer.put(frame, pts, place + self._lead)
             self._last_pts, self._last_seconds = pts, place
 
     def _open_writer(self, batch: Batch) -> Writer:
@@ -361,22 +363,28 @@ class _Run:
             crf=self._crf,
             threads=self._protector.parameters.n_threads,
         )
+        self._notes = list(sink.notes)
         if video.sound.streams:
             origin = 0.0 if math.isnan(video.origin_seconds) else video.origin_seconds
-            first = 0.0 if self._start else -math.inf
-            self._sound = SoundCopy(
-                video.sound, origin + self._start, first, self._end - self._start
-            )
+            zero, first = origin + self._start, 0.0
+            if not self._start:
+                # A camera that comes on late: players drop what a file has before time 0.
+                self._lead = video.sound.lead_seconds(origin)
+                zero, first = origin - self._lead, -math.inf
+            self._sound = SoundCopy(video.sound, zero, first, self._end - self._start + self._lead)
         return Writer(sink, self._sound)
 
     def _finish(self) -> None:
         if self._writer is None:
             return
-        until = self._last_seconds + 1 / self._rate if self.interrupted else math.inf
-        shown_until = math.nan if self.interrupted else self._video.shown_until_seconds
+        until = math.inf
+        shown_until = self._video.shown_until_seconds
+        if self.interrupted:
+            until = self._lead + self._last_seconds + 1 / self._rate
+            shown_until = math.nan
         end_pts = None
         if not math.isnan(shown_until):
-            end_pts = round((shown_until - self._start) / self._time_base)
+            end_pts = round((self._lead + shown_until - self._start) / self._time_base)
         try:
             self._writer.finish(until, end_pts)
         except BaseException:
