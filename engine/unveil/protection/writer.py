@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
-from queue import Queue
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+from queue import Full, Queue
 from typing import Final
 
 import av
@@ -14,6 +17,12 @@ from unveil.video.audio import SoundTrack, seconds_of
 
 _AHEAD: Final = 4
 """Frames that may wait to be encoded."""
+
+
+class _Ask(Enum):
+    """What the writing thread is asked for between two frames."""
+
+    SOUND = 1
 
 
 class SoundCopy:
@@ -38,6 +47,14 @@ class SoundCopy:
         self._end = end_seconds
         self.n_packets = 0
 
+    def close(self) -> None:
+        """Take no more packets; whoever reads must not wait for it."""
+        self._track.close()
+
+    def ask_when_full(self, ask: Callable[[], object] | None) -> None:
+        """Set what is called when too much sound waits; it must not block."""
+        self._track.ask = ask
+
     def copy(self, sink: Sink, until_seconds: float) -> None:
         """Write what begins before a time of the output."""
         for packet in self._track.take(self._zero + until_seconds):
@@ -58,10 +75,12 @@ class Writer:
     def __init__(self, sink: Sink, sound: SoundCopy | None) -> None:
         self._sink = sink
         self._sound = sound
-        self._queue: Queue[tuple[av.VideoFrame, int, float] | None] = Queue(_AHEAD)
+        self._queue: Queue[tuple[av.VideoFrame, int, float] | _Ask | None] = Queue(_AHEAD)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="unveil-encode", daemon=True)
         self._thread.start()
+        if sound is not None:
+            sound.ask_when_full(self._ask_for_sound)
 
     def put(self, frame: av.VideoFrame, pts: int, seconds: float) -> None:
         """Hand a frame over; it must not be changed any more."""
@@ -85,6 +104,11 @@ class Writer:
         self._thread.join()
         self._sink.discard()
 
+    def _ask_for_sound(self) -> None:
+        """Have all sound copied that waits, even if its pictures have not come yet."""
+        with suppress(Full):  # it is asked again
+            self._queue.put_nowait(_Ask.SOUND)
+
     def _end(self) -> None:
         self._queue.put(None)
         self._thread.join()
@@ -95,10 +119,14 @@ class Writer:
         while (item := self._queue.get()) is not None:
             if self._error is not None:
                 continue  # whoever puts must not wait for ever
-            frame, pts, seconds = item
             try:
-                self._sink.write(frame, pts)
+                seconds = math.inf
+                if not isinstance(item, _Ask):
+                    frame, pts, seconds = item
+                    self._sink.write(frame, pts)
                 if self._sound is not None:
                     self._sound.copy(self._sink, seconds)
             except BaseException as error:
                 self._error = error
+                if self._sound is not None:
+                    self._sound.close()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-MAX_PACKETS: Final = 1 << 20
-"""Hours of audio. When more packets wait, the oldest are dropped."""
+MAX_BYTES: Final = 32 * 2**20
+"""Compressed sound that may wait to be taken: minutes to hours of it."""
+MAX_PACKETS: Final = 1 << 15
+_ASK_SECONDS: Final = 0.1
 
 _MAX_DELAY_SAMPLES: Final = 5200
 _MAX_DELAY_SECONDS: Final = 0.15
@@ -28,17 +31,25 @@ class SoundTrack:
     """A queue of audio packets in the order in which they are read.
 
     Sound that an edit list trims off is left out: a player does not play it, and in a copy it
-    would be heard again. One thread may add packets while another one takes them.
+    would be heard again. One thread may add packets while another one takes them. Once `ask` is
+    set, the thread that adds waits while the queue is full; no packet is dropped.
 
     Attributes
     ----------
     streams
         The collected audio streams; `Packet.stream` of a packet is one of them.
+    ask
+        Called, from the thread that adds, when the queue is full: packets must be taken soon,
+        also those whose pictures have not come yet. It must not block.
     """
 
     def __init__(self, streams: Sequence[AudioStream]) -> None:
         self.streams = tuple(streams)
-        self._packets: deque[Packet[AudioStream]] = deque(maxlen=MAX_PACKETS)
+        self.ask: Callable[[], object] | None = None
+        self._packets: deque[Packet[AudioStream]] = deque()
+        self._n_bytes = 0
+        self._changed = threading.Condition()
+        self._closed = False
         self.restart()
 
     @classmethod
@@ -66,12 +77,25 @@ class SoundTrack:
             self._reached[index] = max(self._reached[index], seconds)
         if index not in self._trims:
             self._trims[index] = _Trim(packet, seconds)
-        if not self._trims[index].hides(packet, seconds):
-            self._packets.append(packet)
+        if self._trims[index].hides(packet, seconds):
+            return
+        with self._changed:
+            while self._is_full and self.ask is not None and not self._closed:
+                self.ask()
+                self._changed.wait(_ASK_SECONDS)
+            if not self._closed:
+                self._packets.append(packet)
+                self._n_bytes += packet.size
+
+    def close(self) -> None:
+        """Take no more packets, and wake the thread that waits to add one."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def restart(self) -> None:
         """Drop all packets: reading continues at another position."""
-        self._packets.clear()
+        self.drop(math.inf)
         self._reached = {stream.index: -math.inf for stream in self.streams}
         self._trims: dict[int, _Trim] = {}
 
@@ -86,10 +110,18 @@ class SoundTrack:
 
     def take(self, until_seconds: float = math.inf) -> Iterator[Packet[AudioStream]]:
         """Remove and yield the packets up to the first one that begins at or after a time."""
-        while self._packets:
-            if seconds_of(self._packets[0]) >= until_seconds:
-                return
-            yield self._packets.popleft()
+        while True:
+            with self._changed:
+                if not self._packets or seconds_of(self._packets[0]) >= until_seconds:
+                    return
+                packet = self._packets.popleft()
+                self._n_bytes -= packet.size
+                self._changed.notify_all()
+            yield packet
+
+    @property
+    def _is_full(self) -> bool:
+        return self._n_bytes >= MAX_BYTES or len(self._packets) >= MAX_PACKETS
 
 
 class _Trim:

@@ -243,6 +243,7 @@ class Video:
         if self._stop.is_set():
             return
         self._stop.set()
+        self.sound.close()
         if self._thread is None:
             self._opened = None
             self._container.close()
