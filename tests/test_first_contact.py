@@ -286,8 +286,8 @@ def test_a_stretch_that_moves_is_none_where_nobody_is(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("choice", "decided_by", "said"),
     [
-        ({}, "transitions", "nobody was found in the 5 frames searched"),
-        ({"method": "farend"}, "farend", "the person was found in no frame"),
+        ({}, "transitions", "nobody was found in the 5 searched frames"),
+        ({"method": "farend"}, "farend", "no person was found in any frame"),
         ({"method": "transitions"}, "transitions", None),
         ({"method": "rarest"}, "rarest", None),
         ({"person": "none"}, "transitions", "no person model: counted as transitions"),

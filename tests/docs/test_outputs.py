@@ -169,7 +169,7 @@ def test_a_state_of_auto_holds_those_of_two_methods(inputs: Path, tmp_path: Path
         real = set(stored.files)
     rows = TABLES["State files"]
     shared = {code_in(row[0])[0] for row in rows if row[1] == "all"} - {"header"}
-    expected = {"header", "presence"}
+    expected = {"header"} | {code_in(row[0])[0] for row in rows if row[1] == "`auto`"}
     for method in ("farend", "transitions"):
         own = {code_in(row[0])[0] for row in rows if method in code_in(row[1])}
         expected |= {f"{method}_{name}" for name in own | shared}
