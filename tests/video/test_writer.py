@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unveil.errors import InvalidParameter, OutputUnwritable
-from unveil.video.pixel_format import ColourTags
+from unveil.video.pixel_format import ColourTags, PictureReader
 from unveil.video.writer import VideoWriter
 
 
@@ -368,3 +368,73 @@ def test_a_pipe_gets_a_container_that_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.mkv").write_bytes(pipe.getvalue())
     assert len(read(tmp_path / "a.mkv")) == 5
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [
+        ("libx264", ".mp4"),
+        ("libx264", ".mkv"),
+        ("libvpx-vp9", ".webm"),
+        ("libx265", ".mp4"),
+        ("mjpeg", ".avi"),
+        ("prores_ks", ".mov"),
+        ("mpeg4", ".avi"),
+    ],
+)
+@pytest.mark.parametrize("tags", [ColourTags(0, 2, 1, 13), ColourTags(2, 2, 2, 2)])
+@pytest.mark.parametrize(("height", "matrix"), [(64, 6), (720, 1)])
+def test_rgb_and_full_range_are_shown_right_in_any_file(
+    tmp_path: Path, codec: str, suffix: str, tags: ColourTags, height: int, matrix: int
+) -> None:
+    """RGB is no matrix of Y'CbCr, and some encoders cannot say which range they hold."""
+    colours = [(200, 60, 30), (20, 90, 220), (30, 160, 60)]
+    picture = np.repeat(np.array([colours], np.uint8), 48, axis=1).repeat(height, axis=0)
+    own = "gbrp" if tags.matrix == 0 else "yuvj422p"
+    frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
+        format=own, dst_color_range=2, dst_colorspace=None if tags.matrix == 0 else 5
+    )
+    known = [known.name for known in av.Codec(codec, "w").video_formats or []]
+    stored = "yuv420p" if "yuv420p" in known else known[0]
+    with VideoWriter(
+        tmp_path / f"a{suffix}",
+        height=height,
+        width=144,
+        frame_rate=25,
+        codec=codec,
+        pixel_format=stored,
+        tags=tags,
+    ) as video:
+        for _ in range(3):
+            video.write(frame)
+    shown = read(tmp_path / f"a{suffix}")[0]
+    if tags.matrix == 0 and codec in ("libx264", "libvpx-vp9", "libx265"):
+        assert (int(shown.colorspace), int(shown.color_range)) == (matrix, 1)
+    assert int(shown.colorspace) != 0
+    rgb = PictureReader().rgb(shown).astype(int)
+    if codec in ("mpeg4", "mjpeg") and matrix == 1 and tags.matrix == 0:
+        return  # AVI holds no matrix: FFmpeg assumes BT.601
+    for number, colour in enumerate(colours):
+        assert np.abs(rgb[height // 2, 48 * number + 24] - colour).max() <= 12
+
+
+def test_what_is_stored_as_rgb_is_tagged_so(tmp_path: Path) -> None:
+    tags = ColourTags(1, 1, 1, 1)
+    frame = av.VideoFrame.from_ndarray(gradient(32, 32), "rgb24").reformat(
+        format="yuv444p", dst_colorspace=1
+    )
+    path = tmp_path / "a.mkv"
+    with VideoWriter(
+        path,
+        height=32,
+        width=32,
+        frame_rate=25,
+        codec="libx264rgb",
+        crf=1,
+        pixel_format="bgr24",
+        tags=tags,
+    ) as video:
+        video.write(frame)
+    (shown,) = read(path)
+    assert int(shown.colorspace) == 0
+    assert np.abs(PictureReader().rgb(shown).astype(int) - gradient(32, 32)).mean() < 3

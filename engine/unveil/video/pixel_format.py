@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Final, TypeAlias
 
@@ -36,6 +36,9 @@ UNTAGGED: Final = frozenset({0, 2, 3})
 
 YCGCO: Final = 8
 """AVColorSpace of Y'CgCo."""
+
+_MAX_ROWS_OF_BT601: Final = 576
+"""Of standard definition, by Rec. ITU-R BT.601."""
 
 _LOGARITHMIC: Final = {9: "logarithmic", 10: "logarithmic", 17: "SMPTE 428"}
 """Names of the transfer functions, by AVColorTransferCharacteristic, that nothing here maps."""
@@ -80,6 +83,23 @@ class ColourTags:
             As for `PlaneReader.layout_of`.
         """
         return _reading_of(*_key_of(frame)).tags
+
+    def stored_as(self, pixel_format: str, height: int) -> ColourTags:
+        """Return the tags of such frames when they are stored in a pixel format.
+
+        RGB that is stored as Y'CbCr gets the matrix that players assume for its height, BT.601
+        up to 576 rows and else BT.709: the tag of RGB is illegal there. Whatever is stored as
+        RGB has no matrix and full range.
+        """
+        video_format = av.VideoFormat(pixel_format)
+        full, studio = int(ColorRange.JPEG), int(ColorRange.MPEG)
+        if video_format.is_rgb or video_format.has_palette:
+            return replace(self, matrix=0, value_range=full)
+        stored = self
+        if self.matrix == 0:
+            matrix = 6 if height <= _MAX_ROWS_OF_BT601 else 1
+            stored = replace(self, matrix=matrix, value_range=studio)
+        return replace(stored, value_range=full) if pixel_format.startswith("yuvj") else stored
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 
 _MAX_SIDE = 16384
 _NO_FILE = 1  # AVFMT_NOFILE: the muxer makes files itself, such as those of HLS
+_FULL_RANGE_CODECS = frozenset({"mjpeg"})  # FFmpeg's encoder refuses studio range
+# These cannot say that frames have full range: a player would show them with too much contrast.
+_STUDIO_RANGE_CODECS = frozenset(
+    {"mpeg1video", "mpeg2video", "mpeg4", "prores", "prores_aw", "prores_ks", "rawvideo"}
+)
 # x264's macroblock tree processes eight macroblocks of a row at once. In a row that is no multiple
 # of eight it reads uninitialised memory, which then influences the file.
 _X264_MACROBLOCK = 16
@@ -79,8 +85,9 @@ class VideoWriter:
         Further options of the encoder, by FFmpeg's names; unknown ones are ignored.
     tags
         Colour tags of the frames given to `write`. Frames of `pixel_format` are then encoded
-        without conversion, others are converted to these tags; None converts all frames to
-        BT.601, studio range.
+        without conversion, others are converted to these tags, or to those that fit the format:
+        RGB in a format of Y'CbCr becomes BT.601 or BT.709 by its height. None converts all
+        frames to BT.601, studio range.
     time_base
         Unit of the times given to `write`, in seconds; None counts frames.
     sound
@@ -165,7 +172,8 @@ class VideoWriter:
             self._options["x264-params"] = "mbtree=0"
         self._reformatter = VideoReformatter()
         self._replacement: Replacement | None = None
-        self._tags = tags
+        self._given_tags = tags
+        self._tags = _stored_tags(codec, self.pixel_format, height, tags or ColourTags())
         self._time_base = time_base or 1 / self.frame_rate
         self._sound = tuple(sound)
         self._sound_streams: dict[int, SoundStream] = {}
@@ -336,7 +344,7 @@ class VideoWriter:
         context.time_base = self._time_base
         context.framerate = self.frame_rate
         context.thread_count = self.threads
-        tags = self._tags or ColourTags()
+        tags = self._tags
         context.colorspace = tags.matrix
         context.color_range = tags.value_range
         context.color_primaries = tags.primaries
@@ -363,14 +371,13 @@ class VideoWriter:
                 f"write: a frame of {frame.width}x{frame.height} does not fit the video's "
                 f"{self.width}x{self.height}"
             )
-        tags = self._tags
-        if tags is not None and frame.format.name == self.pixel_format:
+        if self._tags == self._given_tags and frame.format.name == self.pixel_format:
             return frame
-        full = tags is not None and tags.value_range == ColorRange.JPEG
+        full = self._tags.value_range == ColorRange.JPEG
         return self._reformatter.reformat(
             frame,
             format=self.pixel_format,
-            dst_colorspace=swscale_matrix(MATRICES.get(tags.matrix) if tags else None),
+            dst_colorspace=swscale_matrix(MATRICES.get(self._tags.matrix)),
             dst_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
             interpolation=EXACT,
         )
@@ -418,6 +425,19 @@ def _fitting_format(codec: str, pixel_format: str, height: int, width: int) -> s
     halved_columns = wanted.chroma_width(2) == 1
     odd = (halved_rows and height % 2) or (halved_columns and width % 2)
     return "yuv444p" if odd and "yuv444p" in known else pixel_format
+
+
+def _stored_tags(codec: str, pixel_format: str, height: int, tags: ColourTags) -> ColourTags:
+    """Return the tags that frames of `tags` get in a pixel format of an encoder."""
+    stored = tags.stored_as(pixel_format, height)
+    if stored.matrix == 0:
+        return stored
+    if codec in _FULL_RANGE_CODECS:
+        return replace(stored, value_range=int(ColorRange.JPEG))
+    full = stored.value_range == ColorRange.JPEG
+    if full and codec in _STUDIO_RANGE_CODECS:
+        return replace(stored, value_range=int(ColorRange.MPEG))
+    return stored
 
 
 def _at_least(name: str, value: int | None, low: int, high: int | None = None) -> None:
