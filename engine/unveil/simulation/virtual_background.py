@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, check_positive, check_range
 from unveil.files import read_image
 from unveil.simulation import scenes
 from unveil.simulation.subject import STILL_SUFFIXES
+from unveil.video.geometry import Shape, cover
 from unveil.video.rgb_reader import VideoPictures, endless
 
 if TYPE_CHECKING:
@@ -129,7 +130,4 @@ class VirtualBackground:
 
 def _fitted(picture: U8, height: int, width: int) -> U8:
     """Scale a picture to cover the size and crop its centre."""
-    if picture.shape[:2] == (height, width):
-        return np.ascontiguousarray(picture)
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    return np.array(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC))
+    return cover(picture, Shape(height, width), Image.Resampling.BICUBIC)

@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from queue import SimpleQueue
@@ -18,21 +18,13 @@ import av.error
 import numpy as np
 from av.video.stream import VideoStream
 
-from unveil.errors import (
-    FrameTooLarge,
-    NoFrames,
-    UnreadableVideo,
-    check_positive,
-)
+from unveil.errors import FrameTooLarge, NoFrames, UnreadableVideo, check_positive
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.container import declared_length, describe, nominal_rate, one_line, open_container
+from unveil.video.deinterlace import deinterlaced
 from unveil.video.packets import FrameReader
-from unveil.video.pixel_format import (
-    ColourTags,
-    PlaneReader,
-    colour_conversion,
-)
+from unveil.video.pixel_format import ColourTags, PlaneReader, colour_conversion
 from unveil.video.selection import SelectedFrames, Selection
 from unveil.video.source import Source, source_of
 from unveil.video.tally import DecodeTally, Length
@@ -53,6 +45,7 @@ def open_video(
     stride: int = 1,
     chunk_frames: int = 16,
     with_sound: bool = False,
+    deinterlace: bool = False,
 ) -> Video:
     """Open a video and decode its first frame; use the result as a context manager.
 
@@ -71,6 +64,8 @@ def open_video(
         Frames per chunk, at most; very large frames make smaller chunks.
     with_sound
         Collect the audio packets in `Video.sound`.
+    deinterlace
+        Whether interlaced frames are deinterlaced.
 
     Raises
     ------
@@ -86,7 +81,9 @@ def open_video(
     check_positive("chunk_frames", chunk_frames)
     selection = Selection.between(start_seconds, end_seconds, stride)
     found = source if isinstance(source, Source) else source_of(source)
-    return Video(found, selection, threads, chunk_frames, with_sound=with_sound)
+    return Video(
+        found, selection, threads, chunk_frames, with_sound=with_sound, deinterlace=deinterlace
+    )
 
 
 class Video:
@@ -123,8 +120,10 @@ class Video:
         chunk_frames: int,
         *,
         with_sound: bool = False,
+        deinterlace: bool = False,
     ) -> None:
         self._source = source
+        self._deinterlaces = deinterlace
         self._selection = selection
         self._chunk_frames = chunk_frames
         self._stop = threading.Event()
@@ -305,7 +304,10 @@ class Video:
     def _fill_buffers(self, reader: FrameReader, selected: SelectedFrames) -> None:
         plane_reader = PlaneReader()
         buffer: _Buffer | None = None
-        for frame, seconds in selected:
+        frames: Iterable[tuple[av.VideoFrame, float]] = selected
+        if self._deinterlaces:
+            frames = deinterlaced(frames, lambda: self._warn("interlaced frames: deinterlaced"))
+        for frame, seconds in frames:
             self._check_colours(frame)
             layout = plane_reader.layout_of(frame)
             if buffer is not None and buffer.layout != layout:

@@ -13,6 +13,8 @@ import av
 from unveil.arrays import U8
 from unveil.errors import UnreadableVideo
 from unveil.video.container import describe, open_container
+from unveil.video.deinterlace import deinterlaced
+from unveil.video.geometry import upright_aspect, with_square_pixels
 from unveil.video.packets import FrameReader
 from unveil.video.pixel_format import PictureReader, colour_conversion
 from unveil.video.source import source_of
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 class VideoPictures:
     """Iterates over a video's frames as (h, w, 3) uint8 RGB, any number of times.
+
+    The pictures are upright, and their pixels are square.
 
     For composition of pictures. `unveil.video.reader`, which delivers the native planes, is
     faster.
@@ -74,8 +78,10 @@ class VideoPictures:
     def __iter__(self) -> Iterator[U8]:
         """Open the video again and yield its undamaged frames."""
         reader = PictureReader()
+        aspect = upright_aspect(self.pixel_aspect, self.properties)
         for _, frame in self.frames():
-            yield self.properties.apply_display_matrix(reader.rgb(frame))
+            upright = self.properties.apply_display_matrix(reader.rgb(frame))
+            yield with_square_pixels(upright, aspect)
 
     def frames(
         self, stop: threading.Event | None = None
@@ -83,6 +89,7 @@ class VideoPictures:
         """Open the video again and yield its undamaged frames as decoded, with their times.
 
         A time is in seconds since the first frame, None if the container has no time stamps.
+        Interlaced frames are deinterlaced.
         `stop` ends the iteration between two packets.
 
         Raises
@@ -93,13 +100,12 @@ class VideoPictures:
         container, stream = open_container(self._source, self._threads)
         stop = stop or threading.Event()
         reader = FrameReader(container, stream, stop)
-        frames = reader.frames()
+        frames = deinterlaced((frame, reader.seconds_of(frame.pts)) for frame in reader.frames())
         origin = math.nan
         n_frames = 0
         try:
-            for frame in frames:
+            for frame, seconds in frames:
                 n_frames += 1
-                seconds = reader.seconds_of(frame.pts)
                 if math.isnan(origin):
                     origin = seconds
                 yield None if math.isnan(seconds) else seconds - origin, frame
