@@ -77,9 +77,9 @@ def recover(
     with opened() as video:
         run.open(video)
         run.warm_up(chosen)
-        counting = Counting(chosen, picture, video.properties)
+        counting = Counting(chosen, picture, video.properties, video.pixel_aspect)
         run.count(counting, video)
-    engine = counting.longest
+    engine = counting.best
     if engine is None:  # interrupted before the first frame
         raise KeyboardInterrupt
     run.report("finalise", video.tally.frames_read)
@@ -88,8 +88,8 @@ def recover(
     # A picture that fits one of several backgrounds would not fit their mixture.
     recovery = engine.finalise(use_background=len(stretches) < 2)
     moves = recovery.report["background"] == "moves"
-    if (moves or len(stretches) > 1) and counting.n_runs == 1 and _is_file(source):
-        layout = counting.layout
+    if (moves or len(stretches) > 1) and _is_file(source):
+        layout, n_skipped = counting.layout, counting.n_skipped
         plans: list[Plan] = []
         if len(stretches) > 1:
             # What is decided is decided for the whole call.
@@ -100,12 +100,12 @@ def recover(
         # The state of the first pass would lie in memory beside that of the next ones.
         counting.forget()
         del engine
-        recovery = run.further(plans, Recording(opened, layout, chosen)) or recovery
+        recovery = run.further(plans, Recording(opened, layout, chosen, n_skipped)) or recovery
     elif len(stretches) > 1:
         recovery = engine.finalise()
     recovery = _displayed(recovery, video.properties)
     run.seconds["finalise"] = time.perf_counter() - before
-    return _reported(recovery, chosen, counting.n_runs, video, run)
+    return _reported(recovery, chosen, counting.n_changes, video, run)
 
 
 class _Run:
@@ -190,23 +190,25 @@ class _Run:
 
     def _show_preview(self, counting: Counting, properties: VideoProperties) -> None:
         due = time.perf_counter() - self._last_preview >= self._preview_seconds
-        if self._preview is not None and due and counting.current is not None:
-            early = counting.current.finalise(use_background=False)
+        if self._preview is not None and due and (engine := counting.best) is not None:
+            early = engine.finalise(use_background=False)
             self._preview(_displayed(early, properties))
             self._last_preview = time.perf_counter()
 
 
 def _reported(
-    recovery: Recovery, options: RecoverOptions, n_runs: int, video: Video, run: _Run
+    recovery: Recovery, options: RecoverOptions, n_changes: int, video: Video, run: _Run
 ) -> Recovery:
     """Add to the report what concerns the recording as a whole."""
     tally = video.tally
     n_used = recovery.report["frames_read"]
     warnings = [*tally.warnings, *recovery.report["warnings"]]
-    if n_runs > 1:
+    if n_changes:
+        height, width = recovery.room.shape[:2]
+        times = "once" if n_changes == 1 else f"{n_changes} times"
         warnings.append(
-            f"frames change {n_runs - 1} times in size or colour; the longest run of one kind, "
-            f"{n_used} of {tally.frames_read} frames, was used"
+            f"frames change {times} in size or colour; those of the most frequent kind, "
+            f"{n_used} of {tally.frames_read} frames of {width}x{height}, were used"
         )
     given, match = options.background, recovery.report.get("background_match")
     if match is not None:

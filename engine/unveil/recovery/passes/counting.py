@@ -1,18 +1,30 @@
-"""The first pass: count all frames, with an engine for each run of frames of one layout."""
+"""The first pass: count all frames, with an engine for each layout of frames."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
+from typing import Final
 
 from unveil.arrays import U8
 from unveil.recovery.engine import Engine
 from unveil.recovery.parameters import Method, RecoverOptions
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.container import VideoProperties
+from unveil.video.geometry import as_decoded
+
+MAX_ENGINES: Final = 4
+MAX_PIXELS: Final = 2
+"""Engines together have at most so many pixels, counted in frames of the largest layout."""
 
 
 class Counting:
-    """Counts the frames of a recording; where they change in size or colour, the longest run.
+    """Counts the frames of a recording; each size and colour of frames by itself.
+
+    Recordings of WebRTC begin small, grow, and shrink again: the stretches of one layout are
+    counted together. Where there are more layouts than `MAX_ENGINES` and `MAX_PIXELS` allow, the
+    counts of the layout with the fewest frames are given up.
 
     Parameters
     ----------
@@ -22,33 +34,49 @@ class Counting:
         (m, n, 3) RGB picture of the background as displayed, None where none was given.
     properties
         Of the recording: the orientation of its frames.
+    pixel_aspect
+        Width of a pixel of the frames divided by its height; None: square.
 
     Attributes
     ----------
-    current
-        The engine that counts the present run; None before the first frame.
-    n_runs
-        Runs of frames of one layout so far.
+    n_changes
+        Changes of the layout so far.
     """
 
     def __init__(
-        self, options: RecoverOptions, picture: U8 | None, properties: VideoProperties
+        self,
+        options: RecoverOptions,
+        picture: U8 | None,
+        properties: VideoProperties,
+        pixel_aspect: Fraction | None = None,
     ) -> None:
         self._options = options
-        self._picture = None if picture is None else properties.undo_display_matrix(picture)
-        self._longest: Engine | None = None
-        self._layout: Layout | None = None
-        self.current: Engine | None = None
-        self.n_runs = 0
+        self._picture = None if picture is None else as_decoded(picture, properties, pixel_aspect)
+        self._engines: dict[Layout, Engine] = {}
+        self._n_given_up: Counter[Layout] = Counter()
+        self._current: Layout | None = None
+        self.n_changes = 0
 
     def step(self, first_frame: int, chunk: Chunk) -> None:
         """Count a chunk."""
-        if self.current is None or chunk.layout != self._layout:
-            self._longest = self.longest
-            self._layout = chunk.layout
-            self.current = self.new_engine(chunk.layout)
-            self.n_runs += 1
-        self.current.update(chunk)
+        layout = chunk.layout
+        if layout != self._current:
+            self.n_changes += self._current is not None
+            self._current = layout
+        if layout not in self._engines:
+            self._make_room(layout)
+            self._engines[layout] = self.new_engine(layout)
+        self._engines[layout].update(chunk)
+
+    def _make_room(self, layout: Layout) -> None:
+        """Give up engines until one for a layout fits."""
+        engines = self._engines
+        while engines:
+            areas = [known.height * known.width for known in (*engines, layout)]
+            if len(areas) <= MAX_ENGINES and sum(areas) <= MAX_PIXELS * max(areas):
+                return
+            given_up = min(engines, key=lambda known: engines[known].n_frames)
+            self._n_given_up[given_up] += engines.pop(given_up).n_frames
 
     def new_engine(self, layout: Layout, method: Method | None = None) -> Engine:
         """Make an engine for frames of a layout, of another method if one is given."""
@@ -65,19 +93,22 @@ class Counting:
 
     @property
     def layout(self) -> Layout:
-        """Of the frames of the present run."""
-        if self._layout is None:
+        """Of the frames that `best` counted."""
+        if not self._engines:
             raise RuntimeError("no frame was counted yet")
-        return self._layout
+        # The first of equals: dictionaries keep their order.
+        return max(self._engines, key=lambda known: self._engines[known].n_frames)
+
+    @property
+    def best(self) -> Engine | None:
+        """The engine that counted most frames; None before the first frame."""
+        return self._engines[self.layout] if self._engines else None
+
+    @property
+    def n_skipped(self) -> int:
+        """Frames of `layout` that came before those that `best` counted."""
+        return self._n_given_up[self.layout]
 
     def forget(self) -> None:
         """Free the engines and what they counted."""
-        self._longest = self.current = None
-
-    @property
-    def longest(self) -> Engine | None:
-        """The engine that counted most frames, the first of equals; None before the first frame."""
-        if self._longest is None or self.current is None:
-            return self.current
-        longer = self.current.n_frames > self._longest.n_frames
-        return self.current if longer else self._longest
+        self._engines.clear()

@@ -24,9 +24,11 @@ class Recording:
     opened
         Opens the recording at its beginning.
     layout
-        Layout of the frames; reading stops at the first frame of another one.
+        Layout of the frames; those of another one are left out, and not numbered.
     parameters
         Parameters of the segmentation.
+    n_skipped
+        Frames of this layout that are left out at the beginning.
     """
 
     def __init__(
@@ -34,10 +36,12 @@ class Recording:
         opened: Callable[[], AbstractContextManager[Video]],
         layout: Layout,
         parameters: Parameters,
+        n_skipped: int = 0,
     ) -> None:
         self._opened = opened
         self._layout = layout
         self._parameters = parameters
+        self._n_skipped = n_skipped
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the recording from its beginning, and yield its chunks with the person."""
@@ -48,10 +52,14 @@ class Recording:
             threads=self._parameters.n_threads,
             searches=np.zeros(4, np.int64),
         )
-        first = 0
+        first, left = 0, self._n_skipped
         with self._opened() as video:
             for chunk in video.chunks():
                 if chunk.layout != self._layout:
-                    return
-                yield masker.add_mask(chunk, first)
-                first += len(chunk)
+                    continue
+                skipped = min(left, len(chunk))
+                left -= skipped
+                if skipped < len(chunk):
+                    part = chunk.part(skipped, len(chunk))
+                    yield masker.add_mask(part, first)
+                    first += len(part)
