@@ -7,13 +7,15 @@ import json
 import math
 import os
 import stat
+import struct
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from unveil.errors import MissingInput, OutputUnwritable, UnreadableImage
 from unveil.files import as_json, make_folder, read_image, replacing, write_json, write_png
@@ -321,3 +323,44 @@ def test_a_disk_that_fails_at_the_end_leaves_the_old_file(
 def test_an_error_with_a_message_of_its_own_keeps_it(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="gone"), replacing(tmp_path / "a"):
         raise MissingInput("gone")
+
+
+def test_colours_of_a_profile_become_srgb(tmp_path: Path) -> None:
+    """A profile whose red and blue are exchanged shows that it is applied."""
+    srgb = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    tags = {bytes(srgb[132 + 12 * n :][:4]): 132 + 12 * n for n in range(srgb[131])}
+    red, blue = tags[b"rXYZ"], tags[b"bXYZ"]
+    for at in (4, 5, 6, 7):
+        srgb[red + at], srgb[blue + at] = srgb[blue + at], srgb[red + at]
+    for mode, colour in (("RGB", (250, 10, 20)), ("RGBA", (250, 10, 20, 90))):
+        image = Image.new(mode, (4, 4), colour)
+        image.save(tmp_path / "a.png", icc_profile=bytes(srgb))
+        shown = read_image(tmp_path / "a.png")[0, 0].astype(int)
+        assert np.abs(shown[:3] - (20, 10, 250)).max() <= 3
+        assert len(shown) == len(mode)
+        image.save(tmp_path / "b.png", icc_profile=b"damaged")
+        assert tuple(read_image(tmp_path / "b.png")[0, 0]) == colour
+
+
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_hdr_pictures_are_refused(tmp_path: Path, transfer: int) -> None:
+    Image.new("RGB", (4, 4), (9, 9, 9)).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    for curve in (13, transfer):
+        content = b"cICP" + bytes((9, curve, 0, 1))
+        chunk = struct.pack(">I", 4) + content + struct.pack(">I", zlib.crc32(content))
+        (tmp_path / "b.png").write_bytes(data[:33] + chunk + data[33:])
+        if curve == 13:
+            assert read_image(tmp_path / "b.png").shape == (4, 4, 3)
+    with pytest.raises(UnreadableImage, match=r"b\.png: is HDR; save it as SDR"):
+        read_image(tmp_path / "b.png")
+
+
+def test_an_hdr_avif_is_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), (9, 9, 9)).save(tmp_path / "a.avif")
+    data = (tmp_path / "a.avif").read_bytes()
+    place = data.index(b"colrnclx") + 10
+    assert read_image(tmp_path / "a.avif").shape == (16, 16, 3)
+    (tmp_path / "b.avif").write_bytes(data[:place] + b"\0\x10" + data[place + 2 :])
+    with pytest.raises(UnreadableImage, match="is HDR"):
+        read_image(tmp_path / "b.avif")

@@ -8,6 +8,7 @@ then renamed. Every command and every class that writes files does it by `replac
 from __future__ import annotations
 
 import errno
+import io
 import json
 import math
 import os
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from unveil.arrays import U8
 from unveil.errors import MissingInput, OutputUnwritable, UnreadableImage, UnveilError
@@ -35,6 +36,11 @@ ROOM, BACKGROUND = "room.png", "background.png"
 _MAX_STEM_BYTES: Final = 64
 _MAX_SUFFIX_BYTES: Final = 16
 """Of a temporary name, which is then shorter than any file system allows."""
+_HEAD_BYTES: Final = 65536
+"""Of an image's file, in which its colours are described."""
+
+_HDR_TRANSFERS: Final = frozenset({16, 18})
+"""PQ and HLG in Rec. ITU-T H.273."""
 
 _PNG_COMPRESSION: Final = 3
 """zlib level; it takes half the time of the default 6 for a few per cent more bytes."""
@@ -272,14 +278,14 @@ def make_folder(folder: Path) -> None:
 def read_image(path: str | PathLike[str]) -> U8:
     """Read an image as uint8 RGB of shape (h, w, 3), or RGBA of shape (h, w, 4).
 
-    An EXIF orientation is applied.
+    An EXIF orientation is applied, and colours of an ICC profile are converted to sRGB.
 
     Raises
     ------
     MissingInput
         There is no such file.
     UnreadableImage
-        The file is not an image of 8 bits a channel.
+        The file is not an image of 8 bits a channel, or it is HDR.
     """
     if not is_there(Path(path)):
         raise MissingInput(f"{path}: no such file")
@@ -287,13 +293,46 @@ def read_image(path: str | PathLike[str]) -> U8:
         with Image.open(path) as image:
             if image.mode[0] in "IF":
                 raise UnreadableImage(f"{path}: has more than 8 bits a channel; convert it first")
+            if _is_hdr(Path(path)):
+                raise UnreadableImage(f"{path}: is HDR; save it as SDR in sRGB first")
             oriented = ImageOps.exif_transpose(image)
             mode = "RGBA" if oriented.has_transparency_data else "RGB"
-            return np.array(oriented.convert(mode))
+            return np.array(_to_srgb(oriented, mode))
     except UnreadableImage:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableImage(f"{path}: is not an image that can be read ({error})") from error
+        reason = " ".join(str(error).split())
+        raise UnreadableImage(
+            f"{path}: is not a picture that can be read ({reason}); take another one"
+        ) from error
+
+
+def _to_srgb(image: Image.Image, mode: str) -> Image.Image:
+    """Convert to RGB or RGBA, from the colours of the embedded ICC profile if there is one."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "L", "CMYK"):
+        return image.convert(mode)
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode=mode
+        )
+    except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one of another kind of image
+        return image.convert(mode)
+    assert converted is not None  # it is not converted in place
+    return converted
+
+
+def _is_hdr(path: Path) -> bool:
+    """Whether a PNG's cICP chunk or an AVIF's colour box names PQ or HLG, which Pillow ignores."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    for marker, transfer_offset, length in ((b"cICP", 5, 1), (b"colrnclx", 10, 2)):
+        place = head.find(marker)
+        if place >= 0:
+            begin = place + transfer_offset
+            return int.from_bytes(head[begin : begin + length], "big") in _HDR_TRANSFERS
+    return False
 
 
 def write_png(path: Path, picture: U8) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.footage import cut, flip_bytes, numbered_frames, textured_frames, write_video
+from tests.video.test_geometry import disc, roundness
 from unveil.errors import InvalidParameter, UnreadableImage, UnveilError
 from unveil.protection.backdrop import Colour, Film, Picture, as_colour, make_backdrop
-from unveil.protection.frames import Converter, covering, frame_of
+from unveil.protection.frames import Converter, covering, fitting, frame_of
 from unveil.video.chunk import Colour as Coding
 from unveil.video.chunk import Layout, Planes
+from unveil.video.pixel_format import PlaneReader
 
 LAYOUT = Layout(48, 64, 1, 1)
 
@@ -71,9 +74,18 @@ def test_a_frame_of_any_shape_covers(
     grey = np.full((*source, 3), 90, np.uint8)
     frame = av.VideoFrame.from_ndarray(grey, "rgb24").reformat(format=name)
     layout = Layout(*target, *shift)
-    planes = covering(frame, layout, Converter())
+    reader = PlaneReader()
+    stored = reader.layout_of(frame)
+    luma, cb, cr = stored.empty(1)
+    reader.copy_into(frame, (luma, cb, cr), 0)
+    whole = luma[0], cb[0], cr[0]
+    planes = covering(whole, stored, layout, Converter())
     assert [plane.shape for plane in planes] == [plane.shape[1:] for plane in layout.empty(1)]
     assert np.ptp(planes[0]) <= 2
+    fitted = fitting(whole, stored, layout, Converter())
+    assert [plane.shape for plane in fitted] == [plane.shape for plane in planes]
+    lit = np.abs(fitted[0].astype(int) - int(planes[0][0, 0])) <= 2
+    assert lit.any(axis=0).all() or lit.any(axis=1).all(), "it reaches two edges"
 
 
 def test_what_a_background_can_be(tmp_path: Path) -> None:
@@ -99,6 +111,70 @@ def test_a_camera_turned_the_picture(tmp_path: Path) -> None:
     luma = make_backdrop(tmp_path / "a.png").planes(Layout(40, 20), 0.0)[0]
     assert luma[:15].min() > 200
     assert luma[25:].max() < 40
+
+
+def test_a_deep_picture_is_not_shown_white(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 30000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(UnreadableImage, match="more than 8 bits"):
+        make_backdrop(tmp_path / "deep.png")
+
+
+ASPECTS = [Fraction(1), Fraction(16, 11), Fraction(1, 2)]
+
+
+@pytest.mark.parametrize("aspect", ASPECTS)
+def test_a_picture_stays_round_in_anamorphic_frames(tmp_path: Path, aspect: Fraction) -> None:
+    Image.fromarray(disc(200, 300, 25)).save(tmp_path / "disc.png")
+    for layout in (Layout(90, 160), Layout(160, 90)):
+        luma = make_backdrop(tmp_path / "disc.png", aspect).planes(layout, 0.0)[0]
+        assert roundness(np.dstack([luma] * 3), aspect) == pytest.approx(1, abs=0.08)
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("own", ASPECTS)
+@pytest.mark.parametrize("aspect", ASPECTS[:2])
+def test_a_video_is_shown_as_players_show_it(
+    tmp_path: Path, rotation: int, own: Fraction, aspect: Fraction
+) -> None:
+    """A disc with a mark to its right, turned and squeezed, comes out round, mark to the right."""
+    upright = own if rotation % 180 == 0 else 1 / own
+    shown = disc(120, 200, 18, upright)
+    mark = min(199, 100 + round(32 / upright))
+    shown[54:66, mark - 5 : mark + 5] = 110
+    turned = np.ascontiguousarray(np.rot90(shown, rotation // 90))
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=10, options={"qp": "0"})
+        stream.height, stream.width = turned.shape[:2]
+        stream.pix_fmt, stream.codec_context.sample_aspect_ratio = "yuv420p", own
+        stream.set_display_rotation(-rotation)
+        for _ in range(2):
+            frame = av.VideoFrame.from_ndarray(turned, "rgb24").reformat(format="yuv420p")
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    with Film(path, aspect) as backdrop:
+        luma = backdrop.planes(Layout(120, 200), 0.0)[0]
+    rgb = np.where(luma > 180, 255, 0).astype(np.uint8)
+    assert roundness(np.dstack([rgb] * 3), aspect) == pytest.approx(1, abs=0.1)
+    marked = np.argwhere((luma > 90) & (luma < 130))
+    centre = np.argwhere(rgb).mean(axis=0)
+    off = np.median(marked, axis=0) - centre
+    assert off[1] > 3 * abs(off[0]), "the mark is at the right"
+
+
+def test_an_hdr_video_is_toned_down(tmp_path: Path) -> None:
+    """A grey of 26 cd/m2 in PQ is dark grey in SDR, not the bright one of its code."""
+    frame = av.VideoFrame(64, 48, "yuv420p10le")
+    for plane, level in zip(frame.planes, (400, 512, 512), strict=True):
+        np.frombuffer(memoryview(plane), np.uint16)[:] = level
+    options = {
+        "qp": "0",
+        "x264-params": "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc",
+    }
+    path = write_video(tmp_path / "film.mkv", [frame] * 2, options=options)
+    with Film(path) as backdrop:
+        luma = backdrop.planes(Layout(48, 64, 1, 1), 0.0)[0]
+    assert luma.mean() == pytest.approx(110, abs=3)  # (26.8 / 203) ** (1 / 2.4) in 16 to 235
 
 
 def test_only_a_colour_is_one() -> None:

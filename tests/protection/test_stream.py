@@ -242,16 +242,16 @@ def test_odd_sizes(tmp_path: Path) -> None:
     assert (shown[0].height, shown[0].width) == (51, 77)
 
 
-def test_a_size_that_changes_is_scaled_to_the_first(tmp_path: Path) -> None:
+def test_a_size_that_changes_is_scaled_to_the_largest(tmp_path: Path) -> None:
     parts = [
         write_video(tmp_path / "a.h264", sitting(5), rate=RATE),
         write_video(tmp_path / "b.h264", sitting(5, 128, 192), rate=RATE),
     ]
     both = tmp_path / "both.h264"
     both.write_bytes(b"".join(part.read_bytes() for part in parts))
-    done = white(both, tmp_path / "out.mp4", crf=1)
+    done = white(both, tmp_path / "out.mp4", Watcher(lambda number: seated(128, 192)), crf=1)
     shown = decoded(tmp_path / "out.mp4")
-    assert {(made.height, made.width) for made in shown} == {(sitter.HEIGHT, sitter.WIDTH)}
+    assert {(made.height, made.width) for made in shown} == {(128, 192)}
     assert len(shown) == 10
     assert luma_of(shown[-1])[OUTSIDE[0]].min() > 225
     assert any("5 frames of another size" in note for note in done.notes)

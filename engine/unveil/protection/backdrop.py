@@ -6,6 +6,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from queue import Empty, Full, Queue
 from types import TracebackType
@@ -14,15 +15,16 @@ from typing import Final, Protocol, Self
 import av
 import av.error
 import numpy as np
-from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageColor, UnidentifiedImageError
 
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, UnreadableImage, UnveilError
-from unveil.files import is_there
-from unveil.protection.frames import Converter, covering
+from unveil.files import is_there, read_image
+from unveil.protection.frames import Converter, covering, turned_upright
 from unveil.protection.parameters import Background
 from unveil.video.chunk import Layout, Planes
-from unveil.video.container import one_line
+from unveil.video.geometry import SQUARE, Shape, cover, upright_aspect
+from unveil.video.pixel_format import PlaneReader
 from unveil.video.rgb_reader import VideoPictures
 from unveil.video.selection import SAME_TIME_SECONDS
 from unveil.video.source import VIDEO_EXTENSIONS
@@ -49,17 +51,17 @@ class Backdrop(Protocol):
 class Picture:
     """A picture that covers the frame: scaled to fill it, its middle shown."""
 
-    def __init__(self, picture: U8) -> None:
+    def __init__(self, picture: U8, pixel_aspect: Fraction = SQUARE) -> None:
         self._picture = np.ascontiguousarray(picture)
+        self._aspect = pixel_aspect
         self._planes: tuple[Layout, Planes] | None = None
 
     def planes(self, layout: Layout, seconds: float) -> Planes:
         """Give the same for every time."""
         if self._planes is None or self._planes[0] != layout:
-            image = Image.fromarray(self._picture)
-            size = (layout.width, layout.height)
-            fitted = np.asarray(ImageOps.fit(image, size, Image.Resampling.LANCZOS))
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(fitted), format="rgb24")
+            target = Shape(layout.height, layout.width, self._aspect)
+            fitted = cover(self._picture, target, Image.Resampling.LANCZOS)
+            frame = av.VideoFrame.from_ndarray(fitted, format="rgb24")
             self._planes = layout, Converter().planes(frame, layout)
         return self._planes[1]
 
@@ -97,15 +99,23 @@ class Film:
     A thread decodes and scales ahead by a few frames. Which frame is shown depends on the
     output's time alone. Times must not go backwards; one that does begins the video anew.
 
+    Parameters
+    ----------
+    path
+        The video's file; its display matrix and its pixel aspect are applied.
+    pixel_aspect
+        Of the frames for which it is asked.
+
     Raises
     ------
     UnreadableVideo
         No frame can be decoded from it.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], pixel_aspect: Fraction = SQUARE) -> None:
         # It decodes the first frame: what cannot be shown is told before the work begins.
         self._video = VideoPictures(path, threads=1)
+        self._aspect = pixel_aspect
         self._run: _Projection | None = None
         self._layout: Layout | None = None
         self._last_seconds = -math.inf
@@ -114,7 +124,7 @@ class Film:
         """Give the frame that the video, begun at 0 and repeated, shows at this time."""
         if self._run is None or self._layout != layout or seconds < self._last_seconds:
             self.close()
-            self._run, self._layout = _Projection(self._video, layout), layout
+            self._run, self._layout = _Projection(self._video, layout, self._aspect), layout
         self._last_seconds = seconds
         return self._run.at(seconds)
 
@@ -141,9 +151,10 @@ class Film:
 class _Projection:
     """One run of a background video for one layout."""
 
-    def __init__(self, video: VideoPictures, layout: Layout) -> None:
+    def __init__(self, video: VideoPictures, layout: Layout, pixel_aspect: Fraction) -> None:
         self._video = video
         self._layout = layout
+        self._aspects = upright_aspect(video.pixel_aspect, video.properties), pixel_aspect
         self._ready: Queue[tuple[float, Planes] | BaseException] = Queue(_AHEAD)
         self._stop = threading.Event()
         self._shown: Planes | None = None
@@ -176,9 +187,16 @@ class _Projection:
 
     def _project(self) -> None:
         try:
-            converter = Converter()
+            reader, converter = PlaneReader(), Converter()
             for begin, frame in _repeated(self._video, self._stop):
-                if not self._offer((begin, covering(frame, self._layout, converter))):
+                stored = reader.layout_of(frame)
+                luma, cb, cr = stored.empty(1)
+                reader.copy_into(frame, (luma, cb, cr), 0)
+                planes, layout = turned_upright(
+                    (luma[0], cb[0], cr[0]), stored, self._video.properties
+                )
+                shown = covering(planes, layout, self._layout, converter, aspects=self._aspects)
+                if not self._offer((begin, shown)):
                     return
         except BaseException as error:
             self._offer(error)
@@ -205,8 +223,8 @@ def _repeated(video: VideoPictures, stop: threading.Event) -> Iterator[tuple[flo
         begin = last + period
 
 
-def make_backdrop(background: Background) -> Backdrop:
-    """Find out what a background is.
+def make_backdrop(background: Background, pixel_aspect: Fraction = SQUARE) -> Backdrop:
+    """Find out what a background is, and show it in frames of this pixel aspect.
 
     Raises
     ------
@@ -221,11 +239,11 @@ def make_backdrop(background: Background) -> Backdrop:
                 f"background: a {background.dtype} array of shape {background.shape} is no uint8 "
                 "RGB picture of shape (h, w, 3)"
             )
-        return Picture(background)
+        return Picture(background, pixel_aspect)
     text = os.fspath(background)
     path = Path(text)
     if is_there(path) and path.is_file():
-        return _file_backdrop(path)
+        return _file_backdrop(path, pixel_aspect)
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError as error:
@@ -251,21 +269,16 @@ def as_colour(background: Background | None) -> Colour:
         ) from error
 
 
-def _file_backdrop(path: Path) -> Backdrop:
+def _file_backdrop(path: Path, pixel_aspect: Fraction) -> Backdrop:
     if path.suffix.lower() in VIDEO_EXTENSIONS:
-        return Film(path)
+        return Film(path, pixel_aspect)
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            return Picture(np.array(upright.convert("RGB")))
-    except UnidentifiedImageError:
-        pass
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableImage(
-            f"{path}: is not a picture that can be read ({one_line(error)}); take another one"
-        ) from error
+        return Picture(read_image(path)[..., :3], pixel_aspect)
+    except UnreadableImage as error:
+        if not isinstance(error.__cause__, UnidentifiedImageError):
+            raise
     try:
-        return Film(path)
+        return Film(path, pixel_aspect)
     except UnveilError as error:
         raise UnreadableImage(
             f"{path}: is neither a picture nor a video; take another background"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from unveil.protection.frames import Converter, frame_of, turned_upright
+from unveil.protection.frames import Converter, fitting, turned_upright, with_alpha
 from unveil.video.chunk import Layout, Planes
+from unveil.video.geometry import upright_aspect
 from unveil.video.reader import Video
 
 
@@ -28,23 +29,40 @@ class Batch:
 class Batches:
     """The frames of a video for the protector; to be iterated once.
 
-    Frames come upright and in the layout of the first: those that differ are scaled, as an output
-    has one size. Where frames bear no time, they are spaced by the frame rate.
+    An output has one size and one kind of colours. Frames come upright, in the colours of the first
+    frame and in the given size; those of another size are scaled without distortion, with black
+    around them. Where frames bear no time, they are spaced by the frame rate.
 
     Of a live source only the newest frame is given. Those that came while the last one was
     worked on are left out: an output shows the frame before for longer.
+
+    Parameters
+    ----------
+    video
+        Its chunks are read.
+    alpha
+        Whether the layout must be one that can have a plane of opacity.
+    size
+        Rows and columns of the output as decoded, before the display matrix; None: those of the
+        first frame.
 
     Attributes
     ----------
     n_held
         Frames that were left out for lateness.
     n_scaled
-        Frames that had another size or other colours than the first.
+        Frames that had another size or other colours than the output.
     """
 
-    def __init__(self, video: Video) -> None:
+    def __init__(
+        self, video: Video, *, alpha: bool = False, size: tuple[int, int] | None = None
+    ) -> None:
         self._video = video
+        self._alpha = alpha
+        self._size = size
+        self._aspect = upright_aspect(video.pixel_aspect, video.properties)
         self._layout: Layout | None = None
+        self._expected: Layout | None = None
         self._converter = Converter()
         self._period = 1 / (video.properties.frame_rate or 30)
         self._last_seconds = -math.inf
@@ -74,19 +92,30 @@ class Batches:
             yield self._batch(layout, [(planes, seconds)])
 
     def _batch(self, layout: Layout, frames: list[tuple[Planes, float]]) -> Batch:
-        return Batch(
-            self._layout or turned_upright(frames[0][0], layout, self._video.properties)[1],
-            [(self._fitting(planes, layout), self._time(seconds)) for planes, seconds in frames],
-        )
+        fitting_frames = [
+            (self._fitting(planes, layout), self._time(seconds)) for planes, seconds in frames
+        ]
+        assert self._layout is not None  # a batch has a frame
+        return Batch(self._layout, fitting_frames)
 
     def _fitting(self, planes: Planes, layout: Layout) -> Planes:
         planes, layout = turned_upright(planes, layout, self._video.properties)
         if self._layout is None:
-            self._layout = layout
+            self._expected, self._layout = self._chosen(layout)
         if layout == self._layout:
             return planes
-        self.n_scaled += 1
-        return self._converter.planes(frame_of(planes, layout), self._layout)
+        self.n_scaled += layout != self._expected
+        aspects = self._aspect, self._aspect
+        return fitting(planes, layout, self._layout, self._converter, aspects=aspects)
+
+    def _chosen(self, upright: Layout) -> tuple[Layout, Layout]:
+        """Return the upright layout that frames should have, and that of the output."""
+        if self._size is not None:
+            height, width = self._size
+            if self._video.properties.rotation_degrees % 180:
+                height, width = width, height
+            upright = replace(upright, height=height, width=width)
+        return upright, with_alpha(upright) if self._alpha else upright
 
     def _time(self, seconds: float) -> float:
         if math.isnan(seconds):

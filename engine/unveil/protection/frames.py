@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import Final, cast
 
 import av
@@ -11,6 +13,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from unveil.arrays import U8
 from unveil.video.chunk import Layout, Matrix, Planes
 from unveil.video.container import VideoProperties
+from unveil.video.geometry import SQUARE, Shape, covering_part, fitting_part
 from unveil.video.pixel_format import EXACT, PlaneReader, swscale_matrix
 
 _FORMATS: Final = {
@@ -102,11 +105,21 @@ class Converter:
             target[0] = rows[:, : plane.width]
         return planes[0][0], planes[1][0], planes[2][0]
 
-    def picture(self, frame: av.VideoFrame, name: str) -> U8:
-        """Convert a frame to an array in a format such as "rgba", by its own colours."""
+    def stretched(self, frame: av.VideoFrame, height: int, width: int) -> av.VideoFrame:
+        """Scale a frame to another size, in its own format and colours."""
+        return self._reformatter.reformat(frame, width=width, height=height, interpolation=EXACT)
+
+    def picture(self, frame: av.VideoFrame, name: str, size: tuple[int, int] | None = None) -> U8:
+        """Convert a frame to an array in a format such as "rgba", by its own colours.
+
+        `size` are the rows and columns to which it is stretched, None for its own.
+        """
+        height, width = size or (frame.height, frame.width)
         colour = self._reader.layout_of(frame).colour
         converted = self._reformatter.reformat(
             frame,
+            width=width,
+            height=height,
             format=name,
             src_colorspace=swscale_matrix(colour.matrix),
             src_color_range=_swscale_range(colour.full_range),
@@ -115,37 +128,90 @@ class Converter:
         return cast("U8", converted.to_ndarray())
 
 
-def covering(frame: av.VideoFrame, layout: Layout, converter: Converter) -> Planes:
-    """Convert the largest middle part of a frame that has the layout's shape."""
-    reader = PlaneReader()
-    source = reader.layout_of(frame)
-    planes = source.empty(1)
-    reader.copy_into(frame, planes, 0)
+def covering(
+    planes: Planes,
+    source: Layout,
+    layout: Layout,
+    converter: Converter,
+    *,
+    aspects: tuple[Fraction, Fraction] = (SQUARE, SQUARE),
+) -> Planes:
+    """Convert the largest middle part of upright planes that has the layout's proportions.
+
+    Parameters
+    ----------
+    planes, source
+        Planes (h, w), (ch, cw), (ch, cw) and their layout.
+    layout
+        Of the planes that are returned.
+    converter
+        Scales and converts.
+    aspects
+        Pixel aspects of `planes` and of the result.
+    """
     unit_y, unit_x = 1 << source.chroma_shift_y, 1 << source.chroma_shift_x
-    height = min(source.height, round(source.width * layout.height / layout.width))
-    width = min(source.width, round(source.height * layout.width / layout.height))
+    rows, columns = covering_part(
+        Shape(source.height, source.width, aspects[0]),
+        Shape(layout.height, layout.width, aspects[1]),
+    )
+    height, width = max(1, round(rows)), max(1, round(columns))
     # Whole samples of chroma; a side below one is kept as it is.
     height, width = height // unit_y * unit_y or height, width // unit_x * unit_x or width
     top = (source.height - height) // 2 // unit_y
     left = (source.width - width) // 2 // unit_x
-    part = Layout(
-        max(1, height),
-        max(1, width),
-        source.chroma_shift_y,
-        source.chroma_shift_x,
-        source.colour,
-    )
+    part = replace(source, height=height, width=width)
     luma, cb, cr = planes
-    rows = slice(top * unit_y, top * unit_y + part.height)
-    columns = slice(left * unit_x, left * unit_x + part.width)
-    chroma_rows = slice(top, top + part.chroma_height)
-    chroma_columns = slice(left, left + part.chroma_width)
-    cut = (
-        luma[0, rows, columns],
-        cb[0, chroma_rows, chroma_columns],
-        cr[0, chroma_rows, chroma_columns],
-    )
+    luma_part = np.s_[top * unit_y : top * unit_y + height, left * unit_x : left * unit_x + width]
+    chroma_part = np.s_[top : top + part.chroma_height, left : left + part.chroma_width]
+    cut = luma[luma_part], cb[chroma_part], cr[chroma_part]
     return converter.planes(frame_of(cut, part), layout)
+
+
+def fitting(
+    planes: Planes,
+    source: Layout,
+    layout: Layout,
+    converter: Converter,
+    *,
+    aspects: tuple[Fraction, Fraction] = (SQUARE, SQUARE),
+) -> Planes:
+    """Convert upright planes to a layout, whole and undistorted, with black around them.
+
+    The parameters are those of `covering`.
+    """
+    height, width = fitting_part(
+        Shape(source.height, source.width, aspects[0]),
+        Shape(layout.height, layout.width, aspects[1]),
+    )
+    unit_y, unit_x = 1 << layout.chroma_shift_y, 1 << layout.chroma_shift_x
+    height = min(layout.height, -(-height // unit_y) * unit_y)
+    width = min(layout.width, -(-width // unit_x) * unit_x)
+    part = replace(layout, height=height, width=width)
+    scaled = converter.planes(frame_of(planes, source), part)
+    if part == layout:
+        return scaled
+    rgb, full = layout.colour.matrix == "rgb", layout.colour.full_range
+    black = (0, 0, 0) if rgb else (0 if full else 16, 128, 128)
+    luma, cb, cr = layout.empty(1)
+    top, left = (layout.height - height) // 2 // unit_y, (layout.width - width) // 2 // unit_x
+    for plane, content, level, y, x in zip(
+        (luma[0], cb[0], cr[0]),
+        scaled,
+        black,
+        (top * unit_y, top, top),
+        (left * unit_x, left, left),
+        strict=True,
+    ):
+        plane[:] = level
+        plane[y : y + content.shape[0], x : x + content.shape[1]] = content
+    return luma[0], cb[0], cr[0]
+
+
+def with_alpha(layout: Layout) -> Layout:
+    """Return the layout nearest to this one of which FFmpeg has a format with opacity."""
+    if alpha_format_of(layout) is not None:
+        return layout
+    return replace(layout, chroma_shift_y=0, chroma_shift_x=0)
 
 
 def turned_upright(

@@ -7,6 +7,7 @@ import math
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
 
@@ -95,6 +96,8 @@ class Protector:
     transparent
         For mode "remove": whether the protected frames have an alpha plane. Their colours are
         those of the person over black, so that a viewer that ignores alpha shows no room.
+    pixel_aspect
+        Width of the frames' pixels divided by their height: a background keeps its proportions.
     segmenter
         Segments the person; None uses `unveil.person.Segmenter` with `model`, or an
         `AutoSegmenter` for model "auto".
@@ -136,6 +139,7 @@ class Protector:
         every: int = 1,
         threads: int | None = None,
         transparent: bool = False,
+        pixel_aspect: Fraction = Fraction(1),
         segmenter: PersonSegmenter | None = None,
     ) -> None:
         self.parameters = ProtectParameters(
@@ -153,7 +157,7 @@ class Protector:
         elif chosen == "remove":
             self._backdrop = self._safe = as_colour(background)
         elif background is not None:
-            self._backdrop = make_backdrop(background)
+            self._backdrop = make_backdrop(background, pixel_aspect)
         self._segmenter = segmenter or _make_segmenter(self.parameters)
         self._bands = Bands(self.parameters.n_threads)
         self._compositor: Compositor | None = None

@@ -31,7 +31,9 @@ from unveil.protection.report_file import report_file, write_report
 from unveil.protection.sinks import Footage, Output, open_sink, output_of
 from unveil.protection.writer import SoundCopy, Writer
 from unveil.redaction import printable
+from unveil.video.geometry import upright_aspect
 from unveil.video.reader import Video, open_video
+from unveil.video.size_search import largest_size
 from unveil.video.source import Source, source_of
 
 _CHUNK_FRAMES: Final = 8
@@ -128,8 +130,10 @@ def protect(
 ) -> Protection:
     """Remove, blur or replace the background of a video.
 
-    Frames keep their times, and sound is copied. The report is written next to the output, to
-    the file that `unveil.protection.report_file` names.
+    Frames keep their times, and sound is copied. If a file changes its size, as recordings of
+    WebRTC do, the output has the largest size; a pipe or a live source keeps the first. Interlaced
+    frames are deinterlaced. The report is written next to the output, to the file that
+    `unveil.protection.report_file` names.
 
     Parameters
     ----------
@@ -196,6 +200,7 @@ def protect(
                 end_seconds=end_seconds,
                 chunk_frames=1 if found.live else _CHUNK_FRAMES,
                 with_sound=sound and target.holds_sound,
+                deinterlace=True,
             )
         )
         protector = opened.enter_context(
@@ -209,10 +214,12 @@ def protect(
                 every=every,
                 threads=threads,
                 transparent=transparent,
+                pixel_aspect=upright_aspect(video.pixel_aspect, video.properties),
                 segmenter=segmenter,
             )
         )
-        run = _Run(video, protector, target, codec, crf, start_seconds or 0.0, end_seconds)
+        size = largest_size(found, start_seconds, end_seconds)
+        run = _Run(video, protector, target, codec, crf, start_seconds or 0.0, end_seconds, size)
         run.go(started, progress or silent)
     report = run.report(started) | {
         "selection": {"start_seconds": start_seconds, "end_seconds": end_seconds}
@@ -239,6 +246,7 @@ class _Run:
         crf: int | None,
         start_seconds: float,
         end_seconds: float | None,
+        size: tuple[int, int] | None,
     ) -> None:
         self._video = video
         self._protector = protector
@@ -247,7 +255,7 @@ class _Run:
         self._crf = crf
         self._start = start_seconds
         self._end = math.inf if end_seconds is None else end_seconds
-        self._batches = Batches(video)
+        self._batches = Batches(video, alpha=protector.transparent, size=size)
         self._time_base = video.time_base or Fraction(1, 90000)
         self._rate = video.nominal_rate or 30.0
         self._last_pts = -1
@@ -291,7 +299,7 @@ class _Run:
         if self._batches.n_scaled:
             warnings.append(
                 f"{self._batches.n_scaled} frames of another size or colour were converted to "
-                "those of the first"
+                "those of the output"
             )
         elapsed = time.perf_counter() - started
         busy = max(1e-9, elapsed - self._seconds["prepare"])
@@ -351,16 +359,13 @@ class _Run:
 
     def _open_writer(self, batch: Batch) -> Writer:
         video = self._video
-        aspect = video.pixel_aspect
-        if aspect and video.properties.rotation_degrees % 180:
-            aspect = 1 / aspect
         footage = Footage(
             layout=batch.layout,
             alpha=self._protector.transparent,
             frame_rate=self._rate,
             time_base=self._time_base,
             tags=video.tags,
-            pixel_aspect=aspect,
+            pixel_aspect=upright_aspect(video.pixel_aspect, video.properties),
             sound=video.sound.streams,
             live=video.live,
         )

@@ -306,7 +306,9 @@ class Video:
         buffer: _Buffer | None = None
         frames: Iterable[tuple[av.VideoFrame, float]] = selected
         if self._deinterlaces:
-            frames = deinterlaced(frames, lambda: self._warn("interlaced frames: deinterlaced"))
+            frames = deinterlaced(
+                frames, lambda: self.tally.warn("interlaced frames: deinterlaced")
+            )
         for frame, seconds in frames:
             self._check_colours(frame)
             layout = plane_reader.layout_of(frame)

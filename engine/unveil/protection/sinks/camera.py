@@ -29,16 +29,16 @@ class CameraSink:
             raise OutputUnwritable(
                 "virtual camera: needs pyvirtualcam; pip install 'unveil[camera]'"
             ) from error
-        layout = footage.layout
-        if layout.height % 2 or layout.width % 2:
+        height, width = self._size = footage.square_size
+        if height % 2 or width % 2:
             raise InvalidParameter(
-                f"output: a virtual camera takes no odd size such as {layout.width}x{layout.height}"
+                f"output: a virtual camera takes no odd size such as {width}x{height}"
             )
         self._camera: Any
         try:
             self._camera = pyvirtualcam.Camera(
-                width=layout.width,
-                height=layout.height,
+                width=width,
+                height=height,
                 fps=footage.frame_rate,
                 fmt=pyvirtualcam.PixelFormat.I420,
                 device=output.device,
@@ -54,7 +54,7 @@ class CameraSink:
     def write(self, frame: av.VideoFrame, pts: int) -> None:
         """Show a frame; those of a file at their own pace."""
         try:
-            self._camera.send(self._converter.picture(frame, "yuv420p"))
+            self._camera.send(self._converter.picture(frame, "yuv420p", self._size))
         except (RuntimeError, OSError) as error:
             raise OutputUnwritable(
                 f"virtual camera: takes no more frames ({explain(error)})"

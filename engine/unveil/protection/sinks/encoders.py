@@ -31,6 +31,12 @@ ALPHA_FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Encoders whose transparency players know, and what they store."""
 
+ASPECT_CODECS: Final = frozenset(
+    {"libx264", "libx264rgb", "libx265", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4"}
+)
+ASPECT_CONTAINERS: Final = frozenset({".3gp", ".m4v", ".mov", ".mp4"})
+"""Either of them tells a pixel's aspect to a player; elsewhere pixels are made square."""
+
 ALPHA_CONTAINERS: Final = frozenset({".webm", ".mkv", ".mov", ".avi", ".nut"})
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import av
 
-from unveil.protection.sinks.encoders import OPTIONS, PRESETS, stored_format
+from unveil.protection.frames import Converter
+from unveil.protection.sinks.encoders import (
+    ASPECT_CODECS,
+    ASPECT_CONTAINERS,
+    OPTIONS,
+    PRESETS,
+    stored_format,
+)
 from unveil.protection.sinks.output import Output
 from unveil.protection.sinks.sink import Footage
 from unveil.video.writer import VideoWriter
@@ -30,10 +38,18 @@ class VideoSink:
     ) -> None:
         layout = footage.layout
         is_pipe = output.kind == "pipe"
+        aspect: Fraction | None = footage.pixel_aspect
+        self._size: tuple[int, int] | None = None
+        if aspect == 1:
+            aspect = None
+        elif codec not in ASPECT_CODECS and output.path.suffix.lower() not in ASPECT_CONTAINERS:
+            aspect, self._size = None, footage.square_size
+        height, width = self._size or (layout.height, layout.width)
+        self._converter = Converter()
         self._writer = VideoWriter(
             output.name if is_pipe else output.path,
-            height=layout.height,
-            width=layout.width,
+            height=height,
+            width=width,
             frame_rate=footage.frame_rate,
             codec=codec,
             crf=crf,
@@ -43,7 +59,7 @@ class VideoSink:
             options=OPTIONS.get(codec),
             tags=footage.tags,
             time_base=footage.time_base,
-            pixel_aspect=footage.pixel_aspect,
+            pixel_aspect=aspect,
             sound=footage.sound,
             file=sys.stdout.buffer if is_pipe else None,
             container=PIPE_CONTAINER if is_pipe else None,
@@ -58,6 +74,8 @@ class VideoSink:
 
     def write(self, frame: av.VideoFrame, pts: int) -> None:
         """Encode the frame before: only now is it known how long that is shown."""
+        if self._size is not None:
+            frame = self._converter.stretched(frame, *self._size)
         if self._waiting is not None:
             before, begin = self._waiting
             self._writer.write(before, begin, pts - begin)

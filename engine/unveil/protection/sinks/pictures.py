@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class PictureSink:
-    """PNG files, counted from 1; an earlier sequence stays until all are written."""
+    """PNG files with square pixels, from number 1; an earlier sequence stays until the end."""
 
     notes = ()
 
@@ -28,6 +28,7 @@ class PictureSink:
             raise OutputUnwritable(f"{output.path}: {folder} is not a folder; make it first")
         self._output = output
         self._format = "rgba" if footage.alpha else "rgb24"
+        self._size = footage.square_size
         self._converter = Converter()
         self._staging = Staging(folder, output.label)
         self._n_written = 0
@@ -36,7 +37,8 @@ class PictureSink:
         """Write the next picture."""
         path = self._output.picture(self._n_written + 1)
         try:
-            save_png(self._staging.path(path.name), self._converter.picture(frame, self._format))
+            picture = self._converter.picture(frame, self._format, self._size)
+            save_png(self._staging.path(path.name), picture)
         except OSError as error:
             raise unwritable(path, error) from error
         self._n_written += 1

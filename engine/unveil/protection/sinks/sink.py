@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import av
 
 from unveil.video.chunk import Layout
+from unveil.video.geometry import SQUARE, Shape
 from unveil.video.pixel_format import ColourTags
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class Footage:
     frame_rate: float
     time_base: Fraction | None
     tags: ColourTags
-    pixel_aspect: Fraction | None = None
+    pixel_aspect: Fraction = SQUARE
     sound: Sequence[AudioStream] = ()
     live: bool = False
+
+    @property
+    def square_size(self) -> tuple[int, int]:
+        """Rows and columns with square pixels, for outputs that cannot tell a pixel's aspect."""
+        return Shape(self.layout.height, self.layout.width, self.pixel_aspect).squared()
