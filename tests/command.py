@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,8 +34,23 @@ main()
 """
 
 
+@cache
+def _compile_kernels() -> None:
+    """Fill the cache of kernels, so that no command says that it compiles."""
+    from unveil.protection import Protector
+    from unveil.protection.protector import prepare as prepare_protector
+    from unveil.recovery.warmup import prepare
+
+    prepare("auto")
+    prepare("rarest")
+    for mode, background in (("replace", "white"), ("blur", None)):
+        with Protector(mode, background=background, model="lite", threads=1) as protector:
+            prepare_protector(protector)
+
+
 def unveil(*arguments: Argument) -> Result:
     """Run a command in this process."""
+    _compile_kernels()
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
@@ -42,6 +58,7 @@ def start_unveil(
     *arguments: Argument, file_bytes: int | None = None, **options: Any
 ) -> subprocess.Popen[str]:
     """Start a command in a process of its own, which may write files of so many bytes."""
+    _compile_kernels()
     code = _PROGRAM.format(file_bytes=file_bytes)
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
