@@ -13,7 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from tests.kernels.counting import naive
-from unveil.counting.table import ColourTable, RunTable, TransitionTable
+from unveil.counting.runs import RunTable
+from unveil.counting.table import ColourTable
+from unveil.counting.transitions import TransitionTable
 from unveil.video.chunk import Chunk, Colour, Layout
 
 Array = npt.NDArray[Any]

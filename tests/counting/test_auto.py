@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from tests.clips import PROPERTY, Clip, ShuffledBands, chunks, clips
 from unveil.counting.auto import STATES, AutoTable
+from unveil.counting.outside import OutsideTable
 from unveil.counting.presence import Presence
 from unveil.counting.state_file import read_state
-from unveil.counting.table import ColourTable, OutsideTable, TransitionTable
+from unveil.counting.table import ColourTable
+from unveil.counting.transitions import TransitionTable
 from unveil.errors import IncompatibleTable
 from unveil.parallel import Bands
 from unveil.recovery.parameters import Parameters

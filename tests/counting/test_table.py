@@ -1,21 +1,22 @@
-"""The state: merging, finalising as a snapshot, bounds, saving and loading."""
+"""The state: merging, finalising as a snapshot, bounds."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips import PROPERTY, Clip, ShuffledBands, chunks, clips, counted, stretches
 from tests.kernels.counting import naive
 from unveil.counting import table as table_module
-from unveil.counting.table import TABLES, ColourTable, RunTable, TransitionTable
-from unveil.errors import IncompatibleTable, OutputUnwritable
+from unveil.counting.accumulators import TABLES
+from unveil.counting.runs import RunTable
+from unveil.counting.table import ColourTable
+from unveil.counting.transitions import TransitionTable
+from unveil.errors import IncompatibleTable
 from unveil.parallel import Bands
 from unveil.recovery.decide.finalise import finalise
 from unveil.recovery.parameters import Parameters
@@ -29,8 +30,6 @@ KINDS: list[type[ColourTable]] = [RunTable, TransitionTable]
 BANDS = Bands(1)
 
 RGB = Colour("rgb", full_range=True)
-
-FILE_DAMAGE = settings(max_examples=300, deadline=None, derandomize=True, database=None)
 
 CUTS = st.lists(st.integers(0, 60), min_size=1, max_size=3)
 
@@ -292,204 +291,6 @@ def test_the_state_is_bounded(kind: type[ColourTable], layout: Layout) -> None:
 def test_the_state_does_not_grow(kind: type[ColourTable], clip: Clip) -> None:
     fresh = clip.table(kind).bytes_per_pixel
     assert counted(kind, clip).bytes_per_pixel == fresh
-
-
-# Saving and loading
-
-
-def parameters_of(clip: Clip, kind: type[ColourTable]) -> dict[str, Any]:
-    return Parameters(
-        kind.method,
-        slots=clip.slots,
-        bits=clip.bits,
-        tolerance=clip.tolerance,
-    ).as_dict()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@PROPERTY
-@given(clip=clips(max_frames=40), cut=st.integers(0, 40))
-def test_a_loaded_state_goes_on_exactly(
-    tmp_path_factory: pytest.TempPathFactory, kind: type[ColourTable], clip: Clip, cut: int
-) -> None:
-    path = tmp_path_factory.mktemp("state") / "call.npz"
-    parameters = parameters_of(clip, kind)
-    before, after = stretches(clip.planes, [min(cut, clip.n_frames)])
-    table = clip.table(kind)
-    for chunk in chunks(before, clip.layout):
-        table.update(chunk, BANDS)
-    table.save(path, parameters)
-    loaded, told = ColourTable.load(path)
-    assert type(loaded) is kind
-    assert told == parameters
-    assert loaded.layout == clip.layout
-    for chunk in chunks(after, clip.layout, 1):
-        table.update(chunk, BANDS)
-        loaded.update(chunk, BANDS)
-    assert loaded.n_frames == table.n_frames == clip.n_frames
-    for name, array in table.arrays.items():
-        assert array.tobytes() == loaded.arrays[name].tobytes(), name
-    frames = np.arange(clip.n_frames)
-    np.testing.assert_array_equal(loaded.times.seconds_at(frames), table.times.seconds_at(frames))
-
-
-def write_state(path: Path) -> Path:
-    clip = Clip(Layout(6, 7, 1, 1), 20, 4, 8, 6, 3, 0.5, 0)
-    counted(RunTable, clip).save(path, parameters_of(clip, RunTable))
-    return path
-
-
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    return write_state(tmp_path / "call.npz")
-
-
-@pytest.fixture(scope="module")
-def saved_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a state that no test changes."""
-    return write_state(tmp_path_factory.mktemp("state") / "call.npz")
-
-
-def rewrite(path: Path, **changes: Any) -> None:
-    """Change arrays of a saved state, or leave out those that become None."""
-    with np.load(path) as stored:
-        arrays = {name: stored[name] for name in stored.files} | changes
-    with path.open("wb") as file:
-        np.savez(file, **{name: a for name, a in arrays.items() if a is not None})
-
-
-def header_of(path: Path) -> dict[str, Any]:
-    with np.load(path) as stored:
-        header: dict[str, Any] = json.loads(stored["header"].tobytes())
-    return header
-
-
-def encoded(header: object) -> Any:
-    return np.frombuffer(json.dumps(header).encode(), np.uint8)
-
-
-def assert_not_loadable(path: Path) -> None:
-    with pytest.raises(IncompatibleTable) as caught:
-        ColourTable.load(path)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"not a state",
-        b"PK\x03\x04 no archive either",
-        b"\x93NUMPY\x01\x00",
-        b"\x80\x04\x95 pickled",
-    ],
-)
-def test_a_foreign_file(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "call.npz"
-    path.write_bytes(content)
-    assert_not_loadable(path)
-
-
-def test_arrays_of_something_else(tmp_path: Path) -> None:
-    path = tmp_path / "call.npz"
-    np.savez(path, slots=np.zeros((2, 2)), header=np.zeros(3))
-    assert_not_loadable(path)
-    np.savez(path, header=np.array([{"a": 1}], object), allow_pickle=True)
-    assert_not_loadable(path)
-    np.save(tmp_path / "one.npy", np.zeros(3))
-    assert_not_loadable(tmp_path / "one.npy")
-
-
-@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.99])
-def test_a_cut_file(saved: Path, fraction: float) -> None:
-    data = saved.read_bytes()
-    saved.write_bytes(data[: int(fraction * len(data))])
-    assert_not_loadable(saved)
-
-
-@FILE_DAMAGE
-@given(
-    place=st.floats(0, 1, exclude_max=True),
-    flipped=st.integers(1, 255),
-)
-def test_a_changed_byte_is_refused_or_changes_nothing(
-    saved_once: Path, tmp_path_factory: pytest.TempPathFactory, place: float, flipped: int
-) -> None:
-    """As in the dates of an archive, which nobody reads."""
-    data = bytearray(saved_once.read_bytes())
-    data[int(place * len(data))] ^= flipped
-    path = tmp_path_factory.getbasetemp() / "changed.npz"
-    path.write_bytes(data)
-    try:
-        table, parameters = ColourTable.load(path)
-    except IncompatibleTable:
-        return
-    whole, its_parameters = ColourTable.load(saved_once)
-    assert (type(table), table.layout, table.n_frames) == (
-        type(whole),
-        whole.layout,
-        whole.n_frames,
-    )
-    assert parameters == its_parameters
-    for name, array in whole.arrays.items():
-        assert table.arrays[name].tobytes() == array.tobytes(), name
-    frames = np.arange(whole.n_frames)
-    np.testing.assert_array_equal(table.times.seconds_at(frames), whole.times.seconds_at(frames))
-
-
-@pytest.mark.parametrize("name", ["slots", "evictions", "run_start", "time_step", "header"])
-def test_an_array_is_missing(saved: Path, name: str) -> None:
-    rewrite(saved, **{name: None})
-    assert_not_loadable(saved)
-
-
-def test_arrays_of_another_shape_or_type(saved: Path) -> None:
-    with np.load(saved) as stored:
-        run, slots = stored["run"], stored["slots"]
-    for changes in (
-        {"run": run[:-1]},
-        {"run": run.astype(np.int16)},
-        {"slots": slots["count"]},
-        {"slots": slots[:, :-1]},
-    ):
-        rewrite(saved, **({"run": run, "slots": slots} | changes))
-        assert_not_loadable(saved)
-
-
-def test_headers_of_something_else(saved: Path) -> None:
-    header = header_of(saved)
-    for wrong in (
-        [],
-        {},
-        header | {"method": "median"},
-        header | {"layout": {}},
-        header | {"layout": header["layout"] | {"height": 7}},
-        header | {"n_frames": "many"},
-        header | {"parameters": {}},
-    ):
-        rewrite(saved, header=encoded(wrong))
-        assert_not_loadable(saved)
-
-
-def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        ColourTable.load(tmp_path / "call.npz")
-
-
-def test_saving_where_nothing_can_be_written(saved: Path, tmp_path: Path) -> None:
-    table, parameters = ColourTable.load(saved)
-    for folder in (tmp_path / "missing", saved):
-        with pytest.raises(OutputUnwritable):
-            table.save(folder / "call.npz", parameters)
-    assert [path.name for path in tmp_path.iterdir()] == ["call.npz"]
-
-
-def test_saving_replaces(saved: Path, tmp_path: Path) -> None:
-    before = saved.read_bytes()
-    table, parameters = ColourTable.load(saved)
-    table.save(saved, parameters)
-    assert saved.read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["call.npz"]
 
 
 def test_the_accumulators_by_method() -> None:

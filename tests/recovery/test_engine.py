@@ -23,7 +23,7 @@ import unveil
 from tests.footage import numbered_frame, write_video
 from tests.interrupts import ctrl_c_raises, press_ctrl_c
 from unveil import Engine, Progress
-from unveil.counting.table import TransitionTable
+from unveil.counting.transitions import TransitionTable
 from unveil.errors import (
     FrameTooLarge,
     IncompatibleTable,

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from unveil.arrays import I64, Array
-from unveil.counting.capacity import slots_of
+from unveil.counting.accumulators import TABLES
+from unveil.counting.capacity import MAX_SLOTS, slots_of
+from unveil.counting.outside import OutsideTable
 from unveil.counting.presence import PersonWatch, Presence
-from unveil.counting.state_file import layout_of, write_state
-from unveil.counting.table import TABLES, ColourTable, OutsideTable, TransitionTable
+from unveil.counting.specification import Specification
+from unveil.counting.state_file import layout_of, whole_number, write_state
+from unveil.counting.table import MAX_FRAMES, ColourTable
+from unveil.counting.times import TimeIndex
+from unveil.counting.transitions import TransitionTable
 from unveil.errors import IncompatibleTable
 from unveil.parallel import Bands
 from unveil.video.chunk import Chunk, Layout
@@ -130,12 +135,33 @@ class AutoTable:
             "layout": asdict(self.layout),
             "parameters": parameters,
             "n_frames": self.n_frames,
+            "counts_transitions": self.transitions is not None,
         }
         write_state(path, header, arrays)
 
     @classmethod
+    def specification(cls, header: Mapping[str, Any]) -> Specification:
+        """Return the arrays that a state with this header has.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            It is not the header of such a table.
+        """
+        layout = layout_of(header)
+        parts: tuple[type[ColourTable], ...] = (OutsideTable,)
+        if header["counts_transitions"]:
+            parts += (TransitionTable,)
+        arrays = dict(PersonWatch.arrays_of(layout))
+        for part in parts:
+            n_slots = slots_of(part.method, _chosen_slots(header))
+            specified = {**part.arrays_of(layout, n_slots), **TimeIndex.SPECIFICATION}
+            arrays |= {f"{part.method}_{name}": spec for name, spec in specified.items()}
+        return arrays
+
+    @classmethod
     def restored(cls, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
-        """Make the table that was saved with this header and these arrays.
+        """Make the table that was saved with this header and these arrays, as specified.
 
         Raises
         ------
@@ -145,17 +171,18 @@ class AutoTable:
         parameters = header["parameters"]
         table = cls(
             layout_of(header),
-            slots=parameters["slots"],
-            bits=parameters["bits"],
-            tolerance=parameters["tolerance"],
+            slots=_chosen_slots(header),
+            bits=whole_number(parameters, "bits", 1, 8),
+            tolerance=whole_number(parameters, "tolerance", 0, 255),
         )
         table._person.restore(arrays)
-        table._drop_transitions()
+        if not header["counts_transitions"]:
+            table.transitions = None
         for part in (table.outside, table.transitions):
             if part is not None:
                 prefix = f"{part.method}_"
                 part.restore(
-                    int(header["n_frames"]),
+                    whole_number(header, "n_frames", 0, MAX_FRAMES),
                     {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)},
                 )
         return table
@@ -167,6 +194,12 @@ class AutoTable:
     def _identity(self) -> tuple[object, ...]:
         # `slots` that were not chosen are two numbers.
         return (self.method, *self.outside._identity()[1:], self._slots)
+
+
+def _chosen_slots(header: Mapping[str, Any]) -> int | None:
+    """Return the number of slots in a state's header, None for each accumulator's default."""
+    parameters = header["parameters"]
+    return None if parameters["slots"] is None else whole_number(parameters, "slots", 2, MAX_SLOTS)
 
 
 STATES: Final[dict[str, type[ColourTable | AutoTable]]] = {**TABLES, AutoTable.method: AutoTable}

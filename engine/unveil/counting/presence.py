@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
 from unveil.arrays import I64, U8, Array
+from unveil.counting.specification import ArraySpec, Specification
 from unveil.video.chunk import Chunk, Layout
 
 ENOUGH: Final = 8
@@ -189,32 +190,43 @@ class PersonWatch:
         else:
             self._after_first = self._after_first.joined(_found(search, self._last))
 
+    @staticmethod
+    def arrays_of(layout: Layout) -> Specification:
+        """Return the arrays that it is saved as.
+
+        The three pictures are those of the searches kept; there are none before the first search.
+        """
+        return {
+            "presence": ArraySpec((2, 6), np.int64),
+            "searches_kept": ArraySpec((3, *layout.block_grid), np.uint8, variable=True),
+        }
+
     def as_arrays(self) -> dict[str, Array]:
         """All there is to save."""
-        searches = () if self._first is None else (*self._first, self._last)
-        return {
-            "presence": self._after_first.as_array(),
-            "searches_kept": np.array(searches, np.uint8),
-        }
+        kept = np.zeros((0, 0, 0), np.uint8)
+        if self._first is not None and self._last is not None:
+            kept = np.array((*self._first, self._last), np.uint8)
+        return {"presence": self._after_first.as_array(), "searches_kept": kept}
 
     def restore(self, stored: Mapping[str, Array]) -> None:
         """Undo `as_arrays`.
 
         Raises
         ------
-        KeyError, TypeError, ValueError
-            They are no such arrays.
+        ValueError
+            The pictures are not of this layout.
         """
         self._after_first = Presence.from_array(stored["presence"])
-        kept: Any = stored["searches_kept"]
+        kept = stored["searches_kept"]
         self._first = self._last = None
-        if kept.shape == (0,):
+        if kept.size == 0:
             return
         rows, columns = self._shape
-        if kept.dtype != np.uint8 or kept.ndim != 3 or len(kept) != 3:
-            raise ValueError("searches_kept is of another shape or type")
-        if not (rows - 1 <= kept.shape[1] <= rows and columns - 1 <= kept.shape[2] <= columns):
-            raise ValueError("searches_kept is of another size")
+        # The last blocks have no middle where they extend far beyond the frame.
+        smallest = (3, rows - 1, columns - 1)
+        largest = ArraySpec((3, rows, columns), np.uint8, variable=True)
+        if not largest.allows(kept.shape, kept.dtype) or np.any(np.less(kept.shape, smallest)):
+            raise ValueError("searches_kept is of another size or type")
         self._first, self._last = (kept[0], kept[1]), kept[2]
 
 

@@ -1,36 +1,34 @@
-"""The per-pixel state: create, update, merge, save, load."""
+"""What all accumulators share: arrays by name, and the verbs create, update, merge and save."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from unveil.counting.state_file import layout_of, read_state, write_state
+from unveil.arrays import Array
+from unveil.counting.capacity import MAX_SLOTS, Accumulator
+from unveil.counting.specification import ArraySpec, Specification, aligned_zeros
+from unveil.counting.state_file import layout_of, whole_number, write_state
 from unveil.counting.times import TimeIndex
 from unveil.errors import IncompatibleTable
 from unveil.parallel import Bands
-from unveil.video.chunk import Chunk, Layout, Planes
-from unveil_kernels.counting import outside, runs, slots, transitions
-from unveil_kernels.counting.frames import Comparison, Frames, PersonMask
+from unveil.video.chunk import Chunk, Layout
+from unveil_kernels.counting.frames import Comparison, Frames
 
 MAX_FRAMES: Final = 2**32 - 1
 """Frame numbers are kept in 32 bits: four and a half years at 30 frames a second."""
-
-Array = npt.NDArray[Any]
 
 
 class ColourTable(ABC):
     """Quantised colour counts of every pixel, bounded whatever the recording's length.
 
-    A table is a handful of named arrays (`arrays`). `update` is the hot verb. `merge` adds
-    a later stretch of frames; what it is associative in the subclasses say. Nothing here
+    A table is a set of named arrays (`arrays`). `update` is the hot verb. `merge` adds the frames
+    of a later part of the recording; the subclasses say in what it is associative. No result
     changes with the number of threads or the size of chunks.
 
     Not thread-safe: one thread updates, the bands share the work.
@@ -43,15 +41,21 @@ class ColourTable(ABC):
         Colours remembered per pixel.
     bits, tolerance
         As in `Parameters`.
+
+    Attributes
+    ----------
+    slots
+        (h, w, n) records, the colours of a pixel and what was counted of them.
+    evictions
+        (h, w) uint16, colours that lost their slot to another, saturating.
     """
 
-    method: ClassVar[str]
-    slot: ClassVar[np.dtype[np.void]]
-    """One remembered colour, as `unveil_kernels.counting.slots` defines it."""
+    method: ClassVar[Accumulator]
     state_type: ClassVar[Any]
-    """NamedTuple of the arrays that the kernels read and change."""
-    extra_names: ClassVar[tuple[str, ...]] = ()
-    """Arrays of the state that concern all pixels together; no kernel changes them."""
+    """NamedTuple of the arrays that the kernels read and change; it documents them."""
+
+    slots: Array
+    evictions: Array
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         self.layout = layout
@@ -60,25 +64,19 @@ class ColourTable(ABC):
         self.tolerance = tolerance
         self.n_frames = 0
         self.times = TimeIndex()
-        shape = (layout.height, layout.width)
-        self.slots = _aligned_zeros((*shape, self._counted_slots), self.slot)
-        self.evictions = np.zeros(shape, np.uint16)
+        self._specified = self.arrays_of(layout, slots)
+        for name, spec in self._specified.items():
+            setattr(self, name, aligned_zeros(spec.shape, spec.dtype))
 
-    @property
-    def _counted_slots(self) -> int:
-        """How many of the remembered colours have a slot."""
-        return self.n_slots
-
-    @property
-    def mask(self) -> np.uint8:
-        """The bits of a channel that count when colours are compared."""
-        return np.uint8(256 - (1 << (8 - self.bits)))
+    @classmethod
+    @abstractmethod
+    def arrays_of(cls, layout: Layout, n_slots: int) -> Specification:
+        """Return the arrays of a table, those of `state_type` first."""
 
     @property
     def arrays(self) -> dict[str, Array]:
         """All arrays by name, as they are saved."""
-        names = (*self.state_type._fields, *self.extra_names)
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in self._specified}
 
     @property
     def state(self) -> Any:
@@ -89,7 +87,8 @@ class ColourTable(ABC):
     def comparison(self) -> Comparison:
         """When two colours are one."""
         far = min(255, self.tolerance + self.tolerance // 2)
-        return Comparison(self.mask, np.uint8(self.tolerance), np.uint8(far))
+        mask = 256 - (1 << (8 - self.bits))
+        return Comparison(np.uint8(mask), np.uint8(self.tolerance), np.uint8(far))
 
     @property
     def bytes_per_pixel(self) -> float:
@@ -98,7 +97,13 @@ class ColourTable(ABC):
         return sum(array.nbytes for array in self.arrays.values() if array.ndim > 1) / pixels
 
     def update(self, chunk: Chunk, bands: Bands) -> None:
-        """Count the frames of a chunk."""
+        """Count the frames of a chunk.
+
+        Raises
+        ------
+        IncompatibleTable
+            The chunk is of another layout, or the table would exceed `MAX_FRAMES`.
+        """
         if chunk.layout != self.layout:
             raise IncompatibleTable(f"a chunk of {chunk.layout} does not fit {self.layout}")
         if self.n_frames + len(chunk) > MAX_FRAMES:
@@ -149,7 +154,13 @@ class ColourTable(ABC):
         self.n_frames += later.n_frames
 
     def save(self, path: Path, parameters: Mapping[str, Any]) -> None:
-        """Write the state, and the parameters it is to be finalised with, to a file."""
+        """Write the state, and the parameters it is to be finalised with, to a file.
+
+        Raises
+        ------
+        OutputUnwritable
+            The file cannot be written.
+        """
         header = {
             "method": self.method,
             "layout": asdict(self.layout),
@@ -164,13 +175,20 @@ class ColourTable(ABC):
         return self.arrays | self.times.as_arrays()
 
     @classmethod
-    def load(cls, path: Path) -> tuple[ColourTable, dict[str, Any]]:
-        """Read a state that `save` wrote, and its parameters, as `read_state` does."""
-        return read_state(path, TABLES)
+    def specification(cls, header: Mapping[str, Any]) -> Specification:
+        """Return the arrays that a state with this header has.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            It is not the header of such a table.
+        """
+        n_slots = whole_number(header["parameters"], "slots", 2, MAX_SLOTS)
+        return {**cls.arrays_of(layout_of(header), n_slots), **TimeIndex.SPECIFICATION}
 
     @classmethod
     def restored(cls, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
-        """Make the table that was saved with this header and these arrays.
+        """Make the table that was saved with this header and these arrays, as specified.
 
         Raises
         ------
@@ -180,27 +198,28 @@ class ColourTable(ABC):
         parameters = header["parameters"]
         table = cls(
             layout_of(header),
-            slots=parameters["slots"],
-            bits=parameters["bits"],
-            tolerance=parameters["tolerance"],
+            slots=whole_number(parameters, "slots", 2, MAX_SLOTS),
+            bits=whole_number(parameters, "bits", 1, 8),
+            tolerance=whole_number(parameters, "tolerance", 0, 255),
         )
-        table.restore(int(header["n_frames"]), arrays)
+        table.restore(whole_number(header, "n_frames", 0, MAX_FRAMES), arrays)
         return table
 
     def restore(self, n_frames: int, stored: Mapping[str, Array]) -> None:
-        """Fill an empty table with what `stored` held when this many frames were counted.
+        """Take over what `stored` held when this many frames were counted.
 
         Raises
         ------
-        KeyError, ValueError
-            An array is missing, or of another shape or type.
+        ValueError
+            The times are not those of so many frames.
         """
-        for name, array in self.arrays.items():
-            if array.shape != stored[name].shape or array.dtype != stored[name].dtype:
-                raise ValueError(f"{name} is of another shape or type")
-            array[...] = stored[name]
+        times = TimeIndex.from_arrays(stored)
+        if times.n_frames != n_frames:
+            raise ValueError(f"times of {times.n_frames} frames for a state of {n_frames}")
+        for name in self._specified:
+            setattr(self, name, stored[name])
         self.n_frames = n_frames
-        self.times = TimeIndex.from_arrays(stored)
+        self.times = times
 
     def _identity(self) -> tuple[object, ...]:
         return self.method, self.layout, self.n_slots, self.bits, self.tolerance
@@ -222,210 +241,16 @@ class ColourTable(ABC):
         """Merge a band of rows."""
 
 
-class RunTable(ColourTable):
-    """Counts every run of every colour: zoomg's method, with bounded slots.
-
-    Merging is associative as long as no colour is evicted: exactly so with a tolerance of 0,
-    else up to which of two like colours names their slot.
-    """
-
-    method = "rarest"
-    slot = slots.RUN_SLOT
-    state_type = runs.RunState
-
-    def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
-        super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
-        shape = (layout.height, layout.width)
-        self.run = np.zeros((3, *shape), np.uint8)
-        self.run_start = np.zeros(shape, np.uint32)
-
-    def closed(self, first_row: int, last_row: int) -> tuple[Array, Array]:
-        """Copy a band's slots and evictions, the runs that still go on counted."""
-        band = self._band(first_row, last_row)
-        copy = band._replace(slots=band.slots.copy(), evictions=band.evictions.copy())
-        self._close(copy)
-        return copy.slots, copy.evictions
-
-    def _band(self, first_row: int, last_row: int) -> runs.RunState:
-        rows = slice(first_row, last_row)
-        return runs.RunState(
-            self.slots[rows], self.evictions[rows], self.run[:, rows], self.run_start[rows]
-        )
-
-    def _close(self, band: runs.RunState) -> None:
-        if self.n_frames:
-            runs.close_runs(self.n_frames, 0, len(band.slots), self.comparison, band)
-
-    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
-        runs.count_runs(frames, first_row, last_row, self.comparison, self.state)
-
-    def _remember(self, chunk: Chunk) -> None:
-        """Nothing: the runs that go on are in the state."""
-
-    def _merge(self, later: Self, first_row: int, last_row: int) -> None:
-        band = slice(first_row, last_row)
-        self._close(self._band(first_row, last_row))
-        runs.merge_runs(
-            first_row, last_row, self.n_frames, self.comparison, self.state, later.state
-        )
-        self.run[:, band] = later.run[:, band]
-        self.run_start[band] = later.run_start[band] + np.uint32(self.n_frames)
-
-    def _remember_merged(self, later: Self) -> None:
-        """Nothing, likewise."""
+def by_pixel(layout: Layout, dtype: Any) -> ArraySpec:
+    """Specify an array (h, w) with a value a pixel."""
+    return ArraySpec((layout.height, layout.width), dtype)
 
 
-class SurveyingTable(ColourTable):
-    """Has one of the remembered colours, the leader, in arrays of its own: a survey finds it.
-
-    Every so many frames each pixel's colour votes for the leader, or for or against the
-    challenger beside it; where this has more votes the two change places.
-
-    Merging is associative where colours are compared exactly (8 bits, a tolerance of 0), no
-    colour is evicted and no counter is full: in the leader, its surveys and the challenger
-    where at most two colours of a pixel were ever surveyed; in all the rest where, besides,
-    the parts have one leader. Where it changes hands, what was counted of a colour while
-    it led has no times of its own.
-    """
-
-    slot = slots.TRANSITION_SLOT
-    extra_names: ClassVar[tuple[str, ...]] = ("surveyed",)
-    merge_kernel: ClassVar[Callable[..., None]]
-    """Merges a band of the later table's state into this one's."""
-
-    def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
-        super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
-        shape = (layout.height, layout.width)
-        self.leader, self.challenger = (np.zeros((3, *shape), np.uint8) for _ in range(2))
-        self.leader_surveys, self.challenger_votes = (np.zeros(shape, np.uint16) for _ in range(2))
-        # The last frame.
-        self.tail0, self.tail1, self.tail2 = layout.empty(1)
-        for tail in self._tails:
-            tail[...] = 0
-        # Frames surveyed.
-        self.surveyed = np.zeros(1, np.int64)
-
-    @property
-    def _counted_slots(self) -> int:
-        return self.n_slots - 1
-
-    @property
-    def n_surveys(self) -> int:
-        """Frames surveyed."""
-        return int(self.surveyed[0])
-
-    @property
-    def _tails(self) -> Planes:
-        return self.tail0, self.tail1, self.tail2
-
-    @staticmethod
-    @abstractmethod
-    def _is_surveyed(frames: Array) -> Array:
-        """Which frames (n,), by their numbers, are surveyed."""
-
-    def _remember(self, chunk: Chunk) -> None:
-        frames = np.arange(self.n_frames, self.n_frames + len(chunk))
-        self.surveyed += np.count_nonzero(self._is_surveyed(frames))
-        for tail, plane in zip(self._tails, chunk.planes, strict=True):
-            tail[...] = plane[-1:]
-
-    def _merge(self, later: Self, first_row: int, last_row: int) -> None:
-        self.merge_kernel(
-            first_row,
-            last_row,
-            self.n_frames,
-            later.n_frames,
-            self.comparison,
-            self.state,
-            later.state,
-        )
-
-    def _remember_merged(self, later: Self) -> None:
-        self.surveyed += later.surveyed
-        for tail, its in zip(self._tails, later._tails, strict=True):
-            tail[...] = its
+def colours_by_pixel(layout: Layout) -> ArraySpec:
+    """Specify an array (3, h, w) uint8 with a colour a pixel."""
+    return ArraySpec((3, layout.height, layout.width), np.uint8)
 
 
-class TransitionTable(SurveyingTable):
-    """Counts only samples around a change from or to the background.
-
-    Its surveys ask for colours that stand still.
-    """
-
-    method = "transitions"
-    state_type = transitions.TransitionState
-    merge_kernel = staticmethod(transitions.merge_transitions)
-
-    def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
-        super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
-        shape = (layout.height, layout.width)
-        self.leader_returns = np.zeros(shape, np.uint16)
-        self.history = np.full(shape, transitions.UNCHANGED, np.uint8)
-
-    @staticmethod
-    def _is_surveyed(frames: Array) -> Array:
-        surveyed: Array = (frames % transitions.SURVEY_EVERY == 1) | (frames == 0)
-        return surveyed
-
-    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
-        transitions.count_transitions(frames, first_row, last_row, self.comparison, self.state)
-
-
-class OutsideTable(SurveyingTable):
-    """Counts the samples outside the person that are not the background.
-
-    `searches`, which whoever searches counts, are four numbers of frames: those in which the
-    person was searched for, those of them that showed nobody, those in which people were counted,
-    and those of these that showed several.
-    """
-
-    method = "farend"
-    slot = slots.OUTSIDE_SLOT
-    state_type = outside.OutsideState
-    extra_names = ("surveyed", "searches")
-    merge_kernel = staticmethod(outside.merge_outside)
-
-    def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
-        super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
-        shape = (layout.height, layout.width)
-        self.leader_stills, self.outside_surveys = (np.zeros(shape, np.uint16) for _ in range(2))
-        self.searches = np.zeros(4, np.int64)
-
-    @property
-    def n_surveys(self) -> int:
-        """Frames surveyed, at most as many as a pixel's counters hold: shares stay comparable."""
-        return min(super().n_surveys, slots.U16_MAX)
-
-    @staticmethod
-    def _is_surveyed(frames: Array) -> Array:
-        surveyed: Array = frames % outside.OUTSIDE_SURVEY_EVERY == 0
-        return surveyed
-
-    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
-        if chunk.person is None:
-            raise ValueError("a chunk does not tell where the person is")
-        if chunk.person.all():
-            return  # nothing is outside: no memory is touched for frames that show nobody
-        person = PersonMask(chunk.person, chunk.mask_is_fresh, self.layout.block_size)
-        outside.count_outside(frames, person, first_row, last_row, self.comparison, self.state)
-
-    def _remember_merged(self, later: Self) -> None:
-        super()._remember_merged(later)
-        self.searches += later.searches
-
-
-def _aligned_zeros(shape: tuple[int, ...], slot: np.dtype[np.void]) -> Array:
-    """Make free slots that begin on a cache line, so that a pixel's do not lie on two.
-
-    The system hands their memory out page by page as it is touched.
-    """
-    n_bytes = math.prod(shape) * slot.itemsize
-    memory = np.zeros(n_bytes + slots.CACHE_LINE, np.uint8)
-    start = -memory.ctypes.data % slots.CACHE_LINE
-    return memory[start : start + n_bytes].view(slot).reshape(shape)
-
-
-TABLES: Final[dict[str, type[ColourTable]]] = {
-    table.method: table for table in (OutsideTable, TransitionTable, RunTable)
-}
-"""The accumulators by method."""
+def slots_by_pixel(layout: Layout, n_slots: int, slot: np.dtype[np.void]) -> ArraySpec:
+    """Specify an array (h, w, n_slots) of records."""
+    return ArraySpec((layout.height, layout.width, n_slots), slot)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from unveil.arrays import F64, I64
+from unveil.counting.specification import ArraySpec, Specification
 
 MAX_KNOTS: Final = 65536
 """Up to so many frames every time is kept; then every second, every fourth, ... one."""
@@ -20,6 +21,13 @@ class TimeIndex:
     Keeps a time of every `step` frames and that of the last one and interpolates between
     them. Where the frame rate is constant this is exact for any length.
     """
+
+    SPECIFICATION: ClassVar[Specification] = {
+        "time_frames": ArraySpec((MAX_KNOTS,), np.int64, variable=True),
+        "time_seconds": ArraySpec((MAX_KNOTS,), np.float64, variable=True),
+        "time_step": ArraySpec((2,), np.int64),
+    }
+    """The arrays that it is saved as: frames, their times; step and number of frames."""
 
     def __init__(self) -> None:
         self.n_frames = 0
@@ -56,11 +64,25 @@ class TimeIndex:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> TimeIndex:
-        """Undo `as_arrays`."""
+        """Undo `as_arrays`.
+
+        Raises
+        ------
+        ValueError
+            The arrays are not those of an index.
+        """
         index = cls()
         index._frames = arrays["time_frames"].astype(np.int64)
         index._seconds = arrays["time_seconds"].astype(np.float64)
         index._step, index.n_frames = (int(value) for value in arrays["time_step"])
+        if (
+            index._step < 1
+            or index.n_frames < 0
+            or len(index._frames) != len(index._seconds)
+            or np.any(np.diff(index._frames, prepend=-1, append=index.n_frames) < 1)
+            or not np.all(np.isfinite(index._seconds))
+        ):
+            raise ValueError("the times are not those of a recording")
         return index
 
     def _add(self, frames: I64, pts_seconds: F64) -> None:

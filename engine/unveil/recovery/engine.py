@@ -12,9 +12,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from unveil.counting.accumulators import TABLES
 from unveil.counting.auto import STATES, AutoTable
+from unveil.counting.outside import OutsideTable
 from unveil.counting.state_file import read_state
-from unveil.counting.table import TABLES, ColourTable, OutsideTable
+from unveil.counting.table import ColourTable
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
 from unveil.parallel import Bands, deferred_interrupt
 from unveil.recovery.background.changes import Backgrounds, Stretch

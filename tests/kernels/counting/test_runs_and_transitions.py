@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from tests.clips import PROPERTY, Clip, ShuffledBands, chunks, clips, counted
 from tests.kernels.counting import naive
-from unveil.counting.table import ColourTable, RunTable, TransitionTable
+from unveil.counting.runs import RunTable
+from unveil.counting.table import ColourTable
+from unveil.counting.transitions import TransitionTable
 from unveil.video.chunk import Colour, Layout
 from unveil_kernels.counting import runs
 from unveil_kernels.counting import transitions as kernels

@@ -12,7 +12,7 @@ import pytest
 import unveil
 from tests.sitter import Watcher
 from unveil import Engine
-from unveil.counting.table import OutsideTable
+from unveil.counting.outside import OutsideTable
 from unveil.parallel import Bands
 from unveil.recovery.background.steadiness import MIN_SURVEYS, background_motion
 from unveil.video.chunk import Chunk, Layout

@@ -15,7 +15,11 @@ from tests.clips import PROPERTY, Clip, clips, counted
 from tests.kernels.counting import naive
 from tests.recovery.decide import naive_finalise
 from unveil import Engine
-from unveil.counting.table import ColourTable, RunTable, TransitionTable
+from unveil.counting.accumulators import TABLES
+from unveil.counting.runs import RunTable
+from unveil.counting.state_file import read_state
+from unveil.counting.table import ColourTable
+from unveil.counting.transitions import TransitionTable
 from unveil.parallel import Bands
 from unveil.recovery.decide.finalise import finalise
 from unveil.recovery.parameters import Method, Parameters
@@ -349,6 +353,6 @@ def test_merged_states_stay_within_full_confidence(tmp_path: Path) -> None:
     assert recovery.confidence.max() <= 1
     assert (np.abs(recovery.room[..., 3] - 255.0 * recovery.confidence) <= 0.5 + 1e-3).all()
     whole.save(tmp_path / "state.npz")
-    table, _ = ColourTable.load(tmp_path / "state.npz")
+    table, _ = read_state(tmp_path / "state.npz", TABLES)
     assert isinstance(table, TransitionTable)
     assert table.leader_surveys.max() <= table.n_surveys

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from unveil.counting.table import OutsideTable
+from unveil.counting.outside import OutsideTable
 
 BackgroundMotion: TypeAlias = Literal["still", "moves"]
 

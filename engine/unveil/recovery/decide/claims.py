@@ -8,7 +8,8 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from unveil.counting.table import ColourTable, SurveyingTable
+from unveil.counting.surveying import SurveyingTable
+from unveil.counting.table import ColourTable
 from unveil.parallel import Bands, Step
 from unveil.recovery.parameters import Parameters
 from unveil.recovery.statistics import PixelCounts

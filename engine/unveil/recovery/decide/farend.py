@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from unveil.counting.table import OutsideTable
+from unveil.counting.outside import OutsideTable
 from unveil.parallel import Bands
 from unveil.recovery.background.inpaint import inpaint_pull_push
 from unveil.recovery.background.registration import Registered, register

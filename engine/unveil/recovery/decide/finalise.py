@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from unveil._version import __version__
 from unveil.counting.auto import AutoTable
-from unveil.counting.table import ColourTable, OutsideTable
+from unveil.counting.outside import OutsideTable
+from unveil.counting.table import ColourTable
 from unveil.parallel import Bands
 from unveil.recovery.background.steadiness import BackgroundMotion, background_motion
 from unveil.recovery.decide import Claims, decide_farend, decide_rarest, decide_transitions

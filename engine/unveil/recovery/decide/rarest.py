@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unveil.counting.table import RunTable
+from unveil.counting.runs import RunTable
 from unveil.parallel import Bands
 from unveil.recovery.decide.claims import (
     Claims,

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from unveil.counting.table import TransitionTable
+from unveil.counting.transitions import TransitionTable
 from unveil.parallel import Bands
 from unveil.recovery.decide.claims import (
     LARGE_REGION,

@@ -1,0 +1,80 @@
+"""The accumulator of method "farend": samples outside the person mask."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from unveil.arrays import I64, Array, Bool
+from unveil.counting.specification import ArraySpec, Specification
+from unveil.counting.surveying import SurveyingTable, tail_arrays
+from unveil.counting.table import by_pixel, colours_by_pixel, slots_by_pixel
+from unveil.video.chunk import Chunk, Layout
+from unveil_kernels.counting.frames import Frames, PersonMask
+from unveil_kernels.counting.outside import (
+    OUTSIDE_SURVEY_EVERY,
+    OutsideState,
+    count_outside,
+    merge_outside,
+)
+from unveil_kernels.counting.slots import OUTSIDE_SLOT, U16_MAX
+
+
+class OutsideTable(SurveyingTable):
+    """Counts the samples outside the person mask that are not the background.
+
+    Attributes
+    ----------
+    searches
+        (4,) int64, numbers of frames: those in which the person was searched for, those of them
+        that showed nobody, those in which people were counted, and those of these that showed
+        several. Whoever searches counts them.
+    """
+
+    method = "farend"
+    state_type = OutsideState
+    merge_kernel = staticmethod(merge_outside)
+
+    leader_stills: Array
+    outside_surveys: Array
+    searches: I64
+
+    @classmethod
+    def arrays_of(cls, layout: Layout, n_slots: int) -> Specification:
+        """Return the arrays of a table; the leader has no slot."""
+        return {
+            "leader": colours_by_pixel(layout),
+            "leader_surveys": by_pixel(layout, np.uint16),
+            "leader_stills": by_pixel(layout, np.uint16),
+            "challenger": colours_by_pixel(layout),
+            "challenger_votes": by_pixel(layout, np.uint16),
+            "outside_surveys": by_pixel(layout, np.uint16),
+            "slots": slots_by_pixel(layout, n_slots - 1, OUTSIDE_SLOT),
+            "evictions": by_pixel(layout, np.uint16),
+            **tail_arrays(layout),
+            "surveyed": ArraySpec((1,), np.int64),
+            "searches": ArraySpec((4,), np.int64),
+        }
+
+    @property
+    def n_surveys(self) -> int:
+        """Frames surveyed, at most as many as a pixel's counters hold: shares stay comparable."""
+        return min(super().n_surveys, U16_MAX)
+
+    @staticmethod
+    def _is_surveyed(frames: I64) -> Bool:
+        surveyed: Bool = frames % OUTSIDE_SURVEY_EVERY == 0
+        return surveyed
+
+    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
+        if chunk.person is None:
+            raise ValueError("the chunk has no person mask")
+        if chunk.person.all():
+            return  # nothing is outside: no memory is touched for frames that show nobody
+        person = PersonMask(chunk.person, chunk.mask_is_fresh, self.layout.block_size)
+        count_outside(frames, person, first_row, last_row, self.comparison, self.state)
+
+    def _remember_merged(self, later: Self) -> None:
+        super()._remember_merged(later)
+        self.searches += later.searches
