@@ -107,7 +107,9 @@ def test_frames_of_the_person_as_a_whole_change_no_count(clip: Clip, seed: int) 
         layout.block_size,
     )
     frames = Frames(*chunk.planes, table.n_frames, layout.chroma_shift_y, layout.chroma_shift_x)
-    outside.count_outside(frames, mask, 0, layout.height, table.comparison, table.state)
+    outside.count_outside(
+        frames, mask, table.n_surveys, 0, layout.height, table.comparison, table.state
+    )
     for name, array in table.arrays.items():
         assert array.tobytes() == before[name].tobytes(), name
 

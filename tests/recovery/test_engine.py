@@ -561,18 +561,7 @@ def repeated(engine: Engine, path: Path, doublings: int) -> Engine:
     return engine
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        pytest.param(
-            "transitions",
-            marks=pytest.mark.xfail(
-                reason="issue 11: shares are computed from counters that are full"
-            ),
-        ),
-        "farend",
-    ],
-)
+@pytest.mark.parametrize("method", ["transitions", "farend"])
 def test_a_still_background_is_known_after_a_day(tmp_path: Path, method: Method) -> None:
     """At 30 frames a second a day takes every counter of 16 bits beyond its end."""
     engine = Engine(HEIGHT, WIDTH, method=method, threads=1)

@@ -18,7 +18,8 @@ from unveil_kernels.counting.outside import (
     count_outside,
     merge_outside,
 )
-from unveil_kernels.counting.slots import OUTSIDE_SLOT, U16_MAX
+from unveil_kernels.counting.slots import OUTSIDE_SLOT
+from unveil_kernels.counting.survey import held_after
 
 
 class OutsideTable(SurveyingTable):
@@ -53,14 +54,9 @@ class OutsideTable(SurveyingTable):
             "slots": slots_by_pixel(layout, n_slots - 1, OUTSIDE_SLOT),
             "evictions": by_pixel(layout, np.uint16),
             **tail_arrays(layout),
-            "surveyed": ArraySpec((1,), np.int64),
+            "surveyed": ArraySpec((2,), np.int64),
             "searches": ArraySpec((4,), np.int64),
         }
-
-    @property
-    def n_surveys(self) -> int:
-        """Frames surveyed, at most as many as a pixel's counters hold: shares stay comparable."""
-        return min(super().n_surveys, U16_MAX)
 
     @staticmethod
     def _is_surveyed(frames: I64) -> Bool:
@@ -70,10 +66,14 @@ class OutsideTable(SurveyingTable):
     def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
         if chunk.person is None:
             raise ValueError("the chunk has no person mask")
-        if chunk.person.all():
+        more = self._surveys_in(chunk)
+        halves = held_after(self.n_surveys, more) < self.n_surveys + more
+        if chunk.person.all() and not halves:
             return  # nothing is outside: no memory is touched for frames that show nobody
         person = PersonMask(chunk.person, chunk.mask_is_fresh, self.layout.block_size)
-        count_outside(frames, person, first_row, last_row, self.comparison, self.state)
+        count_outside(
+            frames, person, self.n_surveys, first_row, last_row, self.comparison, self.state
+        )
 
     def _remember_merged(self, later: Self) -> None:
         super()._remember_merged(later)

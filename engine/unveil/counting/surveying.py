@@ -12,6 +12,7 @@ from unveil.arrays import I64, Array, Bool
 from unveil.counting.specification import ArraySpec
 from unveil.counting.table import ColourTable
 from unveil.video.chunk import Chunk, Layout, Planes
+from unveil_kernels.counting.survey import MAX_SURVEYS, held_after
 
 
 class SurveyingTable(ColourTable):
@@ -21,15 +22,16 @@ class SurveyingTable(ColourTable):
     the challenger; where that has more votes the two change places.
 
     Merging is associative where colours are compared exactly (8 bits, a tolerance of 0), no
-    colour is evicted and no counter is full: in the leader, its surveys and the challenger
-    where at most two colours of a pixel were ever surveyed; in all the rest where, besides,
-    the parts have one leader. Where it changes hands, what was counted of a colour while
-    it led has no times of its own.
+    colour is evicted and the parts have no more than `MAX_SURVEYS` surveys together: in the
+    leader, its surveys and the challenger where at most two colours of a pixel were ever
+    surveyed; in all the rest where, besides, the parts have one leader. Where it changes hands,
+    what was counted of a colour while it led has no times of its own.
 
     Attributes
     ----------
     surveyed
-        (1,) int64, frames surveyed.
+        (2,) int64, frames surveyed, and how many of them the counters of the pixels hold: these are
+        halved with the counters at `MAX_SURVEYS`.
     """
 
     merge_kernel: ClassVar[Callable[..., None]]
@@ -46,8 +48,20 @@ class SurveyingTable(ColourTable):
 
     @property
     def n_surveys(self) -> int:
+        """Surveys that the counters hold: what shares of them are taken of."""
+        return int(self.surveyed[1])
+
+    @property
+    def all_surveys(self) -> int:
         """Frames surveyed."""
         return int(self.surveyed[0])
+
+    def of_all_surveys(self, held: Array) -> Array:
+        """Scale counts of surveys, of any shape, from those held to all of them; int64."""
+        if self.all_surveys == self.n_surveys:
+            return held.astype(np.int64)
+        scaled: Array = np.rint(held * (self.all_surveys / self.n_surveys)).astype(np.int64)
+        return scaled
 
     @property
     def _tails(self) -> Planes:
@@ -58,9 +72,14 @@ class SurveyingTable(ColourTable):
     def _is_surveyed(frames: I64) -> Bool:
         """Which frames (n,), by their numbers, are surveyed."""
 
-    def _remember(self, chunk: Chunk) -> None:
+    def _surveys_in(self, chunk: Chunk) -> int:
+        """Count the surveys in the next chunk."""
         frames = np.arange(self.n_frames, self.n_frames + len(chunk))
-        self.surveyed += np.count_nonzero(self._is_surveyed(frames))
+        return int(np.count_nonzero(self._is_surveyed(frames)))
+
+    def _remember(self, chunk: Chunk) -> None:
+        more = self._surveys_in(chunk)
+        self.surveyed[:] = self.all_surveys + more, held_after(self.n_surveys, more)
         for tail, plane in zip(self._tails, chunk.planes, strict=True):
             tail[...] = plane[-1:]
 
@@ -70,13 +89,19 @@ class SurveyingTable(ColourTable):
             last_row,
             self.n_frames,
             later.n_frames,
+            self._halvings(later),
             self.comparison,
             self.state,
             later.state,
         )
 
+    def _halvings(self, later: Self) -> int:
+        """How often the counters are halved when a later table is merged."""
+        return int(self.n_surveys + later.n_surveys > MAX_SURVEYS)
+
     def _remember_merged(self, later: Self) -> None:
-        self.surveyed += later.surveyed
+        held = (self.n_surveys + later.n_surveys) >> self._halvings(later)
+        self.surveyed[:] = self.all_surveys + later.all_surveys, held
         for tail, later_tail in zip(self._tails, later._tails, strict=True):
             tail[...] = later_tail
 

@@ -50,7 +50,7 @@ class TransitionTable(SurveyingTable):
             "slots": slots_by_pixel(layout, n_slots - 1, TRANSITION_SLOT),
             "evictions": by_pixel(layout, np.uint16),
             **tail_arrays(layout),
-            "surveyed": ArraySpec((1,), np.int64),
+            "surveyed": ArraySpec((2,), np.int64),
         }
 
     @staticmethod
@@ -59,4 +59,4 @@ class TransitionTable(SurveyingTable):
         return surveyed
 
     def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
-        count_transitions(frames, first_row, last_row, self.comparison, self.state)
+        count_transitions(frames, self.n_surveys, first_row, last_row, self.comparison, self.state)

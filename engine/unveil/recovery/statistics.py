@@ -37,9 +37,13 @@ COLUMNS: Final[dict[str, tuple[str, str, str]]] = {
     "room_count": (
         "uint32",
         "sample",
-        "frames counted that showed the room's colour (but for rarest at most 65535)",
+        "frames counted that showed the room's colour (over 32767 rounded, but for rarest)",
     ),
-    "episodes": ("uint32", "episode", "separate times at which the room's colour came up"),
+    "episodes": (
+        "uint32",
+        "episode",
+        "separate times at which the room's colour came up (over 32767 rounded)",
+    ),
     "first_frame": ("int64", "frame", "first counted frame with the room's colour, from 0"),
     "last_frame": ("int64", "frame", "last counted frame with the room's colour, from 0"),
     "first_seconds": ("float64", "second", "time of first_frame"),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unveil_kernels._jit import kernel
+from unveil_kernels.counting.counters import count_of
 from unveil_kernels.counting.rows import (
     ALL_BITS,
     LISTED_ROWS,
@@ -19,7 +20,6 @@ from unveil_kernels.counting.rows import (
 )
 from unveil_kernels.counting.slots import (
     EPISODE_GAP,
-    U16_MAX,
     add_saturating,
     deposit_far,
     deposit_newest,
@@ -28,8 +28,10 @@ from unveil_kernels.counting.slots import (
     prefetch,
 )
 from unveil_kernels.counting.survey import (
+    MAX_SURVEYS,
     change_places,
     follow_row,
+    halve_row,
     join,
     most_voted,
     overtaken_row,
@@ -61,17 +63,17 @@ class OutsideState(NamedTuple):
         (3, h, w) uint8, the leader's colour. It follows the surveyed samples by one level at a
         time.
     leader_surveys
-        (h, w) uint16, surveys that showed it, saturating.
+        (h, w) uint16, surveys that showed it.
     leader_stills
         (h, w) uint16, surveys that showed it, from that in which it took over, while no channel
         differed from the frame before by more than `OUTSIDE_STILLNESS` levels, whatever bits are
-        compared; in frame 0 all is still. Saturating.
+        compared; in frame 0 all is still.
     challenger
         (3, h, w) uint8; where the votes are not 0, the most frequent of the other colours.
     challenger_votes
         (h, w) uint16, surveys that showed it, minus those that showed a third colour.
     outside_surveys
-        (h, w) uint16, surveys in which the pixel was outside the person mask, saturating.
+        (h, w) uint16, surveys in which the pixel was outside the person mask.
     slots
         (h, w, n_slots) OUTSIDE_SLOT, colours that are not the leader.
     evictions
@@ -95,7 +97,7 @@ class OutsideState(NamedTuple):
 
 
 @kernel
-def count_outside(frames, person, first_row, last_row, comparison, state_inout):
+def count_outside(frames, person, n_surveys, first_row, last_row, comparison, state_inout):
     """Count the samples outside the person mask that are far from the leader, in a band.
 
     The leader is the colour that a survey of every `OUTSIDE_SURVEY_EVERY`-th frame finds most
@@ -112,6 +114,8 @@ def count_outside(frames, person, first_row, last_row, comparison, state_inout):
     ----------
     frames : Frames
     person : PersonMask
+    n_surveys : int
+        Surveys that the counters hold, as `held_after` counts them.
     first_row, last_row : int
         The band.
     comparison : Comparison
@@ -155,16 +159,25 @@ def count_outside(frames, person, first_row, last_row, comparison, state_inout):
         row_surveys = state_inout.leader_surveys[row]
         row_stills = state_inout.leader_stills[row]
         row_votes = state_inout.challenger_votes[row]
+        row_outside = state_inout.outside_surveys[row]
         n_listed = 0
+        held = n_surveys
         for i in range(n_frames):
             frame = frames.first_frame + i
             luma, chroma1, chroma2 = frames.plane0[i, row], wide1[i], wide2[i]
             if frame % OUTSIDE_SURVEY_EVERY == 0:
                 # The list is empty here: it was deposited after the frame before.
+                if held == MAX_SURVEYS:
+                    held //= 2
+                    halve_row(row_surveys)
+                    halve_row(row_stills)
+                    halve_row(row_votes)
+                    halve_row(row_outside)
+                held += 1
                 differing_row(
                     luma, chroma1, chroma2, leader0, leader1, leader2, mask, tolerance, other
                 )
-                _count_outside_row(inside[i], state_inout.outside_surveys[row])
+                _count_outside_row(inside[i], row_outside)
                 survey_row(inside[i], other, row_surveys, flags)
                 if frame == 0:
                     moved[:] = 0
@@ -231,18 +244,15 @@ def _count_still_row(shown, moved, stills_inout):
     """Count where the leader shows and did not move: flags (>= w,) uint8, counts (w,) uint16."""
     for x in range(len(stills_inout)):
         still = np.uint8(shown[x] & np.uint8(np.uint8(1) - moved[x]))
-        more = np.uint8(still & np.uint8(stills_inout[x] < np.uint16(U16_MAX)))
-        stills_inout[x] = np.uint16(stills_inout[x] + np.uint16(more))
+        stills_inout[x] = np.uint16(stills_inout[x] + np.uint16(still))
 
 
 @kernel
 def _count_outside_row(inside, surveys_inout):
     """Count a survey where a row is outside the mask: flags (w,) uint8, counts (w,) uint16."""
     for x in range(len(inside)):
-        more = np.uint8(
-            np.uint8(np.uint8(1) - inside[x]) & np.uint8(surveys_inout[x] < np.uint16(U16_MAX))
-        )
-        surveys_inout[x] = np.uint16(surveys_inout[x] + np.uint16(more))
+        outside = np.uint8(np.uint8(1) - inside[x])
+        surveys_inout[x] = np.uint16(surveys_inout[x] + np.uint16(outside))
 
 
 @kernel
@@ -289,7 +299,6 @@ def _deposit_listed(
             FRESH_MASK_WEIGHT if is_fresh[i] else 1,
             frames.first_frame + np.int64(i),
             EPISODE_GAP,
-            U16_MAX,
             mask,
             tolerance,
         )
@@ -326,7 +335,9 @@ def _replace_leader(state_inout, row, x, frame, mask, tolerance):
 
 
 @kernel
-def merge_outside(first_row, last_row, later_by, later_frames, comparison, state_inout, later):
+def merge_outside(
+    first_row, last_row, later_by, later_frames, halvings, comparison, state_inout, later
+):
     """Add what was counted of a later part of a recording to that of an earlier one, in a band.
 
     Leaders and challengers are joined as in `merge_transitions`; the still surveys of the joined
@@ -342,6 +353,8 @@ def merge_outside(first_row, last_row, later_by, later_frames, comparison, state
         Frame of the earlier part at which the later one's frame 0 lies.
     later_frames : int
         Frames of the later part.
+    halvings : int
+        As in `merge_transitions`.
     comparison : Comparison
     state_inout, later : OutsideState
         The caller replaces the tails.
@@ -370,8 +383,8 @@ def merge_outside(first_row, last_row, later_by, later_frames, comparison, state
                         later_slots[x, s]["c0"],
                         later_slots[x, s]["c1"],
                         later_slots[x, s]["c2"],
-                        np.int64(later_slots[x, s]["episodes"]),
-                        np.int64(later_slots[x, s]["count"]),
+                        count_of(later_slots[x, s]["episodes"]),
+                        count_of(later_slots[x, s]["count"]),
                         np.int64(later_slots[x, s]["first"]) + later_by,
                         np.int64(later_slots[x, s]["last"]) + later_by,
                         leader0,
@@ -407,14 +420,14 @@ def merge_outside(first_row, last_row, later_by, later_frames, comparison, state
                 stills += np.int64(state_inout.leader_stills[row, x])
             if joined[1] == first:
                 stills += np.int64(later.leader_stills[row, x])
-            state_inout.leader_stills[row, x] = min(stills, U16_MAX)
+            state_inout.leader_stills[row, x] = stills >> halvings
             free_slot(row_slots, x, leader0, leader1, leader2, mask, tolerance)
             add_saturating(state_inout.evictions[row], x, evicted)
-            add_saturating(
-                state_inout.outside_surveys[row], x, np.int64(later.outside_surveys[row, x])
-            )
-            state_inout.leader_surveys[row, x] = min(total_first, U16_MAX)
-            state_inout.challenger_votes[row, x] = min(total[second], U16_MAX)
+            outside = np.int64(state_inout.outside_surveys[row, x])
+            outside += np.int64(later.outside_surveys[row, x])
+            state_inout.outside_surveys[row, x] = outside >> halvings
+            state_inout.leader_surveys[row, x] = total_first >> halvings
+            state_inout.challenger_votes[row, x] = total[second] >> halvings
             for channel in range(3):
                 state_inout.leader[channel, row, x] = colour[first, channel]
                 state_inout.challenger[channel, row, x] = colour[second, channel]

@@ -9,7 +9,6 @@ import numpy as np
 from unveil_kernels._jit import kernel
 from unveil_kernels.counting.rows import LISTED_ROWS, differing_row, list_set, widen_rows
 from unveil_kernels.counting.slots import (
-    U32_MAX,
     add_saturating,
     deposit,
     deposit_all,
@@ -120,7 +119,7 @@ def count_runs(frames, first_row, last_row, comparison, state_inout):
                         np.int64(listed_start[k]),
                         end - 1,
                         RUN_GAP,
-                        U32_MAX,
+                        True,
                         mask,
                         tolerance_,
                     )
@@ -144,7 +143,7 @@ def close_runs(n_frames, first_row, last_row, comparison, state_inout):
                 np.int64(state_inout.run_start[row, x]),
                 n_frames - 1,
                 RUN_GAP,
-                U32_MAX,
+                True,
                 comparison.mask,
                 np.int32(comparison.tolerance),
             )
@@ -174,7 +173,7 @@ def merge_runs(first_row, last_row, later_by, comparison, state_inout, later):
                 later.slots[row],
                 later_by,
                 RUN_GAP,
-                U32_MAX,
+                True,
                 comparison.mask,
                 np.int32(comparison.tolerance),
             )

@@ -11,14 +11,15 @@ from __future__ import annotations
 import numpy as np
 
 from unveil_kernels._jit import inlined, kernel
+from unveil_kernels.counting.counters import added, count_of
 
 RUN_SLOT = np.dtype(
     [
         ("c0", np.uint8),  # the colour
         ("c1", np.uint8),
         ("c2", np.uint8),
-        ("episodes", np.uint16),  # separate times at which it came up, saturating
-        ("count", np.uint32),  # samples counted, saturating
+        ("episodes", np.uint16),  # separate times at which it came up, as a code
+        ("count", np.uint32),  # samples counted
         ("first", np.uint32),  # frame of the first and of the last of them
         ("last", np.uint32),
     ]
@@ -27,6 +28,7 @@ RUN_SLOT = np.dtype(
 
 The colour is that of the most samples deposited at once, and from then on follows each
 deposit by one level: a running median (sigma-delta estimation, Manzanera and Richefeu 2004).
+Numbers of 16 bits are codes of `counters`.
 """
 
 TRANSITION_SLOT = np.dtype(
@@ -41,7 +43,7 @@ TRANSITION_SLOT = np.dtype(
         ("last", np.uint32),
     ]
 )
-"""The same in 16 bytes: four make a cache line. Its `count` stops at 65535."""
+"""The same in 16 bytes: four make a cache line. Its `count` is a code, too."""
 
 OUTSIDE_SLOT = np.dtype(
     [
@@ -112,7 +114,7 @@ def _rarest_slot(slots, x):
 
 @inlined
 def _fill(slot_inout, c0, c1, c2, episodes, count, first, last):
-    """Write all fields of a slot."""
+    """Write all fields of a slot; episodes and count are codes."""
     slot_inout["c0"] = c0
     slot_inout["c1"] = c1
     slot_inout["c2"] = c2
@@ -131,14 +133,12 @@ def _follow(slot_inout, c0, c1, c2):
 
 
 @inlined
-def deposit(
-    slots_inout, x, c0, c1, c2, episodes, count, first, last, gap, max_count, mask, tolerance
-):
+def deposit(slots_inout, x, c0, c1, c2, episodes, count, first, last, gap, exact, mask, tolerance):
     """Add samples of one colour to a pixel; return 1 if another colour was evicted, else 0.
 
     `episodes` to `last` are what the slot's fields of these names gain. Samples at most `gap`
-    frames after the slot's last ones continue its episode. `max_count` is the largest value of
-    the slots' `count`.
+    frames after the slot's last ones continue its episode. The slots' `count` is a number if
+    `exact` is True, else a code.
     """
     evicted = 0
     s = find_slot(slots_inout, x, c0, c1, c2, mask, tolerance)
@@ -147,10 +147,11 @@ def deposit(
         s = _rarest_slot(slots_inout, x)
         slots_inout[x, s]["count"] = 0
     slot = slots_inout[x, s]
-    before = np.int64(slot["count"])
-    if before == 0:
-        _fill(slot, c0, c1, c2, episodes, count, first, last)
+    if slot["count"] == 0:
+        coded = count if exact else added(0, count, last)
+        _fill(slot, c0, c1, c2, added(0, episodes, last), coded, first, last)
     else:
+        before = np.int64(slot["count"]) if exact else count_of(slot["count"])
         if before < count:
             slot["c0"] = c0
             slot["c1"] = c1
@@ -158,16 +159,18 @@ def deposit(
         else:
             _follow(slot, c0, c1, c2)
         new_episodes = episodes - np.int64(first <= np.int64(slot["last"]) + gap)
-        slot["episodes"] = min(np.int64(slot["episodes"]) + new_episodes, U16_MAX)
-        slot["count"] = min(before + count, max_count)
+        slot["episodes"] = added(slot["episodes"], new_episodes, last)
+        slot["count"] = min(before + count, U32_MAX) if exact else added(slot["count"], count, last)
         slot["first"] = min(np.int64(slot["first"]), first)
         slot["last"] = max(np.int64(slot["last"]), last)
     return evicted
 
 
 @inlined
-def deposit_newest(slots_inout, x, c0, c1, c2, weight, frame, gap, max_count, mask, tolerance):
+def deposit_newest(slots_inout, x, c0, c1, c2, weight, frame, gap, mask, tolerance):
     """Do what `deposit` does for one sample, counted `weight` times, that is the latest of all.
+
+    The slots' `count` is a code.
 
     Most of the time of counting is spent here. The loop of `find_slot` is written out, because
     a deposit took a third longer with the loop inlined from there.
@@ -205,14 +208,14 @@ def deposit_newest(slots_inout, x, c0, c1, c2, weight, frame, gap, max_count, ma
         else:
             _follow(slot, c0, c1, c2)
         more = np.int64(frame - np.int64(slot["last"]) > gap)
-        slot["episodes"] = min(np.int64(slot["episodes"]) + more, U16_MAX)
-        slot["count"] = min(np.int64(slot["count"]) + weight, max_count)
+        slot["episodes"] = added(slot["episodes"], more, frame)
+        slot["count"] = added(slot["count"], weight, frame)
         slot["last"] = frame
     return evicted
 
 
 @inlined
-def deposit_all(slots_inout, x, later_slots, later_by, gap, max_count, mask, tolerance):
+def deposit_all(slots_inout, x, later_slots, later_by, gap, exact, mask, tolerance):
     """Deposit a pixel's slots of a later part, `later_by` frames later; return the evictions."""
     evicted = 0
     for s in range(later_slots.shape[1]):
@@ -223,12 +226,14 @@ def deposit_all(slots_inout, x, later_slots, later_by, gap, max_count, mask, tol
                 later_slots[x, s]["c0"],
                 later_slots[x, s]["c1"],
                 later_slots[x, s]["c2"],
-                np.int64(later_slots[x, s]["episodes"]),
-                np.int64(later_slots[x, s]["count"]),
+                count_of(later_slots[x, s]["episodes"]),
+                np.int64(later_slots[x, s]["count"])
+                if exact
+                else count_of(later_slots[x, s]["count"]),
                 np.int64(later_slots[x, s]["first"]) + later_by,
                 np.int64(later_slots[x, s]["last"]) + later_by,
                 gap,
-                max_count,
+                exact,
                 mask,
                 tolerance,
             )
@@ -244,7 +249,7 @@ def free_slot(slots_inout, x, c0, c1, c2, mask, tolerance):
     s = find_slot(slots_inout, x, c0, c1, c2, mask, tolerance)
     episodes = np.int64(0)
     if s < slots_inout.shape[1] and slots_inout[x, s]["count"] != 0:
-        episodes = np.int64(slots_inout[x, s]["episodes"])
+        episodes = count_of(slots_inout[x, s]["episodes"])
         end = s + 1
         while end < slots_inout.shape[1] and slots_inout[x, end]["count"] != 0:
             end += 1
@@ -320,7 +325,7 @@ def deposit_far(
         first,
         last,
         EPISODE_GAP,
-        U16_MAX,
+        False,
         mask,
         tolerance,
     )

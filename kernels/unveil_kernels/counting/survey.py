@@ -5,7 +5,9 @@ the leader's votes for or against the challenger, found with a single counter (M
 "Finding repeated elements", 1982). When the challenger has more votes than the leader has
 surveys, the two change places. Which samples vote is up to `transitions` and `outside`.
 
-Flags are rows of uint8, 0 or 1; counters are rows of uint16 that stop at their largest value.
+Counters of surveys are uint16. Before they could overflow, at `MAX_SURVEYS` surveys, all of a
+pixel and the number of surveys itself are halved, so that the shares stay what they were; later
+surveys then count twice as much as earlier ones. Flags are rows of uint8, 0 or 1.
 """
 
 from __future__ import annotations
@@ -13,7 +15,26 @@ from __future__ import annotations
 import numpy as np
 
 from unveil_kernels._jit import inlined, kernel
-from unveil_kernels.counting.slots import U16_MAX, within_tolerance
+from unveil_kernels.counting.slots import within_tolerance
+
+MAX_SURVEYS = 65535
+"""Surveys that the counters hold: no counter of a pixel is larger than the number of them."""
+
+
+def held_after(held, n_surveys):
+    """Return how many surveys the counters hold after further ones, as kernels count them."""
+    for _ in range(n_surveys):
+        if held == MAX_SURVEYS:
+            held //= 2
+        held += 1
+    return held
+
+
+@kernel
+def halve_row(counters_inout):
+    """Halve a row of counters, (w,) uint16, rounding down."""
+    for x in range(len(counters_inout)):
+        counters_inout[x] = np.uint16(counters_inout[x] >> np.uint16(1))
 
 
 @kernel
@@ -35,8 +56,7 @@ def survey_row(excluded, other_inout, leader_surveys_inout, shown_out):
         shown_out[x] = np.uint8(votes & np.uint8(np.uint8(1) - other_inout[x]))
         other_inout[x] = np.uint8(votes & other_inout[x])
     for x in range(len(excluded)):
-        more = np.uint8(shown_out[x] & np.uint8(leader_surveys_inout[x] < np.uint16(U16_MAX)))
-        leader_surveys_inout[x] = np.uint16(leader_surveys_inout[x] + np.uint16(more))
+        leader_surveys_inout[x] = np.uint16(leader_surveys_inout[x] + np.uint16(shown_out[x]))
 
 
 @kernel
@@ -62,7 +82,6 @@ def vote_row(other, differs_inout, votes_inout, taken_out):
     for x in range(len(other)):
         more = np.uint8(taken_out[x] | differs_inout[x])
         less = np.uint8(other[x] & np.uint8(np.uint8(1) - more))
-        more = np.uint8(more & np.uint8(votes_inout[x] < np.uint16(U16_MAX)))
         votes_inout[x] = np.uint16(np.uint16(votes_inout[x] + np.uint16(more)) - np.uint16(less))
 
 

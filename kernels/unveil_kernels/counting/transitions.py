@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from unveil_kernels._jit import kernel
+from unveil_kernels.counting.counters import added, count_of
 from unveil_kernels.counting.rows import (
     ALL_BITS,
     LISTED_ROWS,
@@ -18,7 +19,6 @@ from unveil_kernels.counting.rows import (
 )
 from unveil_kernels.counting.slots import (
     EPISODE_GAP,
-    U16_MAX,
     add_saturating,
     deposit,
     deposit_all,
@@ -27,8 +27,10 @@ from unveil_kernels.counting.slots import (
     prefetch,
 )
 from unveil_kernels.counting.survey import (
+    MAX_SURVEYS,
     change_places,
     follow_row,
+    halve_row,
     join,
     most_voted,
     overtaken_row,
@@ -71,9 +73,9 @@ class TransitionState(NamedTuple):
         (3, h, w) uint8, the leader's colour. It follows the surveyed samples by one level at a
         time.
     leader_surveys
-        (h, w) uint16, surveys that showed it still, saturating.
+        (h, w) uint16, surveys that showed it still.
     leader_returns
-        (h, w) uint16, returns to it, saturating.
+        (h, w) uint16, returns to it, a code of `counters`.
     challenger
         (3, h, w) uint8; where the votes are not 0, the most frequent of the other still colours.
     challenger_votes
@@ -103,7 +105,7 @@ class TransitionState(NamedTuple):
 
 
 @kernel
-def count_transitions(frames, first_row, last_row, comparison, state_inout):
+def count_transitions(frames, n_surveys, first_row, last_row, comparison, state_inout):
     """Count the samples around a change from or to each pixel's leader, in a band.
 
     A sample is counted if it is far from the leader while the sample just before it or just after
@@ -113,6 +115,8 @@ def count_transitions(frames, first_row, last_row, comparison, state_inout):
     Parameters
     ----------
     frames : Frames
+    n_surveys : int
+        Surveys that the counters hold, as `held_after` counts them.
     first_row, last_row : int
         The band.
     comparison : Comparison
@@ -156,6 +160,7 @@ def count_transitions(frames, first_row, last_row, comparison, state_inout):
         row_votes, row_history = state_inout.challenger_votes[row], state_inout.history[row]
         row_slots, row_evictions = state_inout.slots[row], state_inout.evictions[row]
         n_listed = 0
+        held = n_surveys
         for i in range(n_frames):
             frame = frames.first_frame + i
             luma, chroma1, chroma2 = frames.plane0[i, row], wide1[i + 1], wide2[i + 1]
@@ -165,6 +170,7 @@ def count_transitions(frames, first_row, last_row, comparison, state_inout):
                 leader1[:] = chroma1[:width]
                 leader2[:] = chroma2[:width]
                 row_surveys[:] = 1
+                held = 1
             difference_row(luma, leader0, mask, distance)
             greater_difference_row(chroma1, leader1, mask, distance)
             greater_difference_row(chroma2, leader2, mask, distance)
@@ -172,6 +178,11 @@ def count_transitions(frames, first_row, last_row, comparison, state_inout):
             n_listed = list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
             n_overtaken = 0
             if frame % SURVEY_EVERY == 1:
+                if held == MAX_SURVEYS:
+                    held //= 2
+                    halve_row(row_surveys)
+                    halve_row(row_votes)
+                held += 1
                 differing_row(
                     luma,
                     chroma1,
@@ -216,12 +227,15 @@ def count_transitions(frames, first_row, last_row, comparison, state_inout):
                         1,
                         frames.first_frame + np.int64(j) - 1,
                         EPISODE_GAP,
-                        U16_MAX,
                         mask,
                         tolerance_,
                     )
                     add_saturating(row_evictions, x, evicted)
-                    add_saturating(row_returns, x, np.int64(listed_tag[k] & 1))
+                    row_returns[x] = added(
+                        row_returns[x],
+                        np.int64(listed_tag[k] & 1),
+                        frames.first_frame + np.int64(j),
+                    )
                 n_listed = 0
             for k in range(n_overtaken):
                 x = overtaken_x[k]
@@ -277,13 +291,15 @@ def _replace_leader(state_inout, row, x, frame, mask, tolerance):
         mask,
         tolerance,
     )
-    returns[x] = found
+    returns[x] = added(0, found, frame)
     add_saturating(state_inout.evictions[row], x, evicted)
     state_inout.history[row, x] = UNCHANGED
 
 
 @kernel
-def merge_transitions(first_row, last_row, later_by, later_frames, comparison, state_inout, later):
+def merge_transitions(
+    first_row, last_row, later_by, later_frames, halvings, comparison, state_inout, later
+):
     """Add what was counted of a later part of a recording to that of an earlier one, in a band.
 
     The four still colours, each part's leader and challenger, are joined where they are within
@@ -301,6 +317,8 @@ def merge_transitions(first_row, last_row, later_by, later_frames, comparison, s
         Frame of the earlier part at which the later one's frame 0 lies.
     later_frames : int
         Frames of the later part.
+    halvings : int
+        1 if both parts have more than `MAX_SURVEYS` surveys together, else 0.
     comparison : Comparison
     state_inout, later : TransitionState
         The caller replaces the tails.
@@ -323,7 +341,7 @@ def merge_transitions(first_row, last_row, later_by, later_frames, comparison, s
             evicted = np.int64(later.evictions[row, x])
             returns = np.int64(0)
             if joined[0] == first:
-                returns += np.int64(state_inout.leader_returns[row, x])
+                returns += count_of(state_inout.leader_returns[row, x])
             else:
                 evicted += _resign(
                     row_slots,
@@ -337,10 +355,10 @@ def merge_transitions(first_row, last_row, later_by, later_frames, comparison, s
                     tolerance,
                 )
             evicted += deposit_all(
-                row_slots, x, later.slots[row], later_by, EPISODE_GAP, U16_MAX, mask, tolerance
+                row_slots, x, later.slots[row], later_by, EPISODE_GAP, False, mask, tolerance
             )
             if joined[1] == first:
-                returns += np.int64(later.leader_returns[row, x])
+                returns += count_of(later.leader_returns[row, x])
                 state_inout.history[row, x] = later.history[row, x]
             else:
                 evicted += _resign(
@@ -365,9 +383,9 @@ def merge_transitions(first_row, last_row, later_by, later_frames, comparison, s
                 tolerance,
             )
             add_saturating(state_inout.evictions[row], x, evicted)
-            state_inout.leader_returns[row, x] = min(returns, U16_MAX)
-            state_inout.leader_surveys[row, x] = min(total_first, U16_MAX)
-            state_inout.challenger_votes[row, x] = min(total[second], U16_MAX)
+            state_inout.leader_returns[row, x] = added(0, returns, later_by)
+            state_inout.leader_surveys[row, x] = total_first >> halvings
+            state_inout.challenger_votes[row, x] = total[second] >> halvings
             for channel in range(3):
                 state_inout.leader[channel, row, x] = colour[first, channel]
                 state_inout.challenger[channel, row, x] = colour[second, channel]
@@ -376,7 +394,7 @@ def merge_transitions(first_row, last_row, later_by, later_frames, comparison, s
 @kernel
 def _resign(slots_inout, x, c0, c1, c2, returns, frame, mask, tolerance):
     """Deposit a former leader with its returns, all of one frame; return the evictions."""
-    returned = max(np.int64(1), np.int64(returns))
+    returned = max(np.int64(1), count_of(returns))
     return deposit(
         slots_inout,
         x,
@@ -388,7 +406,7 @@ def _resign(slots_inout, x, c0, c1, c2, returns, frame, mask, tolerance):
         frame,
         frame,
         EPISODE_GAP,
-        U16_MAX,
+        False,
         mask,
         tolerance,
     )

@@ -41,6 +41,41 @@ class Slot:
         return self.count == 0
 
 
+LARGEST_COUNT = 4095 * 2**19
+"""With the largest mantissa and exponent: of 2.3 years at 30 frames/s."""
+
+
+def kept(total: int, frame: int) -> int:
+    """Return what a counter of 16 bits keeps of a total that was reached in a frame.
+
+    From 32768 on, a multiple of a step that is never larger than a 2048th of it. What is between
+    two steps is rounded to one of them, by where a multiple of the golden ratio lies.
+    """
+    if total < 32768:
+        return total
+    step = 16
+    while total >= 4096 * step:
+        step *= 2
+    place = (frame * round(2**31 / 1.618033988749895) % 2**31) * step // 2**31
+    return min((total // step + (place < total % step)) * step, LARGEST_COUNT)
+
+
+def coded(count: int) -> int:
+    """Return the 16 bits in which a count that is kept is written."""
+    if count < 32768:
+        return count
+    exponent = count.bit_length() - 16
+    return 32768 + 2048 * exponent + count // 2 ** (exponent + 4) - 2048
+
+
+def uncoded(number: np.integer[Any]) -> int:
+    """Read a number of a state: those of 16 bits are coded."""
+    code = int(number)
+    if number.dtype != np.uint16 or code < 32768:
+        return code
+    return int(f"1{code % 2048:011b}", 2) * 2 ** (4 + code // 2048 % 16)
+
+
 @dataclass(frozen=True)
 class Likeness:
     """When two colours are the same, and over how many frames an episode continues."""
@@ -69,7 +104,7 @@ class Slots:
     """The slots of a pixel, used ones first, and how many colours were evicted."""
 
     n: int
-    max_count: int
+    exact: bool
     gap: int
     likeness: Likeness
     used: list[Slot] = field(default_factory=list)
@@ -85,20 +120,26 @@ class Slots:
         if slot is not None:
             self.join(slot, sample)
         elif len(self.used) < self.n:
-            self.used.append(deepcopy(sample))
+            self.used.append(self.fresh(sample))
         else:
             # Slots keep their places: those of equal age and count are taken in order.
             rarest = min(self.used, key=lambda s: (s.count, s.last))
-            self.used[self.used.index(rarest)] = deepcopy(sample)
+            self.used[self.used.index(rarest)] = self.fresh(sample)
             self.evictions = min(self.evictions + 1, U16_MAX)
+
+    def fresh(self, sample: Slot) -> Slot:
+        """Return a slot that holds nothing but a sample."""
+        count = sample.count if self.exact else kept(sample.count, sample.last)
+        return replace(sample, episodes=kept(sample.episodes, sample.last), count=count)
 
     def join(self, slot: Slot, sample: Slot) -> None:
         """Add further samples of a slot's colour to it."""
         more_samples = sample.count > slot.count
         slot.colour = sample.colour if more_samples else followed(slot.colour, sample.colour)
         continues = sample.first - slot.last <= self.gap
-        slot.episodes = min(slot.episodes + sample.episodes - continues, U16_MAX)
-        slot.count = min(slot.count + sample.count, self.max_count)
+        slot.episodes = kept(slot.episodes + sample.episodes - continues, sample.last)
+        count = slot.count + sample.count
+        slot.count = min(count, U32_MAX) if self.exact else kept(count, sample.last)
         slot.first = min(slot.first, sample.first)
         slot.last = max(slot.last, sample.last)
 
@@ -124,7 +165,7 @@ class RunPixel:
     """Counts every run of every colour of one pixel."""
 
     def __init__(self, n_slots: int, likeness: Likeness) -> None:
-        self.slots = Slots(n_slots, U32_MAX, 1, likeness)
+        self.slots = Slots(n_slots, True, 1, likeness)
         self.likeness = likeness
         self.run: Colour = (0, 0, 0)
         self.run_start = 0
@@ -176,13 +217,17 @@ class Candidate:
         """Sorts the most voted first, of equals that with the smallest channels."""
         return -self.votes, self.colour
 
+    def halved(self) -> Candidate:
+        """Return it with half as many votes."""
+        return replace(self, votes=self.votes // 2)
+
 
 class TransitionPixel:
     """Counts the samples of one pixel that are around a change from or to its leader."""
 
     def __init__(self, n_slots: int, likeness: Likeness) -> None:
         # One of the colours remembered is the leader, which has no slot.
-        self.slots = Slots(n_slots - 1, U16_MAX, EPISODE_GAP, likeness)
+        self.slots = Slots(n_slots - 1, False, EPISODE_GAP, likeness)
         self.likeness = likeness
         self.far = min(255, likeness.tolerance + likeness.tolerance // 2)
         self.leader = Candidate()
@@ -190,11 +235,13 @@ class TransitionPixel:
         self.challenger = Candidate()
         # The one to decide on between its neighbours; before the first all is the leader.
         self.newest = [Sample((0, 0, 0)) for _ in range(3)]
+        self.surveys = 0
 
     def see(self, frame: int, colour: Colour) -> None:
         """Count the sample of a frame."""
         if frame == 0:
             self.leader = Candidate(colour, 1)
+            self.surveys = 1
         distance = self.likeness.distance(colour, self.leader.colour)
         sample = Sample(colour, distance <= self.likeness.tolerance, distance > self.far)
         self.newest = [*self.newest[1:], sample]
@@ -208,10 +255,15 @@ class TransitionPixel:
         if sample.is_far and (before.is_leader or after.is_leader):
             self.slots.deposit(Slot(sample.colour, 1, 1, frame - 1, frame - 1))
             if after.is_leader:
-                self.returns = min(self.returns + 1, U16_MAX)
+                self.returns = kept(self.returns + 1, frame)
 
     def survey(self, colour: Colour, frame: int) -> None:
         """Vote for the colour of a sample that has not moved since the frame before."""
+        if self.surveys == U16_MAX:
+            self.surveys //= 2
+            self.leader = self.leader.halved()
+            self.challenger = self.challenger.halved()
+        self.surveys += 1
         before = self.newest[-2].colour
         if max(abs(new - old) for new, old in zip(colour, before, strict=True)) > STILLNESS:
             return
@@ -227,12 +279,12 @@ class TransitionPixel:
             new_returns = self.slots.take_out(self.challenger.colour)
             self.resign(self.leader, self.returns, frame)
             self.leader, self.challenger = self.challenger, self.leader
-            self.returns = new_returns
+            self.returns = kept(new_returns, frame)
             self.start_afresh()
 
     def voted(self, candidate: Candidate, colour: Colour) -> Candidate:
         """Return a candidate with one more vote by a sample of its colour."""
-        return Candidate(followed(candidate.colour, colour), min(candidate.votes + 1, U16_MAX))
+        return Candidate(followed(candidate.colour, colour), candidate.votes + 1)
 
     def resign(self, leader: Candidate, returns: int, frame: int) -> None:
         """Count a leader's returns as those of any other colour."""
@@ -267,10 +319,13 @@ class TransitionPixel:
         if not takes_over:
             self.resign(later.leader, later.returns, n_frames + its_frames - 1)
         returns = self.returns * stays + later.returns * takes_over
-        self.returns = min(returns + self.slots.take_out(leader.colour), U16_MAX)
-        self.leader = replace(leader, votes=min(leader.votes, U16_MAX))
+        self.returns = kept(returns + self.slots.take_out(leader.colour), n_frames)
         second = joined[1][0] if len(joined) > 1 else Candidate()
-        self.challenger = replace(second, votes=min(second.votes, U16_MAX))
+        self.surveys += later.surveys
+        if self.surveys > U16_MAX:
+            self.surveys //= 2
+            leader, second = leader.halved(), second.halved()
+        self.leader, self.challenger = leader, second
         self.newest = new
         if not takes_over:
             self.start_afresh()
@@ -305,7 +360,7 @@ def read_slots(slots: Array) -> list[list[Slot]]:
         decoded = [
             Slot(
                 (int(s["c0"]), int(s["c1"]), int(s["c2"])),
-                *(int(s[name]) for name in ("episodes", "count", "first", "last")),
+                *(uncoded(s[name]) for name in ("episodes", "count", "first", "last")),
             )
             for s in pixel
         ]

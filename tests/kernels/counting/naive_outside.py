@@ -26,12 +26,16 @@ class Candidate:
 
     def voted(self, colour: Colour) -> Candidate:
         """Return it with one more vote, by a sample alike it."""
-        return Candidate(followed(self.colour, colour), min(self.votes + 1, U16_MAX))
+        return Candidate(followed(self.colour, colour), self.votes + 1)
 
     @property
     def rank(self) -> tuple[int, Colour]:
         """Sorts the most voted first, of equals that with the smallest channels."""
         return -self.votes, self.colour
+
+    def halved(self) -> Candidate:
+        """Return it with half as many votes."""
+        return replace(self, votes=self.votes // 2)
 
 
 class OutsideSlots(Slots):
@@ -66,7 +70,7 @@ class OutsidePixel:
 
     def __init__(self, n_slots: int, likeness: Likeness) -> None:
         # One of the colours remembered is the leader, which has no slot.
-        self.slots = OutsideSlots(n_slots - 1, U16_MAX, EPISODE_GAP, likeness)
+        self.slots = OutsideSlots(n_slots - 1, False, EPISODE_GAP, likeness)
         self.likeness = likeness
         self.far = min(255, likeness.tolerance + likeness.tolerance // 2)
         self.leader = Candidate()
@@ -74,24 +78,40 @@ class OutsidePixel:
         self.outside_surveys = 0
         self.leader_stills = 0
         self.before: Colour | None = None
+        self.surveys = 0
 
     def see(self, frame: int, colour: Colour, *, inside: bool, searched: bool) -> None:
         """Count the sample of a frame."""
         before, self.before = self.before, colour
+        if frame % OUTSIDE_SURVEY_EVERY == 0:
+            self.begin_survey()
         if inside:
             return
         if frame % OUTSIDE_SURVEY_EVERY == 0:
-            self.outside_surveys = min(self.outside_surveys + 1, U16_MAX)
+            self.outside_surveys += 1
             self.survey(colour, frame, still=before is None or is_still(before, colour))
         if self.likeness.distance(colour, self.leader.colour) > self.far:
             n = FRESH_MASK_WEIGHT if searched else 1
             self.slots.deposit_beside(self.leader.colour, Slot(colour, 1, n, frame, frame))
 
+    def begin_survey(self) -> None:
+        """Count a survey, wherever the person is; halve all counts before one could overflow."""
+        if self.surveys == U16_MAX:
+            self.halve()
+        self.surveys += 1
+
+    def halve(self) -> None:
+        """Halve all counts of surveys."""
+        self.surveys //= 2
+        self.outside_surveys //= 2
+        self.leader_stills //= 2
+        self.leader, self.challenger = self.leader.halved(), self.challenger.halved()
+
     def survey(self, colour: Colour, frame: int, *, still: bool) -> None:
         """Vote for a colour."""
         if self.likeness.same(colour, self.leader.colour):
             self.leader = self.leader.voted(colour)
-            self.leader_stills = min(self.leader_stills + still, U16_MAX)
+            self.leader_stills += still
         elif self.challenger.votes == 0:
             self.challenger = Candidate(colour, 1)
         elif self.likeness.same(colour, self.challenger.colour):
@@ -127,19 +147,12 @@ class OutsidePixel:
         groups.sort(key=lambda group: group[0].rank)
         groups += [(Candidate(), []), (Candidate(), [])]
         (leader, members), (challenger, _), *_ = groups
-        self.leader_stills = min(
-            sum(
-                stills
-                for candidate, stills in (
-                    (old, self.leader_stills),
-                    (its, later.leader_stills),
-                )
-                if any(candidate is member for member in members)
-            ),
-            U16_MAX,
+        self.leader_stills = sum(
+            stills
+            for candidate, stills in ((old, self.leader_stills), (its, later.leader_stills))
+            if any(candidate is member for member in members)
         )
-        self.leader = replace(leader, votes=min(leader.votes, U16_MAX))
-        self.challenger = replace(challenger, votes=min(challenger.votes, U16_MAX))
+        self.leader, self.challenger = leader, challenger
         for slot in later.slots.used:
             first, last = slot.first + n_frames, slot.last + n_frames
             self.slots.deposit_beside(
@@ -150,5 +163,8 @@ class OutsidePixel:
                 self.resign(candidate, frame)
         self.slots.take_out(leader.colour)
         self.slots.evictions = min(self.slots.evictions + later.slots.evictions, U16_MAX)
-        self.outside_surveys = min(self.outside_surveys + later.outside_surveys, U16_MAX)
+        self.outside_surveys += later.outside_surveys
+        self.surveys += later.surveys
+        if self.surveys > U16_MAX:
+            self.halve()
         self.before = later.before

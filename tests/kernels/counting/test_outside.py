@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -337,39 +338,75 @@ def test_bits_decide_what_is_one_colour() -> None:
     assert slot.count == 6, "20 is the leader's, 93 is 90's"
 
 
-@pytest.mark.parametrize("nearly", [65533, 65534, 65535])
-def test_counters_stop_at_their_largest_value(nearly: int) -> None:
+@pytest.mark.parametrize("nearly", [32766, 65520, 1 << 20, (1 << 21) - 512])
+def test_large_counts_go_on_as_the_reference(nearly: int) -> None:
     call = Call(replace(ONE_PIXEL, n_frames=64, n_colours=9), 0.0)
     table, pixels = call.counted(), call.seen()
     pixel = pixels[0, 0]
-    table.leader[...], table.challenger[...] = 10, 99
-    pixel.leader, pixel.challenger = LEADING, Candidate((99, 99, 99), nearly)
-    pixel.leader = replace(pixel.leader, votes=nearly)
-    table.leader_surveys[...] = table.challenger_votes[...] = nearly
-    table.outside_surveys[...] = table.evictions[...] = nearly
-    pixel.outside_surveys = pixel.slots.evictions = nearly
     used = table.slots["count"] > 0
-    table.slots["episodes"][used] = table.slots["count"][used] = nearly
+    table.slots["episodes"][used] = table.slots["count"][used] = naive.coded(nearly)
     for slot in pixel.slots.used:
         slot.episodes = slot.count = nearly
+    table.evictions[...] = pixel.slots.evictions = naive.U16_MAX - 2
     for seed in range(3):
         more = replace(call, clip=replace(call.clip, seed=seed))
         see(pixels, more, range(table.n_frames, table.n_frames + 64))
         for chunk in more.chunks(seed):
             table.update(chunk, BANDS)
     assert_equal(table, pixels)
-    assert table.outside_surveys[0, 0] == table.evictions[0, 0] == naive.U16_MAX
     other = call.counted()
     pixel.merge(call.seen()[0, 0], table.n_frames, 64)
     table.merge(other, BANDS)
     assert_equal(table, pixels)
 
 
-def test_surveys_are_told_as_counted_by_pixels() -> None:
-    """Beyond what a pixel's counter holds, shares of the surveys must not shrink."""
-    table = one_pixel([10] * 20)
-    table.surveyed[...] = 70_000
-    assert table.n_surveys == 65535
+@PROPERTY
+@given(call=calls, surveys=st.integers(65530, 65535), seed=st.integers(0, 99))
+def test_surveys_are_halved_as_the_reference(call: Call, surveys: int, seed: int) -> None:
+    """In whatever chunk and band; and when two such states are merged."""
+    rng = np.random.default_rng(seed)
+    table, pixels = call.table, call.pixels()
+    table.n_frames = OUTSIDE_SURVEY_EVERY * surveys
+    table.surveyed[:] = surveys + 9, surveys
+    for (y, x), pixel in pixels.items():
+        votes, leader = sorted(rng.integers(1, surveys // 2, 2).tolist())
+        pixel.surveys, pixel.outside_surveys = surveys, leader + votes
+        pixel.leader, pixel.challenger = replace(LEADING, votes=leader), Candidate((9,) * 3, votes)
+        pixel.leader_stills = leader // 3
+        pixel.before = (0, 0, 0)
+        table.leader[:, y, x], table.challenger[:, y, x] = 10, 9
+        table.leader_surveys[y, x], table.challenger_votes[y, x] = leader, votes
+        table.outside_surveys[y, x], table.leader_stills[y, x] = leader + votes, leader // 3
+    other, its_pixels = deepcopy(table), deepcopy(pixels)
+    bands: Any = ShuffledBands(seed)
+    for state, seen, chunk_seed in ((table, pixels, seed), (other, its_pixels, None)):
+        see(seen, call, range(state.n_frames, state.n_frames + call.clip.n_frames))
+        for chunk in call.chunks(chunk_seed):
+            state.update(chunk, bands)
+        assert_equal(state, seen)
+        assert state.n_surveys == seen[0, 0].surveys
+        assert (state.outside_surveys <= state.n_surveys).all()
+    assert_same_bytes(table, other)
+    for place, pixel in pixels.items():
+        pixel.merge(its_pixels[place], table.n_frames, other.n_frames)
+    table.merge(other, bands)
+    assert_equal(table, pixels)
+    assert table.n_surveys == pixels[0, 0].surveys <= naive.U16_MAX
+
+
+def test_halving_needs_no_pixel_outside() -> None:
+    """Frames that show nobody are not counted, but the surveys in them are."""
+    call = Call(replace(ONE_PIXEL, n_frames=40), 1.0)
+    table, pixels = call.table, call.pixels()
+    table.n_frames, table.surveyed[:] = 8 * 65533, 65533
+    table.leader_surveys[...] = table.outside_surveys[...] = 101
+    pixel = pixels[0, 0]
+    pixel.surveys, pixel.outside_surveys, pixel.leader = 65533, 101, Candidate(votes=101)
+    see(pixels, call, range(table.n_frames, table.n_frames + 40))
+    for chunk in call.chunks(5):
+        table.update(chunk, BANDS)
+    assert (table.outside_surveys[0, 0], table.n_surveys, table.all_surveys) == (50, 32770, 65538)
+    assert_equal(table, pixels)
 
 
 def test_a_chunk_must_tell_the_person() -> None:

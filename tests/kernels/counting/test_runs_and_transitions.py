@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -74,7 +75,9 @@ def assert_transitions_equal(
 ) -> None:
     assert colours_of(table.leader) == [p.leader.colour for p in pixels.values()]
     assert table.leader_surveys.ravel().tolist() == [p.leader.votes for p in pixels.values()]
-    assert table.leader_returns.ravel().tolist() == [p.returns for p in pixels.values()]
+    assert [naive.uncoded(n) for n in table.leader_returns.ravel()] == [
+        p.returns for p in pixels.values()
+    ]
     assert table.challenger_votes.ravel().tolist() == [p.challenger.votes for p in pixels.values()]
     challengers = zip(colours_of(table.challenger), pixels.values(), strict=True)
     assert all(c == p.challenger.colour for c, p in challengers if p.challenger.votes)
@@ -190,45 +193,83 @@ def one_pixel(colours: list[int], clip: Clip = ONE_PIXEL) -> Any:
     return tuple(np.array(colours, np.uint8).reshape(-1, 1, 1) for _ in range(3))
 
 
+NEARLY = [32766, 32768, 65534, 1 << 20, (1 << 21) - 512, 4094 << 19]
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("nearly", [65533, 65534, 65535])
-def test_sixteen_bit_counters_stop_at_their_largest_value(
-    kind: type[ColourTable], nearly: int
-) -> None:
+@pytest.mark.parametrize("nearly", NEARLY)
+def test_large_counts_go_on_as_the_reference(kind: type[ColourTable], nearly: int) -> None:
+    """Episodes, counts of transitions and returns, also where codes change their exponent."""
     table, pixels = ONE_PIXEL.table(kind), ONE_PIXEL.pixels(kind)
+    nearly = naive.kept(nearly, 0)
     colours = [10, 10, 10, 99, 10, 10, 10, 10, 10, 10] * 6
     # At last so many colours that some are evicted.
     colours += [level for other in range(50, 250, 20) for level in (other, other, 10, 10, 10, 10)]
     bands: Any = ShuffledBands(0)
     planes = one_pixel(colours)
+    pixel = pixels[0, 0]
     for number, chunk in enumerate(chunks(planes, table.layout, 1)):
         numbers = range(table.n_frames, table.n_frames + len(chunk))
         table.update(chunk, bands)
         see(pixels, chunk.planes, table.layout, numbers)
-        pixel = pixels[0, 0]
         if number == 4:
-            table.slots["episodes"][table.slots["count"] > 0] = nearly
-            table.evictions[...] = nearly
+            used = table.slots["count"] > 0
+            table.slots["episodes"][used] = naive.coded(nearly)
+            table.evictions[...] = pixel.slots.evictions = naive.U16_MAX - 2
             for slot in pixel.slots.used:
                 slot.episodes = nearly
-            pixel.slots.evictions = nearly
             if isinstance(table, TransitionTable):
-                table.slots["count"][table.slots["count"] > 0] = nearly
+                table.slots["count"][used] = table.leader_returns[...] = naive.coded(nearly)
                 for slot in pixel.slots.used:
                     slot.count = nearly
-                table.leader_surveys[...] = table.leader_returns[...] = nearly
-                table.challenger_votes[...] = nearly
-                pixel.leader = replace(pixel.leader, votes=nearly)
-                pixel.challenger = replace(pixel.challenger, votes=nearly)
                 pixel.returns = nearly
     assert_equal(table, pixels)
     assert table.evictions[0, 0] == naive.U16_MAX
+    later = deepcopy(table)
+    table.merge(later, bands)
+    pixel.merge(deepcopy(pixel), len(colours), len(colours))
+    assert_equal(table, pixels)
+
+
+@PROPERTY
+@given(clip=clips(), surveys=st.integers(65530, 65535), seed=st.integers(0, 99))
+def test_surveys_are_halved_as_the_reference(clip: Clip, surveys: int, seed: int) -> None:
+    """In whatever chunk and band; and when two such states are merged."""
+    rng = np.random.default_rng(seed)
+    table, pixels = clip.table(TransitionTable), clip.pixels(TransitionTable)
+    assert isinstance(table, TransitionTable)
+    table.n_frames = 16 * (surveys - 1)
+    table.surveyed[:] = surveys + 9, surveys
+    for (y, x), pixel in pixels.items():
+        votes, leader = sorted(rng.integers(1, surveys // 2, 2).tolist())
+        pixel.surveys = surveys
+        pixel.leader = naive.Candidate((10, 10, 10), leader)
+        pixel.challenger = naive.Candidate((60, 60, 60), votes)
+        table.leader[:, y, x], table.challenger[:, y, x] = 10, 60
+        table.leader_surveys[y, x], table.challenger_votes[y, x] = leader, votes
+    bands: Any = ShuffledBands(seed)
+    other, its_pixels = deepcopy(table), deepcopy(pixels)
+    for state, seen, chunk_seed in ((table, pixels, seed), (other, its_pixels, None)):
+        for chunk in chunks(clip.planes, clip.layout, chunk_seed):
+            numbers = range(state.n_frames, state.n_frames + len(chunk))
+            state.update(chunk, bands)
+            see(seen, chunk.planes, clip.layout, numbers)
+        assert_equal(state, seen)
+        assert state.n_surveys == seen[0, 0].surveys
+        assert (state.leader_surveys <= state.n_surveys).all()
+    for name, array in table.arrays.items():
+        assert array.tobytes() == other.arrays[name].tobytes(), name
+    for place, pixel in pixels.items():
+        pixel.merge(its_pixels[place], table.n_frames, other.n_frames)
+    table.merge(other, bands)
+    assert_equal(table, pixels)
+    assert table.n_surveys == pixels[0, 0].surveys <= naive.U16_MAX
 
 
 def test_merged_counters_stop_at_their_largest_value() -> None:
     slots = np.zeros((1, 1, 2), RUN_SLOT)
     slots["c0"], slots["count"] = [1, 2], [2**32 - 10, 7]
-    slots["episodes"] = [65000, 5]
+    slots["episodes"] = [32767, 5]
     slots["first"], slots["last"] = 0, 9
     evictions = np.full((1, 1), 65000, np.uint16)
     run, start = np.zeros((3, 1, 1), np.uint8), np.zeros((1, 1), np.uint32)
@@ -237,7 +278,7 @@ def test_merged_counters_stop_at_their_largest_value() -> None:
     exact = Comparison(np.uint8(255), np.uint8(0), np.uint8(0))
     runs.merge_runs(0, 1, 20, exact, state, later)
     assert slots["count"].tolist() == [[[2**32 - 1, 14]]]
-    assert slots["episodes"].tolist() == [[[65535, 10]]]
+    assert [slot.episodes for slot in naive.read_slots(slots)[0]] == [naive.kept(65534, 29), 10]
     assert slots["last"].tolist() == [[[29, 29]]]
     assert evictions.tolist() == [[65535]]
 

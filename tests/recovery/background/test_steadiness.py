@@ -147,9 +147,6 @@ def test_parts_that_moved_are_told_once_merged(tmp_path: Path) -> None:
     assert loaded.finalise().report["background"] == "moves"
 
 
-@pytest.mark.xfail(
-    reason="issue 11: a leader's surveys are compared with counters that are full already"
-)
 @pytest.mark.parametrize("picture", [panning, looping, exchanged])
 def test_what_moves_is_told_after_a_day(tmp_path: Path, picture: Any) -> None:
     """At 30 frames a second a day takes every counter of 16 bits beyond its end."""

@@ -16,6 +16,7 @@ from unveil.recovery.statistics import PixelCounts
 from unveil.video.chunk import Colour
 from unveil.video.colour import ciede2000, cosine_similarity, to_lab, to_rgb
 from unveil_kernels import select
+from unveil_kernels.counting.counters import decode
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +43,7 @@ class ColourCounts:
     @classmethod
     def of(cls, slots: Array) -> Self:
         """Read the counts of slots (m,)."""
-        return cls(slots["count"], slots["episodes"], slots["first"], slots["last"])
+        return cls(*(field_of(slots, name) for name in ("count", "episodes", "first", "last")))
 
     def or_leader(self, is_leader: Array, count: Array, episodes: Array | int) -> Self:
         """Use a leader's counts where `is_leader` (m,) is True; a leader has no times."""
@@ -147,8 +148,9 @@ class Claims:
 
 
 def field_of(slots: Array, name: str) -> Array:
-    """Copy one field of the slots (n, n_slots) to contiguous memory."""
-    return np.ascontiguousarray(slots[name])
+    """Copy one field of the slots, of any shape, to contiguous memory; codes become counts."""
+    values: Array = np.ascontiguousarray(slots[name])
+    return decode(values) if values.dtype == np.uint16 else values
 
 
 def levels_of(slots: Array) -> Array:
@@ -195,7 +197,7 @@ def leading_colours(
         background[band] = rgb.reshape(-1, width, 3)
         if lab_out is not None:
             lab_out[band] = to_lab(rgb).reshape(-1, width, 3)
-        out.counts.background_count[band] = total.reshape(-1, width)
+        out.counts.background_count[band] = table.of_all_surveys(total).reshape(-1, width)
 
     out.run(average, bands)
     return background

@@ -120,10 +120,10 @@ def decide_farend(
         band = slice(first, last)
         slots = table.slots[band].reshape(-1, table.slots.shape[2])
         slot_counts = field_of(slots, "count")
-        surveys = table.leader_surveys[band].ravel().astype(np.int64)
+        surveys = table.of_all_surveys(table.leader_surveys[band].ravel())
         # Where the call does not show the background for certain, the leader may be the room.
         leader_counts = np.where(steady[band].ravel(), 0, surveys * OUTSIDE_SURVEY_EVERY)
-        counts = np.column_stack([slot_counts.astype(np.int64), leader_counts])
+        counts = np.column_stack([slot_counts, leader_counts])
         leader = table.leader[:, band].reshape(3, -1).T.astype(np.float64)
         levels = np.concatenate([levels_of(slots), leader[:, None]], 1)
         behind = background[band].reshape(-1, 3).astype(np.float64)
@@ -181,7 +181,7 @@ def _known_background(table: OutsideTable, shown: Array, share: float) -> Array:
     if usual >= MIN_USUAL:
         known = (still >= share * usual) & (table.leader_stills >= MIN_STILL_SURVEYS)
     else:
-        known = often & (shown >= STEADY_SHARE * outside_surveys)
+        known = often & (shown >= STEADY_SHARE * table.of_all_surveys(outside_surveys))
     select.keep_large_regions(known, LARGE_REGION)
     return known
 

@@ -25,6 +25,7 @@ from unveil.recovery.decide.claims import (
 from unveil.recovery.parameters import Parameters
 from unveil.video.colour import to_rgb
 from unveil_kernels import select
+from unveil_kernels.counting.counters import decode
 
 Array = npt.NDArray[Any]
 
@@ -60,9 +61,10 @@ def decide_transitions(
     colour = table.layout.colour
     background_lab = np.empty((height, width, 3), np.float32)
     background = leading_colours(table, bands, out, background_lab)
-    known = _known_background(out.counts.background_count / table.n_surveys, background_lab)
+    known = _known_background(out.counts.background_count / table.all_surveys, background_lab)
     out.set_background(background, known)
-    needed = _needed_episodes(table.leader_returns, known)
+    all_returns = decode(table.leader_returns)
+    needed = _needed_episodes(all_returns, known)
     consistency = np.zeros((height, width), np.float32)
     room_lab = np.zeros((height, width, 3), np.float32)
 
@@ -70,7 +72,8 @@ def decide_transitions(
         band = slice(first, last)
         slots = table.slots[band].reshape(-1, table.slots.shape[2])
         least = needed[band].ravel()
-        returns, surveys = table.leader_returns[band].ravel(), table.leader_surveys[band].ravel()
+        returns = all_returns[band].ravel()
+        surveys = table.of_all_surveys(table.leader_surveys[band].ravel())
         counts, episodes = field_of(slots, "count"), field_of(slots, "episodes")
         rows = np.arange(len(slots))
         considered = (counts > parameters.noise_frames) & (episodes >= least[:, None])
@@ -83,7 +86,7 @@ def decide_transitions(
         share = counts[rows, place] / np.maximum(1, counts.sum(1))
         # Where the background is not known, the leader may be the room.
         is_leader = ~known[band].ravel() & (returns >= np.maximum(seen, least))
-        share[is_leader] = surveys[is_leader] / table.n_surveys
+        share[is_leader] = surveys[is_leader] / table.all_surveys
         consistency[band] = share.reshape(-1, width)
 
         (pixels,) = np.nonzero(is_leader | (place >= 0))
