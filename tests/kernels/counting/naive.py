@@ -49,15 +49,23 @@ def kept(total: int, frame: int) -> int:
     """Return what a counter of 16 bits keeps of a total that was reached in a frame.
 
     From 32768 on, a multiple of a step that is never larger than a 2048th of it. What is between
-    two steps is rounded to one of them, by where a multiple of the golden ratio lies.
+    two steps is rounded to one of them, by a number that the frame draws.
     """
     if total < 32768:
         return total
     step = 16
     while total >= 4096 * step:
         step *= 2
-    place = (frame * round(2**31 / 1.618033988749895) % 2**31) * step // 2**31
+    place = drawn(frame) * step // 2**31
     return min((total // step + (place < total % step)) * step, LARGEST_COUNT)
+
+
+def drawn(frame: int) -> int:
+    """Return one of 2**31 numbers that a frame draws."""
+    bits = (frame + 1) % 2**31
+    for shift, factor in ((15, 740047981), (12, 695872825)):
+        bits = (bits ^ bits // 2**shift) * factor % 2**31
+    return bits ^ bits // 2**15
 
 
 def coded(count: int) -> int:

@@ -59,12 +59,14 @@ def test_adding_equals_the_reference(code: int, amount: int, frame: int) -> None
     assert naive.uncoded(counter[0]) == naive.kept(before + amount, frame)
 
 
-@pytest.mark.parametrize("every", [1, 2, 3, 5, 8, 16, 64, 89, 987])
+@pytest.mark.parametrize("every", [1, 2, 3, 5, 8, 16, 64, 89, 987, 6765])
 @pytest.mark.parametrize("amount", [1, 2])
 def test_long_counts_are_right_at_any_rhythm(every: int, amount: int) -> None:
-    """Also at one that goes with the steps, and at Fibonacci numbers, which spread worst."""
+    """Off by five standard deviations at most, also at a rhythm that goes with the steps."""
     n = 1000 if WITHOUT_JIT else 20_000
     for first in (32_000, 60_000, 1_000_000, 30_000_000):
         counter = np.array([naive.coded(naive.kept(first, 0))], np.uint16)
         add_one_by_one(counter, amount, np.arange(n) * every + first)
-        assert naive.uncoded(counter[0]) == pytest.approx(first + amount * n, rel=0.02)
+        step = max(16, (first + amount * n) // 2048)
+        off = naive.uncoded(counter[0]) - first - amount * n
+        assert abs(off) < 5 * (amount * n * step) ** 0.5 + 2 * step, first

@@ -128,7 +128,7 @@ def test_what_is_told_grows_with_the_hours(method: Method, hours: float) -> None
     assert (minute.room_count[ROOM] >= 300).all()
     for name in ("room_count", "episodes", "background_count"):
         told = getattr(long, name)[ROOM] / getattr(minute, name)[ROOM]
-        np.testing.assert_allclose(told, round(60 * hours), rtol=0.005, err_msg=name)
+        np.testing.assert_allclose(told, round(60 * hours), rtol=0.05, err_msg=name)
 
 
 @pytest.mark.parametrize("hours", [1.0, *HOURS])
