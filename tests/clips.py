@@ -46,9 +46,9 @@ class Clip:
     seed: int
 
     @property
-    def likeness(self) -> naive.Likeness:
+    def comparison(self) -> naive.Comparison:
         """When the references take two colours for one."""
-        return naive.Likeness(self.bits, self.tolerance)
+        return naive.Comparison(self.bits, self.tolerance)
 
     @property
     def planes(self) -> tuple[Array, Array, Array]:
@@ -78,7 +78,7 @@ class Clip:
         """Make references by place, row by row."""
         reference = naive.RunPixel if kind is RunTable else naive.TransitionPixel
         return {
-            (y, x): reference(self.slots, self.likeness)
+            (y, x): reference(self.slots, self.comparison)
             for y in range(self.layout.height)
             for x in range(self.layout.width)
         }

@@ -1,7 +1,7 @@
-"""A picture's background, blurred on planes of fewer rows and columns, without the person.
+"""Blurring a picture's background, without the person, on downscaled planes.
 
-`shrink` averages blocks, `box_rows` is run over them again and again, `widen` gives rows of a
-plane's full width; `matte.blend_before_blur` interpolates between those.
+`shrink` averages blocks, repeated passes of `box_rows` blur them, and `widen` interpolates rows to
+a plane's full width; `matte.blend` interpolates between those rows.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import numpy as np
 
 from unveil_kernels._jit import kernel
+from unveil_kernels.matte import log2
 
 PERSON_WEIGHT = 2.0**-10
-"""Weight of the person's blocks in a blur: they count only where no background is in reach."""
+"""Weight of the person's blocks in a blur: they matter only where no background is in reach."""
 
 
 @kernel
-def shrink(sources, sizes, factors, opacity, step, block, clear, weighted_out, first_row, last_row):
-    """Average blocks of a picture, and weigh them by whether they show only background.
+def shrink(
+    sources, sizes, factors, opacity, step, block, alpha_zero_max, weighted_out, first_row, last_row
+):
+    """Average blocks of a picture, and weight them by whether they show only background.
 
     Parameters
     ----------
@@ -24,11 +27,11 @@ def shrink(sources, sizes, factors, opacity, step, block, clear, weighted_out, f
     sizes, factors : (3, 2) int64
         Height and width of each plane's picture; rows and columns of it that a block covers.
     opacity : (rows, columns) uint16
-        As `place_mask` leaves it.
+        As `matte.place_mask` writes it.
     step, block : int
-        Sides of a cell and of a block in pixels of luma, powers of two.
-    clear : int
-        The highest level at which nothing of the person shows.
+        Sides of a cell of the opacity and of a block in pixels of luma, powers of two.
+    alpha_zero_max : int
+        The highest opacity at which nothing of the person shows.
     weighted_out : (rows, columns, 4) float32
         The means of the three planes, each multiplied with the weight, and the weight: 1, or
         `PERSON_WEIGHT` where the person shows in the block or right beside it.
@@ -44,7 +47,7 @@ def shrink(sources, sizes, factors, opacity, step, block, clear, weighted_out, f
             weight = np.float32(1.0)
             for r in range(cell_top, cell_bottom):
                 for c in range(cell_left, cell_right):
-                    if opacity[r, c] > clear:
+                    if opacity[r, c] > alpha_zero_max:
                         weight = np.float32(PERSON_WEIGHT)
             weighted_out[row, column, 3] = weight
         for p in range(3):
@@ -60,7 +63,7 @@ def shrink(sources, sizes, factors, opacity, step, block, clear, weighted_out, f
                 for x in range(np.uintp(width)):
                     sums[x] += np.uint32(line[x])
             n_sums = width
-            while n_sums > n_columns:  # neighbours are added until each sum is a block's
+            while n_sums > n_columns:  # add neighbours until each sum is a block's
                 for i in range(np.uintp(n_sums // 2)):
                     sums[i] = sums[np.uintp(2) * i] + sums[np.uintp(2) * i + np.uintp(1)]
                 if n_sums % 2:
@@ -74,14 +77,14 @@ def shrink(sources, sizes, factors, opacity, step, block, clear, weighted_out, f
 
 @kernel
 def box_rows(values, radius, transposed_out, first_row, last_row):
-    """Add up 2 * radius + 1 neighbours along each row; what lies outside adds nothing.
+    """Sum 2 * radius + 1 neighbours along each row; values outside the array count as 0.
 
     Parameters
     ----------
     values : (n, m, 4) float32
     radius : int
     transposed_out : (m, n, 4) float32
-        The other way round, so that the next pass is along the other axis.
+        Transposed, so that the next pass runs along the other axis.
     """
     n_columns = values.shape[1]
     for row in range(first_row, last_row):
@@ -114,15 +117,6 @@ def box_rows(values, radius, transposed_out, first_row, last_row):
 
 
 @kernel
-def _log2(power_of_two):
-    """Exponent of a power of two."""
-    exponent = 0
-    while (1 << exponent) < power_of_two:
-        exponent += 1
-    return exponent
-
-
-@kernel
 def widen(weighted, widths, factors, wides_out, first_row, last_row):
     """Divide by the weights and interpolate each row to the width of its plane.
 
@@ -131,7 +125,7 @@ def widen(weighted, widths, factors, wides_out, first_row, last_row):
     weighted : (rows, columns, 4) float32
         Sums of weighted means, and of weights above 0.
     widths, factors : (3,) int64
-        Width of each plane's picture, and columns of it that a column stands for, powers of two.
+        Width of each plane's picture; columns of it that a column stands for, powers of two.
     wides_out : tuple of three (rows, width) uint8
     """
     n_columns = weighted.shape[1]
@@ -144,7 +138,7 @@ def widen(weighted, widths, factors, wides_out, first_row, last_row):
                 levels[column] = int(min(max(level, 0.0), 255.0) * 256.0 + 0.5)
             wide = wides_out[p][row]
             step = factors[p]
-            shift = _log2(2 * step) + 8
+            shift = log2(2 * step) + 8
             half = np.int32((1 << shift) >> 1)
             for i in range(n_columns + 1):
                 west = levels[max(i - 1, 0)]

@@ -41,7 +41,7 @@ def _linear_light() -> np.ndarray:
 
 
 LINEAR_LIGHT = _linear_light()
-"""Interpolated linearly it is exact to 3e-8, and a fifth of the cost of the power."""
+"""Linear interpolation of it is exact to 3e-8 and costs a fifth of the power."""
 
 
 @inlined
@@ -55,7 +55,7 @@ def _linear(value):
 
 @inlined
 def _lab_root(t):
-    """Take the cube root of CIE L*a*b*, made linear near black."""
+    """Return the cube root of CIE L*a*b*, linear near black."""
     if t > 216.0 / 24389.0:
         return np.cbrt(t)
     return (24389.0 / 27.0 * t + 16.0) / 116.0
@@ -101,7 +101,7 @@ def ciede2000_pairs(lab_a, lab_b, distance_out):
         chroma_b = np.hypot(a_b, lab_b[i, 2])
         hue_a = np.arctan2(lab_a[i, 2], a_a) % (2.0 * np.pi)
         hue_b = np.arctan2(lab_b[i, 2], a_b) % (2.0 * np.pi)
-        # Where one colour is grey its hue means nothing: no difference, and the sum as mean.
+        # A grey colour has no hue: the difference is 0, and the mean is the sum.
         turn = 0.0
         hue_mean = hue_a + hue_b
         if chroma_a * chroma_b != 0.0:

@@ -1,13 +1,16 @@
-"""A low-resolution mask laid over native planes: placing, smoothing, cutting, blending.
+"""Compositing native planes with a low-resolution mask: sampling, smoothing, blending.
 
-Between the model's mask and the frame lies one small grid, the *opacity*: a level of 0 to `ONE`
-for each cell of `step` x `step` pixels of luma, `step` a power of two that no chroma subsampling
-exceeds. It stands still while the model's region moves, so it can be smoothed over time, and it
-is interpolated only where a person's edge runs: everywhere else whole runs of a row are copied.
+The mask is sampled on a grid that is fixed to the frame, the *opacity*: a level of 0 to `ONE` for
+each cell of `step` x `step` pixels of luma. `step` is a power of two and not below the chroma
+subsampling. The grid does not move with the model's region, so it can be smoothed over time.
+It is interpolated only at the person's edge; elsewhere whole runs of a row are copied.
 
-The rows of a plane are worked on in *strips*, the rows between the centres of two rows of
-cells: `opacity` of n rows has n + 1 strips, the first and the last half as high. A plane may have
-more columns than its picture is wide, as frames of FFmpeg do; those are neither read nor written.
+Planes are processed in *strips*, the rows between the centres of two rows of cells: an opacity of n
+rows has n + 1 strips, of which the first and the last are half as high. A plane may have more
+columns than its picture is wide, as FFmpeg's frames do; those are neither read nor written.
+
+An opacity level becomes an alpha of 0 to 255 by a table, `alpha_lut`: 0 up to the level
+`alpha_zero_max`, 255 from the level `alpha_one_min` on.
 """
 
 from __future__ import annotations
@@ -17,20 +20,20 @@ import numpy as np
 from unveil_kernels._jit import kernel
 
 ONE = 4096
-"""Level of the opacity that stands for a probability of 1."""
+"""Opacity level of the probability 1."""
 
 BACKDROP, EDGE, PERSON = 0, 1, 2
-"""Kinds of runs: all of the background, to be blended, all of the person."""
+"""Kinds of runs: only the backdrop shows, both are blended, only the person shows."""
 
 
 @kernel
 def place_mask(probability, to_mask, height, width, step, rise, opacity_inout, first_row, last_row):
-    """Sample a mask into rows of the opacity, and let it rise slowly and fall at once.
+    """Sample a mask into rows of the opacity, which rises slowly and falls at once.
 
     Parameters
     ----------
     probability : (mh, mw) float32
-        0 to 1; what is no number is taken for 0, what lies outside the mask is 0.
+        0 to 1; NaN counts as 0, and so does everything outside the mask.
     to_mask : (2, 3) float64
         From coordinates (x, y) of the frame to those of the mask; pixel (r, c) of either
         covers [c, c + 1) x [r, r + 1). A cell is sampled at its centre, bilinearly.
@@ -39,8 +42,8 @@ def place_mask(probability, to_mask, height, width, step, rise, opacity_inout, f
     step : int
         Side of a cell in pixels.
     rise : int
-        A level below the mask's goes up by `rise` 256ths of the difference, rounded up (256:
-        at once). A level above it falls at once, so that no edge trails behind the person.
+        A level below the mask's rises by `rise` 256ths of the difference, rounded up (256: at
+        once). A level above it falls at once, so that no edge trails behind the person.
     opacity_inout : (rows, columns) uint16
         0 to `ONE`.
     """
@@ -79,21 +82,21 @@ def place_mask(probability, to_mask, height, width, step, rise, opacity_inout, f
 
 
 @kernel
-def keep_joined(seeds, clear, opacity_inout, reached_out, stack_out):
-    """Clear all cells that show something but are not joined to a seed.
+def keep_joined(seeds, alpha_zero_max, opacity_inout, reached_out, stack_out):
+    """Set all cells to 0 that show something but are not connected to a seed.
 
     Parameters
     ----------
     seeds : (n, 2) int64
-        Rows and columns of cells; those outside the grid, or that show nothing, join nothing.
-    clear : int
-        The highest level at which nothing shows. Cells up to it join nothing and are kept.
+        Rows and columns of cells; those outside the grid, or that show nothing, are ignored.
+    alpha_zero_max : int
+        The highest level at which nothing shows. Cells up to it connect nothing and are kept.
     opacity_inout : (rows, columns) uint16
-        Cells are joined to their eight neighbours.
+        Cells are connected to their eight neighbours.
     reached_out : (rows, columns) uint8
-        1 where a cell is joined to a seed.
+        1 where a cell is connected to a seed.
     stack_out : (rows * columns,) int32
-        Room to work in.
+        Scratch memory.
     """
     rows, columns = opacity_inout.shape
     reached_out[:] = 0
@@ -103,7 +106,7 @@ def keep_joined(seeds, clear, opacity_inout, reached_out, stack_out):
         if (
             0 <= row < rows
             and 0 <= column < columns
-            and opacity_inout[row, column] > clear
+            and opacity_inout[row, column] > alpha_zero_max
             and not reached_out[row, column]
         ):
             reached_out[row, column] = 1
@@ -114,11 +117,11 @@ def keep_joined(seeds, clear, opacity_inout, reached_out, stack_out):
         row, column = divmod(int(stack_out[n_open]), columns)
         for r in range(max(row - 1, 0), min(row + 2, rows)):
             for c in range(max(column - 1, 0), min(column + 2, columns)):
-                if opacity_inout[r, c] > clear and not reached_out[r, c]:
+                if opacity_inout[r, c] > alpha_zero_max and not reached_out[r, c]:
                     reached_out[r, c] = 1
                     stack_out[n_open] = r * columns + c
                     n_open += 1
-    highest = np.uint16(clear)
+    highest = np.uint16(alpha_zero_max)
     for row in range(rows):
         cells, reached = opacity_inout[row], reached_out[row]
         for column in range(np.uintp(columns)):
@@ -127,7 +130,7 @@ def keep_joined(seeds, clear, opacity_inout, reached_out, stack_out):
 
 
 @kernel
-def _runs_of_strip(top, bottom, clear, solid, ends_out, kinds_out):
+def _runs_of_strip(top, bottom, alpha_zero_max, alpha_one_min, ends_out, kinds_out):
     """Split a strip into runs of one kind; return how many.
 
     The strip lies between two rows of cells, `top` and `bottom`. Interval i lies between the
@@ -143,9 +146,9 @@ def _runs_of_strip(top, bottom, clear, solid, ends_out, kinds_out):
         low = min(min(top[left], top[right]), min(bottom[left], bottom[right]))
         high = max(max(top[left], top[right]), max(bottom[left], bottom[right]))
         kind = EDGE
-        if high <= clear:
+        if high <= alpha_zero_max:
             kind = BACKDROP
-        elif low >= solid:
+        elif low >= alpha_one_min:
             kind = PERSON
         if n_runs == 0 or kinds_out[n_runs - 1] != kind:
             kinds_out[n_runs] = kind
@@ -155,7 +158,7 @@ def _runs_of_strip(top, bottom, clear, solid, ends_out, kinds_out):
 
 
 @kernel
-def _log2(power_of_two):
+def log2(power_of_two):
     """Exponent of a power of two."""
     exponent = 0
     while (1 << exponent) < power_of_two:
@@ -165,11 +168,23 @@ def _log2(power_of_two):
 
 @kernel
 def _blend_row(
-    source, backdrop, target_out, width, step, top, bottom, down, units, cut, ends, kinds, n_runs
+    source,
+    backdrop,
+    target_out,
+    width,
+    step,
+    top,
+    bottom,
+    down,
+    units,
+    alpha_lut,
+    ends,
+    kinds,
+    n_runs,
 ):
     """Blend one row; `down` of `units` is its place between the rows of cells."""
     across_units = 2 * step
-    shift = _log2(units * across_units)
+    shift = log2(units * across_units)
     half = (1 << shift) >> 1
     last = len(top) - 1
     first_interval = 0
@@ -194,7 +209,7 @@ def _blend_row(
                     x = np.uintp(column)
                     across = 2 * (column - (i - 1) * step) + 1 - step
                     level = (west * (across_units - across) + east * across + half) >> shift
-                    alpha = int(cut[np.uintp(level)])
+                    alpha = int(alpha_lut[np.uintp(level)])
                     mixed = int(source[x]) * alpha + int(backdrop[x]) * (255 - alpha) + 127
                     target_out[x] = (mixed + 1 + (mixed >> 8)) >> 8  # mixed // 255
         first_interval = ends[n]
@@ -202,7 +217,7 @@ def _blend_row(
 
 @kernel
 def _between_rows(upper, lower, part, units, shift, row_out):
-    """Interpolate between two rows: `part` of `units` = 2**shift from the upper to the lower."""
+    """Interpolate two rows: `part` of `units` = 2**shift on the way from the upper to the lower."""
     above, below, half = np.uint32(units - part), np.uint32(part), np.uint32(units >> 1)
     for x in range(np.uintp(len(row_out))):
         mixed = np.uint32(upper[x]) * above + np.uint32(lower[x]) * below
@@ -211,7 +226,18 @@ def _between_rows(upper, lower, part, units, shift, row_out):
 
 @kernel
 def _blend_plane(
-    source, backdrop, factor, target_out, size, steps, strip, opacity, cut, runs, n_runs, row_buffer
+    source,
+    backdrop,
+    factor,
+    target_out,
+    size,
+    steps,
+    strip,
+    opacity,
+    alpha_lut,
+    runs,
+    n_runs,
+    row_buffer,
 ):
     """Blend the rows of a plane that lie in a strip; `factor` is the backdrop's, as for `blend`."""
     height, width = size[0], size[1]
@@ -219,7 +245,7 @@ def _blend_plane(
     top = opacity[max(strip - 1, 0)]
     bottom = opacity[min(strip, len(opacity) - 1)]
     units = 2 * factor
-    shift = _log2(units)
+    shift = log2(units)
     last = len(backdrop) - 1
     start = (strip - 1) * step_y + step_y // 2
     for y in range(max(start, 0), min(start + step_y, height)):
@@ -243,7 +269,7 @@ def _blend_plane(
             bottom,
             down,
             2 * step_y,
-            cut,
+            alpha_lut,
             runs[0],
             runs[1],
             n_runs,
@@ -259,21 +285,21 @@ def blend(
     sizes,
     steps,
     opacity,
-    cut,
-    clear,
-    solid,
+    alpha_lut,
+    alpha_zero_max,
+    alpha_one_min,
     first_strip,
     last_strip,
 ):
-    """Show the person of one picture before another, in the planes of both.
+    """Composite the person of one picture with another picture, plane by plane.
 
     Parameters
     ----------
     sources, targets_out : tuples of three (>= height, >= width) uint8
         The frame, and where to write.
     backdrops : tuple of three (rows, >= width) uint8
-        What to show instead of its background: a picture of the same height, or one of fewer
-        rows, as `blur.widen` writes them, which is interpolated.
+        The new background: a picture of the same height, or one of fewer rows, as `blur.widen`
+        writes them, which is interpolated.
     factors : (3,) int64
         Rows of each plane that a row of its backdrop stands for: powers of two, 1 for the same
         height.
@@ -282,18 +308,18 @@ def blend(
     steps : (3, 2) int64
         Rows and columns of each plane that a cell covers, powers of two.
     opacity : (rows, columns) uint16
-        As `place_mask` leaves it.
-    cut : (ONE + 1,) uint8
+        As `place_mask` writes it.
+    alpha_lut : (ONE + 1,) uint8
         The level's opacity: at 255 a sample is the source's, at 0 the backdrop's, exactly.
-    clear, solid : int
-        The highest level that `cut` maps to 0, and the lowest that it maps to 255.
+    alpha_zero_max, alpha_one_min : int
+        The highest level that `alpha_lut` maps to 0, and the lowest that it maps to 255.
     """
     runs = np.empty((2, opacity.shape[1] + 1), np.int64)
     row_buffer = np.empty(max(sizes[0, 1], sizes[1, 1]), np.uint8)
     for strip in range(first_strip, last_strip):
         top = opacity[max(strip - 1, 0)]
         bottom = opacity[min(strip, len(opacity) - 1)]
-        n_runs = _runs_of_strip(top, bottom, clear, solid, runs[0], runs[1])
+        n_runs = _runs_of_strip(top, bottom, alpha_zero_max, alpha_one_min, runs[0], runs[1])
         for p in range(3):
             _blend_plane(
                 sources[p],
@@ -304,7 +330,7 @@ def blend(
                 steps[p],
                 strip,
                 opacity,
-                cut,
+                alpha_lut,
                 runs,
                 n_runs,
                 row_buffer,
@@ -312,22 +338,33 @@ def blend(
 
 
 @kernel
-def write_opacity(opacity, cut, clear, solid, step, height, width, target_out, first, last):
-    """Write the opacity of each pixel of luma, 0 to 255, to (>= height, >= width) uint8.
+def write_opacity(
+    opacity,
+    alpha_lut,
+    alpha_zero_max,
+    alpha_one_min,
+    step,
+    height,
+    width,
+    target_out,
+    first_strip,
+    last_strip,
+):
+    """Write the alpha of each pixel of luma, 0 to 255, to (>= height, >= width) uint8.
 
-    `first` and `last` are strips; `opacity`, `cut`, `clear` and `solid` are as for `blend`.
+    `opacity`, `alpha_lut`, `alpha_zero_max` and `alpha_one_min` are as for `blend`.
     """
-    # To blend white before black would give the same, but took a fifth longer at 1080p.
+    # Blending white with black would give the same, but took a fifth longer at 1080p.
     units = 2 * step
-    shift = _log2(units * units)
+    shift = log2(units * units)
     half = (1 << shift) >> 1
     n_rows, n_columns = opacity.shape
     runs = np.empty((2, n_columns + 1), np.int64)
     ends, kinds = runs[0], runs[1]
-    for strip in range(first, last):
+    for strip in range(first_strip, last_strip):
         top = opacity[max(strip - 1, 0)]
         bottom = opacity[min(strip, n_rows - 1)]
-        n_runs = _runs_of_strip(top, bottom, clear, solid, ends, kinds)
+        n_runs = _runs_of_strip(top, bottom, alpha_zero_max, alpha_one_min, ends, kinds)
         first_row = (strip - 1) * step + step // 2
         for y in range(max(first_row, 0), min(first_row + step, height)):
             down = 2 * (y - (strip - 1) * step) + 1 - step
@@ -351,5 +388,5 @@ def write_opacity(opacity, cut, clear, solid, step, height, width, target_out, f
                     for column in range(max(begin, 0), min(begin + step, width)):
                         across = 2 * (column - (i - 1) * step) + 1 - step
                         level = (west * (units - across) + east * across + half) >> shift
-                        target[np.uintp(column)] = cut[np.uintp(level)]
+                        target[np.uintp(column)] = alpha_lut[np.uintp(level)]
                 interval = ends[n]

@@ -1,4 +1,4 @@
-"""Which of a pixel's colours is the background and which the room."""
+"""Choosing the background's and the room's colour of each pixel; regions and neighbourhoods."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from unveil_kernels._jit import inlined, kernel
 
 
 @kernel
-def most_counted(counts, firsts, noise_frames, most_out):
-    """Find each pixel's most counted colour; of equals the one that appeared first.
+def most_counted(counts, firsts, min_count, most_out):
+    """Find each pixel's most frequent colour; of equals, the one that appeared first.
 
     Parameters
     ----------
     counts, firsts : (n, n_slots) int64
         Samples counted and frame of the first; a count of 0 marks a free slot.
-    noise_frames : int
-        Colours counted at most so often are passed over, unless all of them are.
+    min_count : int
+        Colours counted at most so often are discarded as noise, unless all of them are.
     most_out : (n,) int64
     """
     for i in range(len(counts)):
         most = -1
-        for floor in (noise_frames, 0):
+        for floor in (min_count, 0):
             if most >= 0:
                 break
             for s in range(counts.shape[1]):
@@ -35,8 +35,8 @@ def most_counted(counts, firsts, noise_frames, most_out):
 
 
 @kernel
-def rarest_beyond(counts, firsts, beyond, noise_frames, rarest_out):
-    """Find each pixel's least counted colour that is not the background; -1 for none.
+def rarest_beyond(counts, firsts, beyond, min_count, rarest_out):
+    """Find each pixel's rarest colour that is not the background; -1 for none.
 
     zoomg's rule: of equal counts, the colour that appeared last.
 
@@ -45,14 +45,14 @@ def rarest_beyond(counts, firsts, beyond, noise_frames, rarest_out):
     counts, firsts : (n, n_slots) int64
     beyond : (n, n_slots) bool
         Whether the colour is far enough from the background.
-    noise_frames : int
-        Colours counted at most so often are passed over.
+    min_count : int
+        Colours counted at most so often are discarded as noise.
     rarest_out : (n,) int64
     """
     for i in range(len(counts)):
         rarest = -1
         for s in range(counts.shape[1]):
-            if counts[i, s] <= noise_frames or not beyond[i, s]:
+            if counts[i, s] <= min_count or not beyond[i, s]:
                 continue
             if (
                 rarest < 0
@@ -64,15 +64,15 @@ def rarest_beyond(counts, firsts, beyond, noise_frames, rarest_out):
 
 
 @kernel
-def most_episodes(counts, episodes, beyond, noise_frames, best_out):
-    """Find each pixel's colour seen in most separate transitions; -1 for none.
+def most_episodes(counts, episodes, beyond, min_count, best_out):
+    """Find each pixel's colour with most episodes; -1 for none.
 
-    Of equals the most counted one is taken. Arguments as `rarest_beyond`.
+    Of equals, the most frequent one. Arguments as for `rarest_beyond`.
     """
     for i in range(len(counts)):
         best = -1
         for s in range(counts.shape[1]):
-            if counts[i, s] <= noise_frames or not beyond[i, s]:
+            if counts[i, s] <= min_count or not beyond[i, s]:
                 continue
             if (
                 best < 0
@@ -84,19 +84,19 @@ def most_episodes(counts, episodes, beyond, noise_frames, best_out):
 
 
 @kernel
-def mean_of_alike(slots, place, radius, levels_out, total_out):
-    """Average the colours of each pixel that are like the one in slot `place`.
+def mean_within_radius(slots, place, radius, levels_out, total_out):
+    """Average the colours of each pixel within a radius of the one in slot `place`.
 
     Noise spreads one colour over neighbouring bins; together they are that colour.
 
     Parameters
     ----------
-    slots : (n, n_slots) RUN_SLOT or TRANSITION_SLOT
+    slots : (n, n_slots) RUN_SLOT
     place : (n,) int64
     radius : int
         Levels by which each channel may differ.
     levels_out : (n, 3) float64
-        The mean of the alike slots, weighted by their counts.
+        The mean of these slots' colours, weighted by their counts.
     total_out : (n,) int64
         The sum of their counts.
     """
@@ -124,13 +124,13 @@ def mean_of_alike(slots, place, radius, levels_out, total_out):
 
 @kernel
 def mean_of_leader(leader, surveys, challenger, votes, radius, levels_out, total_out):
-    """Average each pixel's leader and its challenger, if that is like it.
+    """Average each pixel's leader and its challenger, if that is within a radius of it.
 
     Parameters
     ----------
     leader, challenger : (3, n) uint8
     surveys, votes : (n,) uint16
-        Surveyed frames that showed them; none where there is no leader yet.
+        Surveys that showed them; 0 where there is no leader yet.
     radius : int
         Levels by which each channel may differ.
     levels_out : (n, 3) float64
@@ -163,7 +163,7 @@ def _near(lab, y, x, v, u, tolerance):
 
 @kernel
 def grow_region(region_inout, lab, allowed, tolerance):
-    """Extend a region to neighbours whose colour continues it, as far as that goes.
+    """Extend a region to neighbours of a similar colour, as far as possible.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def grow_region(region_inout, lab, allowed, tolerance):
         Pixels that may join.
     tolerance : float
         A pixel joins where its L*a*b* distance to one of its four neighbours in the region
-        is at most this. The result does not depend on the order of visits.
+        is at most this. The result does not depend on the order in which pixels are visited.
     """
     height, width = region_inout.shape
     queue = np.empty(height * width, np.int64)
@@ -202,14 +202,14 @@ def grow_region(region_inout, lab, allowed, tolerance):
 
 @kernel
 def neighbour_agreement(lab, claimed, tolerance, first_row, last_row, agreement_out):
-    """Share of the 24 nearest neighbours that claim a like colour, where a pixel claims one.
+    """Share of the 24 nearest neighbours that claim a similar colour, where a pixel claims one.
 
     Parameters
     ----------
     lab : (h, w, 3) float32 or float64
     claimed : (h, w) bool
     tolerance : float
-        L*a*b* distance up to which colours are alike.
+        L*a*b* distance up to which colours are similar.
     first_row, last_row : int
         The band.
     agreement_out : (h, w) float32
@@ -234,7 +234,7 @@ def neighbour_agreement(lab, claimed, tolerance, first_row, last_row, agreement_
 
 @kernel
 def keep_large_regions(mask_inout, share_of_largest):
-    """Clear the connected regions that are smaller than a share of the largest one.
+    """Remove the connected regions that are smaller than a share of the largest one.
 
     Parameters
     ----------

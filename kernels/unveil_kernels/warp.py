@@ -1,4 +1,4 @@
-"""Pictures seen through an affine map: a frame's planes into a network's input, a mask out of it.
+"""Affine warps: from a frame's planes to a network's input, and from its mask to a picture.
 
 Coordinates are continuous, (x, y): the pixel of row r and column c covers [c, c+1) x [r, r+1).
 """
@@ -19,7 +19,7 @@ WHOLE = float(ONE) * ONE
 
 @inlined
 def _fixed(value):
-    """Round to 1/65536; what lies too far off to matter is kept from overflowing."""
+    """Round to 1/65536, after clamping positions that are too far off to matter: no overflow."""
     return int(np.floor(min(max(value, -1e6), 1e6) * 65536.0 + 0.5))
 
 
@@ -38,7 +38,7 @@ def _inner_sum(flat, width, steps, x, y):
     """2**32 times the sum of the levels at (x, y) and `steps` from it, all inside the plane.
 
     `flat` is the plane in one row, and `x` and `y` count from the centre of its first pixel.
-    Whole steps have the same fractions everywhere: they are blended once, after adding up.
+    Whole steps have the same fractions everywhere, so sums are blended, once.
     """
     start = (y >> 16) * width + (x >> 16)
     upper_left = upper_right = lower_left = lower_right = 0
@@ -54,7 +54,7 @@ def _inner_sum(flat, width, steps, x, y):
 
 @inlined
 def _clamped(plane, x, y):
-    """2**32 times the level at (x, y), the plane's border pixels being continued for ever."""
+    """2**32 times the level at (x, y); outside the plane, that of the nearest border pixel."""
     n_rows, n_columns = plane.shape
     x = min(max(x, 0), (n_columns - 1) << 16)
     y = min(max(y, 0), (n_rows - 1) << 16)
@@ -74,22 +74,22 @@ def _clamped(plane, x, y):
 def warp_planes(
     luma, cb, cr, shifts, to_frame, luma_grid, chroma_grid, to_rgb, black, white, tensor_out
 ):
-    """Fill a network's input with the part of a frame that an affine map shows it.
+    """Fill a network's input with a part of a frame, through an affine map.
 
     A pixel of the input is the mean of samples of the frame: one at the pixel's centre moved by
     each of a grid of whole steps. A sample is the plane's level, linear between the centres of
     its four neighbours; outside the frame it is black. The mean level is converted to RGB and
     clipped: one conversion a pixel, which differs from one a sample only where single samples
-    would have been clipped. Chroma has a grid of its own, for a smaller plane needs fewer
-    samples. It is taken to lie in the middle of the pixels that it is for, and is continued
+    would have been clipped. Chroma has a grid of its own, because a smaller plane needs fewer
+    samples. It is assumed to lie in the middle of its pixels, and its border pixels are repeated
     beyond the frame's edge.
 
     Parameters
     ----------
     luma, cb, cr : (h, w), (ch, cw), (ch, cw) uint8
-        A frame's planes, C-contiguous; any order and meaning that `to_rgb` knows.
+        A frame's planes, C-contiguous, in the order that `to_rgb` expects.
     shifts : (2,) int64
-        Log2 of how much smaller a chroma plane is, (y, x).
+        Log2 of the chroma subsampling, (y, x).
     to_frame : (2, 3) float64
         From coordinates in the input to coordinates in the frame.
     luma_grid, chroma_grid : (k, 2), (l, 2) int64
@@ -97,7 +97,7 @@ def warp_planes(
     to_rgb : (3, 4) float64
         RGB of 0 to 1 as `to_rgb @ (luma, cb, cr, 1)`, to be clipped.
     black, white : float
-        What the network takes for 0 and for 1.
+        The network's values for 0 and 1.
     tensor_out : (n, m, 3) float32
         RGB.
     """
@@ -108,7 +108,7 @@ def warp_planes(
     chroma_steps = chroma_grid[:, 0] * chroma_width + chroma_grid[:, 1]
     scale_y, scale_x = 1.0 / (1 << shifts[0]), 1.0 / (1 << shifts[1])
 
-    # Where a pixel's centre has all its samples, and their neighbours, inside the planes.
+    # A pixel's samples and their neighbours lie inside the planes if its centre does with these.
     top, bottom = luma_grid[:, 0].min() << 16, luma_grid[:, 0].max() << 16
     left, right = luma_grid[:, 1].min() << 16, luma_grid[:, 1].max() << 16
     chroma_top, chroma_bottom = chroma_grid[:, 0].min() << 16, chroma_grid[:, 0].max() << 16
@@ -185,7 +185,7 @@ def warp_planes(
 
 @inlined
 def _between(mask, row, column, next_row, next_column, below, right):
-    """Value of a mask between four pixels, by fractions counted in 1/65536."""
+    """Bilinear value of a mask between four pixels, by fractions in units of 1/65536."""
     below = np.float32(below) * FRACTION
     right = np.float32(right) * FRACTION
     upper_left = mask[np.uintp(row), np.uintp(column)]
@@ -199,20 +199,20 @@ def _between(mask, row, column, next_row, next_column, below, right):
 
 @kernel
 def warp_mask(mask, to_mask, picture_out):
-    """Draw a mask through an affine map, linearly between the centres of its pixels.
+    """Resample a mask through an affine map, bilinearly between the centres of its pixels.
 
     Parameters
     ----------
     mask : (n, m) float32
-        The outer half of its border pixels has their value; beyond it is 0.
+        The outer halves of its border pixels have their value; beyond them it is 0.
     to_mask : (2, 3) float64
         From coordinates in the picture to coordinates in the mask.
     picture_out : (h, w) float32
 
     Notes
     -----
-    Positions count 2**-32 pixel from the centre of the mask's first pixel: integers, so that a
-    row adds up without drifting and a pixel costs two additions and no conversion.
+    Positions are integers in units of 2**-32 pixel from the centre of the mask's first pixel, so
+    that they do not drift along a row, and a pixel costs two additions and no conversion.
     """
     n_rows, n_columns = mask.shape
     last_x, last_y = (n_columns - 1) << 32, (n_rows - 1) << 32

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from unveil_kernels.counting.outside import FRESH_MASK_WEIGHT
 from unveil_kernels.lines import (
-    LEAST_SHARE,
     LINE_DISTANCE,
-    MOST_SHARE,
-    SEARCHED_COUNT,
-    SHORTEST,
+    MAX_SHARE,
+    MIN_LINE_LENGTH,
+    MIN_SHARE,
 )
 
 Array = npt.NDArray[Any]
@@ -48,20 +48,20 @@ class SeenPixel:
         self.explained: list[int] = []
         self.total = 0
 
-    def count(self, frame: int, seen: Array, counts: int) -> None:
-        """Remember a colour, in the place of the one that tells least if need be."""
-        alike = [s for s in self.slots if abs(s["colour"] - seen).max() <= self.tolerance]
-        if alike:
-            slot = alike[0]
+    def count(self, frame: int, seen: Array, weight: int) -> None:
+        """Store a colour, in the place of the least informative one if need be."""
+        within = [s for s in self.slots if abs(s["colour"] - seen).max() <= self.tolerance]
+        if within:
+            slot = within[0]
             slot["colour"] = slot["colour"] + np.sign(seen - slot["colour"])
-            slot["count"] += counts
+            slot["count"] += weight
             slot["last"] = frame
             return
-        new = {"colour": seen.copy(), "count": counts, "last": frame}
+        new = {"colour": seen.copy(), "count": weight, "last": frame}
         if len(self.slots) < self.n_slots:
             self.slots.append(new)
             return
-        once = [s for s in self.slots if s["count"] <= SEARCHED_COUNT]
+        once = [s for s in self.slots if s["count"] <= FRESH_MASK_WEIGHT]
         least = (
             min(once, key=lambda s: s["last"])
             if once
@@ -69,15 +69,15 @@ class SeenPixel:
         )
         self.slots[next(n for n, s in enumerate(self.slots) if s is least)] = new
 
-    def explain(self, background: Array, seen: Array, counts: int) -> None:
+    def explain(self, background: Array, seen: Array, weight: int) -> None:
         """Count a sample, and for each colour if it is a blend of it and the background."""
-        self.total += counts
+        self.total += weight
         self.explained += [0] * (len(self.slots) - len(self.explained))
         for n, slot in enumerate(self.slots):
             way, gone = slot["colour"] - background, seen - background
-            if way @ way < SHORTEST**2:
+            if way @ way < MIN_LINE_LENGTH**2:
                 continue
             share = (gone @ way) / (way @ way)
             aside = gone @ gone - (gone @ way) ** 2 / (way @ way)
-            if LEAST_SHARE <= share <= MOST_SHARE and aside <= LINE_DISTANCE**2:
-                self.explained[n] += counts
+            if MIN_SHARE <= share <= MAX_SHARE and aside <= LINE_DISTANCE**2:
+                self.explained[n] += weight

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from tests.clips import PROPERTY
 from tests.kernels.naive_lines import SeenPixel, learned, sample
 from unveil_kernels import lines
+from unveil_kernels.counting.outside import FRESH_MASK_WEIGHT
 
 pytestmark = pytest.mark.kernels
 
 Array = npt.NDArray[Any]
 
-CELL, TOLERANCE, FAR, N_SLOTS = 2, 6, 12, 3
+BLOCK_SIZE, TOLERANCE, FAR, N_SLOTS = 2, 6, 12, 3
 
 
 @PROPERTY
@@ -44,7 +45,7 @@ def test_what_shows_before_a_moving_background_is_as_by_the_reference(
     height, width = 6, 8
     shape = (3, rows, columns)
     picture, votes = np.zeros(shape, np.uint8), np.zeros(shape[1:], np.uint8)
-    its_picture, its_votes = picture.astype(float), votes.astype(int)
+    wanted_picture, wanted_votes = picture.astype(float), votes.astype(int)
     slots = np.zeros((height, width, N_SLOTS), lines.SEEN_SLOT)
     explained, total = np.zeros(slots.shape, np.uint16), np.zeros(slots.shape[:2], np.uint16)
     pixels = {at: SeenPixel(N_SLOTS, TOLERANCE) for at in np.ndindex(height, width)}
@@ -53,8 +54,10 @@ def test_what_shows_before_a_moving_background_is_as_by_the_reference(
         (
             number,
             [rng.choice(levels, (height >> s, width >> s)) for s in (0, shift, shift)],
-            rng.choice(3, (height // CELL, width // CELL), p=(0.6, 0.2, 0.2)).astype(np.uint8),
-            int(rng.choice((1, lines.SEARCHED_COUNT))),
+            rng.choice(3, (height // BLOCK_SIZE, width // BLOCK_SIZE), p=(0.6, 0.2, 0.2)).astype(
+                np.uint8
+            ),
+            int(rng.choice((1, FRESH_MASK_WEIGHT))),
             (number * step[0] % rows, number * step[1] % columns),
         )
         for number in range(n_frames)
@@ -63,44 +66,45 @@ def test_what_shows_before_a_moving_background_is_as_by_the_reference(
     for _, planes, person, _, at in frames:
         for band in ((split, height), (0, split)):
             lines.learn_background(
-                *planes, person, CELL, *band, *place, *at, picture, votes, TOLERANCE
+                lines.MaskedFrame(*planes, person, BLOCK_SIZE, *place),
+                *band,
+                lines.RingPicture(picture, votes, *at),
+                TOLERANCE,
             )
         for y, x in np.ndindex(height, width):
-            if not person[y // CELL, x // CELL]:
+            if not person[y // BLOCK_SIZE, x // BLOCK_SIZE]:
                 there = (y + at[0]) % rows, (x + at[1]) % columns
-                its_picture[:, *there], its_votes[there] = learned(
-                    its_picture[:, *there],
-                    its_votes[there],
+                wanted_picture[:, *there], wanted_votes[there] = learned(
+                    wanted_picture[:, *there],
+                    wanted_votes[there],
                     sample(planes, y, x, *place),
                     TOLERANCE,
                 )
-    assert np.array_equal(picture, its_picture)
-    assert np.array_equal(votes, its_votes)
+    assert np.array_equal(picture, wanted_picture)
+    assert np.array_equal(votes, wanted_votes)
     for second in (False, True):
-        for number, planes, person, counts, at in frames:
-            behind = picture, votes
+        for number, planes, person, weight, at in frames:
+            frame = lines.MaskedFrame(*planes, person, BLOCK_SIZE, *place)
+            ring = lines.RingPicture(picture, votes, *at)
             for band in ((0, split), (split, height)):
                 if second:
-                    lines.count_explained(
-                        *planes, person, CELL, *band, *place, *at, *behind, FAR, counts,
-                        slots, explained, total,
-                    )  # fmt: skip
+                    lines.count_explained(frame, *band, ring, FAR, weight, slots, explained, total)
                 else:
-                    lines.count_seen(
-                        *planes, person, CELL, *band, *place, *at, *behind, TOLERANCE, FAR,
-                        counts, number, slots,
-                    )  # fmt: skip
+                    lines.count_seen(frame, *band, ring, TOLERANCE, FAR, weight, number, slots)
             for (y, x), pixel in pixels.items():
                 there = (y + at[0]) % rows, (x + at[1]) % columns
                 seen = sample(planes, y, x, *place)
-                background = its_picture[:, *there]
-                hidden = person[y // CELL, x // CELL] > lines.MARGIN or not its_votes[there]
+                background = wanted_picture[:, *there]
+                hidden = (
+                    person[y // BLOCK_SIZE, x // BLOCK_SIZE] > lines.PERSON_MARGIN
+                    or not wanted_votes[there]
+                )
                 if hidden or abs(seen - background).max() <= FAR:
                     continue
                 if second:
-                    pixel.explain(background, seen, counts)
+                    pixel.explain(background, seen, weight)
                 else:
-                    pixel.count(number, seen, counts)
+                    pixel.count(number, seen, weight)
     for at, pixel in pixels.items():
         used = slots[at][slots[at]["count"] > 0]
         found = [tuple(slot) for slot in used.tolist()]
@@ -117,22 +121,21 @@ def test_counters_of_lines_stop_at_the_largest() -> None:
     picture, votes = np.full((3, 2, 2), 50, np.uint8), np.full((2, 2), 9, np.uint8)
     slots = np.zeros((2, 2, 2), lines.SEEN_SLOT)
     explained, total = np.zeros((2, 2, 2), np.uint16), np.zeros((2, 2), np.uint16)
-    shown = light, light, light
-    where = 2, 0, 2, 0, 0, 0, 0
-    for frame in range(3):
-        lines.count_seen(*shown, nobody, *where, picture, votes, 6, FAR, 2, frame, slots)
+    shown = lines.MaskedFrame(light, light, light, nobody, 2, 0, 0)
+    ring = lines.RingPicture(picture, votes, 0, 0)
+    for number in range(3):
+        lines.count_seen(shown, 0, 2, ring, 6, FAR, 2, number, slots)
         slots["count"] = np.maximum(slots["count"], 65534) * (slots["count"] > 0)
     assert np.all(slots["count"][..., 0] == 65535)
     total[...] = explained[..., 0] = 65532
     for _ in range(3):
-        lines.count_explained(
-            *shown, nobody, *where, picture, votes, FAR, 2, slots, explained, total
-        )
+        lines.count_explained(shown, 0, 2, ring, FAR, 2, slots, explained, total)
     assert np.all(total == 65534)
     assert np.all(explained[..., 0] == 65534)
     assert not explained[..., 1].any()
     before = slots.copy()
-    lines.count_seen(dark, dark, dark, nobody, *where, picture, votes, 6, FAR, 2, 9, slots)
+    behind = lines.MaskedFrame(dark, dark, dark, nobody, 2, 0, 0)
+    lines.count_seen(behind, 0, 2, ring, 6, FAR, 2, 9, slots)
     assert np.array_equal(slots, before), "what shows the background is not counted"
 
 
@@ -140,6 +143,7 @@ def test_votes_stop_at_the_largest() -> None:
     plane = np.full((2, 2), 70, np.uint8)
     picture, votes = np.full((3, 2, 2), 70, np.uint8), np.full((2, 2), 255, np.uint8)
     nobody = np.zeros((1, 1), np.uint8)
-    lines.learn_background(plane, plane, plane, nobody, 2, 0, 2, 0, 0, 0, 0, picture, votes, 6)
+    frame = lines.MaskedFrame(plane, plane, plane, nobody, 2, 0, 0)
+    lines.learn_background(frame, 0, 2, lines.RingPicture(picture, votes, 0, 0), 6)
     assert np.all(votes == 255)
     assert np.all(picture == 70)

@@ -22,8 +22,8 @@ SIDES = st.integers(1, 12)
 
 
 @PROPERTY
-@given(seed=SEEDS, n_slots=st.integers(1, 6), noise_frames=st.integers(0, 4))
-def test_a_pixels_colours(seed: int, n_slots: int, noise_frames: int) -> None:
+@given(seed=SEEDS, n_slots=st.integers(1, 6), min_count=st.integers(0, 4))
+def test_a_pixels_colours(seed: int, n_slots: int, min_count: int) -> None:
     """Few values, so that many are equal; firsts differ where counts do not."""
     rng = np.random.default_rng(seed)
     counts = rng.integers(0, 6, (20, n_slots))
@@ -32,19 +32,19 @@ def test_a_pixels_colours(seed: int, n_slots: int, noise_frames: int) -> None:
     beyond = rng.random(counts.shape) < 0.7
     found = np.empty(len(counts), np.int64)
 
-    select.most_counted(counts, firsts, noise_frames, found)
+    select.most_counted(counts, firsts, min_count, found)
     rows = list(zip(counts.tolist(), firsts.tolist(), strict=True))
-    assert found.tolist() == [naive.most_counted(n, f, noise_frames) for n, f in rows]
+    assert found.tolist() == [naive.most_counted(n, f, min_count) for n, f in rows]
 
-    select.rarest_beyond(counts, firsts, beyond, noise_frames, found)
+    select.rarest_beyond(counts, firsts, beyond, min_count, found)
     assert found.tolist() == [
-        naive.rarest_beyond(n, f, b, noise_frames)
+        naive.rarest_beyond(n, f, b, min_count)
         for (n, f), b in zip(rows, beyond.tolist(), strict=True)
     ]
 
-    select.most_episodes(counts, episodes, beyond, noise_frames, found)
+    select.most_episodes(counts, episodes, beyond, min_count, found)
     assert found.tolist() == [
-        naive.most_episodes(n, e, b, noise_frames)
+        naive.most_episodes(n, e, b, min_count)
         for n, e, b in zip(counts.tolist(), episodes.tolist(), beyond.tolist(), strict=True)
     ]
 
@@ -115,8 +115,8 @@ def test_nothing_agrees_with_a_single_pixel() -> None:
     radius=st.integers(0, 12),
     slot=st.sampled_from([RUN_SLOT, TRANSITION_SLOT]),
 )
-def test_the_mean_of_alike_colours(seed: int, radius: int, slot: Any) -> None:
-    """Few levels, so that colours are often alike; free slots do not matter."""
+def test_the_mean_within_radius_colours(seed: int, radius: int, slot: Any) -> None:
+    """Few levels, so that colours are often similar; free slots do not matter."""
     rng = np.random.default_rng(seed)
     slots = np.zeros((20, 5), slot)
     for channel in ("c0", "c1", "c2"):
@@ -125,7 +125,7 @@ def test_the_mean_of_alike_colours(seed: int, radius: int, slot: Any) -> None:
     place = rng.integers(0, 5, len(slots))
     slots["count"][np.arange(len(slots)), place] += 1
     levels, total = np.empty((len(slots), 3)), np.empty(len(slots), np.int64)
-    select.mean_of_alike(slots, place, radius, levels, total)
+    select.mean_within_radius(slots, place, radius, levels, total)
     for i, pixel in enumerate(slots):
         used = [
             naive.Slot((int(s["c0"]), int(s["c1"]), int(s["c2"])), count=int(s["count"]))

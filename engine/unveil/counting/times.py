@@ -12,7 +12,7 @@ from unveil.arrays import F64, I64
 from unveil.counting.specification import ArraySpec, Specification
 
 MAX_KNOTS: Final = 65536
-"""Up to so many frames every time is kept; then every second, every fourth, ... one."""
+"""Most times that are stored; in longer recordings only every second, fourth, ... frame has one."""
 
 
 class TimeIndex:

@@ -85,7 +85,7 @@ def uncoded(number: np.integer[Any]) -> int:
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Comparison:
     """When two colours are the same, and over how many frames an episode continues."""
 
     bits: int
@@ -114,17 +114,17 @@ class Slots:
     n: int
     exact: bool
     gap: int
-    likeness: Likeness
+    comparison: Comparison
     used: list[Slot] = field(default_factory=list)
     evictions: int = 0
 
-    def alike(self, colour: Colour) -> Slot | None:
+    def find(self, colour: Colour) -> Slot | None:
         """Find the first slot of a colour."""
-        return next((s for s in self.used if self.likeness.same(s.colour, colour)), None)
+        return next((s for s in self.used if self.comparison.same(s.colour, colour)), None)
 
     def deposit(self, sample: Slot) -> None:
         """Add samples of one colour."""
-        slot = self.alike(sample.colour)
+        slot = self.find(sample.colour)
         if slot is not None:
             self.join(slot, sample)
         elif len(self.used) < self.n:
@@ -151,9 +151,9 @@ class Slots:
         slot.first = min(slot.first, sample.first)
         slot.last = max(slot.last, sample.last)
 
-    def take_out(self, colour: Colour) -> int:
+    def free_slot(self, colour: Colour) -> int:
         """Free the slot of a colour, fill its place with the last one; return its episodes."""
-        slot = self.alike(colour)
+        slot = self.find(colour)
         if slot is None:
             return 0
         last = self.used.pop()
@@ -172,9 +172,9 @@ class Slots:
 class RunPixel:
     """Counts every run of every colour of one pixel."""
 
-    def __init__(self, n_slots: int, likeness: Likeness) -> None:
-        self.slots = Slots(n_slots, True, 1, likeness)
-        self.likeness = likeness
+    def __init__(self, n_slots: int, comparison: Comparison) -> None:
+        self.slots = Slots(n_slots, True, 1, comparison)
+        self.comparison = comparison
         self.run: Colour = (0, 0, 0)
         self.run_start = 0
 
@@ -182,7 +182,7 @@ class RunPixel:
         """Count the sample of a frame."""
         if frame == 0:
             self.run, self.run_start = colour, 0
-        elif not self.likeness.same(colour, self.run):
+        elif not self.comparison.same(colour, self.run):
             self.end_run(frame)
             self.run, self.run_start = colour, frame
 
@@ -197,7 +197,7 @@ class RunPixel:
             copy.end_run(n_frames)
         return copy
 
-    def merge(self, later: RunPixel, n_frames: int, its_frames: int) -> None:
+    def merge(self, later: RunPixel, n_frames: int, later_frames: int) -> None:
         """Add a later stretch that begins after this one's `n_frames`."""
         self.end_run(n_frames)
         self.slots.merge(later.slots, n_frames)
@@ -233,11 +233,11 @@ class Candidate:
 class TransitionPixel:
     """Counts the samples of one pixel that are around a change from or to its leader."""
 
-    def __init__(self, n_slots: int, likeness: Likeness) -> None:
+    def __init__(self, n_slots: int, comparison: Comparison) -> None:
         # One of the colours remembered is the leader, which has no slot.
-        self.slots = Slots(n_slots - 1, False, EPISODE_GAP, likeness)
-        self.likeness = likeness
-        self.far = min(255, likeness.tolerance + likeness.tolerance // 2)
+        self.slots = Slots(n_slots - 1, False, EPISODE_GAP, comparison)
+        self.comparison = comparison
+        self.far = min(255, comparison.tolerance + comparison.tolerance // 2)
         self.leader = Candidate()
         self.returns = 0
         self.challenger = Candidate()
@@ -250,8 +250,8 @@ class TransitionPixel:
         if frame == 0:
             self.leader = Candidate(colour, 1)
             self.surveys = 1
-        distance = self.likeness.distance(colour, self.leader.colour)
-        sample = Sample(colour, distance <= self.likeness.tolerance, distance > self.far)
+        distance = self.comparison.distance(colour, self.leader.colour)
+        sample = Sample(colour, distance <= self.comparison.tolerance, distance > self.far)
         self.newest = [*self.newest[1:], sample]
         self.count_around_change(frame)
         if frame % SURVEY_EVERY == 1:
@@ -275,16 +275,16 @@ class TransitionPixel:
         before = self.newest[-2].colour
         if max(abs(new - old) for new, old in zip(colour, before, strict=True)) > STILLNESS:
             return
-        if self.likeness.same(colour, self.leader.colour):
+        if self.comparison.same(colour, self.leader.colour):
             self.leader = self.voted(self.leader, colour)
         elif self.challenger.votes == 0:
             self.challenger = Candidate(colour, 1)
-        elif self.likeness.same(colour, self.challenger.colour):
+        elif self.comparison.same(colour, self.challenger.colour):
             self.challenger = self.voted(self.challenger, colour)
         else:
             self.challenger = replace(self.challenger, votes=self.challenger.votes - 1)
         if self.challenger.votes > self.leader.votes:
-            new_returns = self.slots.take_out(self.challenger.colour)
+            new_returns = self.slots.free_slot(self.challenger.colour)
             self.resign(self.leader, self.returns, frame)
             self.leader, self.challenger = self.challenger, self.leader
             self.returns = kept(new_returns, frame)
@@ -303,16 +303,16 @@ class TransitionPixel:
         """Take all samples seen so far for the leader's."""
         self.newest = [Sample(sample.colour) for sample in self.newest]
 
-    def merge(self, later: TransitionPixel, n_frames: int, its_frames: int) -> None:
+    def merge(self, later: TransitionPixel, n_frames: int, later_frames: int) -> None:
         """Add a later stretch of frames that begins after this one's `n_frames`."""
-        new, old = self.merged_newest(later, its_frames), self.leader
+        new, old = self.merged_newest(later, later_frames), self.leader
         left = sorted(
             (c for c in (old, later.leader, self.challenger, later.challenger) if c.votes),
             key=lambda c: c.rank,
         )
         joined: list[tuple[Candidate, list[Candidate]]] = []
         while left:
-            members = [c for c in left if self.likeness.same(c.colour, left[0].colour)]
+            members = [c for c in left if self.comparison.same(c.colour, left[0].colour)]
             total = Candidate(left[0].colour, sum(c.votes for c in members))
             joined.append((total, members))
             left = [c for c in left if all(c is not member for member in members)]
@@ -325,9 +325,9 @@ class TransitionPixel:
             self.resign(old, self.returns, n_frames - 1)
         self.slots.merge(later.slots, n_frames)
         if not takes_over:
-            self.resign(later.leader, later.returns, n_frames + its_frames - 1)
+            self.resign(later.leader, later.returns, n_frames + later_frames - 1)
         returns = self.returns * stays + later.returns * takes_over
-        self.returns = kept(returns + self.slots.take_out(leader.colour), n_frames)
+        self.returns = kept(returns + self.slots.free_slot(leader.colour), n_frames)
         second = joined[1][0] if len(joined) > 1 else Candidate()
         self.surveys += later.surveys
         if self.surveys > U16_MAX:
@@ -338,10 +338,10 @@ class TransitionPixel:
         if not takes_over:
             self.start_afresh()
 
-    def merged_newest(self, later: TransitionPixel, its_frames: int) -> list[Sample]:
+    def merged_newest(self, later: TransitionPixel, later_frames: int) -> list[Sample]:
         """Return the newest samples; those before the later stretch as if the leader's."""
         before = [Sample(sample.colour) for sample in self.newest]
-        return [*before, *later.newest[max(0, 3 - its_frames) :]][-3:]
+        return [*before, *later.newest[max(0, 3 - later_frames) :]][-3:]
 
 
 Pixel = RunPixel | TransitionPixel
@@ -445,12 +445,12 @@ def grow_region(region: Array, lab: Array, allowed: Array, tolerance: float) -> 
         changed = False
         for place in sorted(places(allowed & ~grown)):
             for neighbour in neighbours(place, region.shape):
-                if grown[neighbour] and alike(lab[place], lab[neighbour], tolerance):
+                if grown[neighbour] and within_tolerance(lab[place], lab[neighbour], tolerance):
                     grown[place] = changed = True
     return grown
 
 
-def alike(lab_a: Array, lab_b: Array, tolerance: float) -> bool:
+def within_tolerance(lab_a: Array, lab_b: Array, tolerance: float) -> bool:
     return sum((float(a) - float(b)) ** 2 for a, b in zip(lab_a, lab_b, strict=True)) <= (
         tolerance**2
     )
@@ -466,6 +466,6 @@ def neighbour_agreement(lab: Array, claimed: Array, tolerance: float) -> Array:
             for u in range(x - 2, x + 3)
             if 0 <= v < height and 0 <= u < width and (v, u) != (y, x)
         ]
-        like = [p for p in around if claimed[p] and alike(lab[y, x], lab[p], tolerance)]
+        like = [p for p in around if claimed[p] and within_tolerance(lab[y, x], lab[p], tolerance)]
         agreement[y, x] = len(like) / len(around) if around else 0
     return agreement

@@ -8,7 +8,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
-from tests.kernels.counting.naive import U16_MAX, Colour, Likeness, Slot, Slots, followed
+from tests.kernels.counting.naive import U16_MAX, Colour, Comparison, Slot, Slots, followed
 from unveil_kernels.counting.outside import (
     FRESH_MASK_WEIGHT,
     OUTSIDE_STILLNESS,
@@ -25,7 +25,7 @@ class Candidate:
     votes: int = 0
 
     def voted(self, colour: Colour) -> Candidate:
-        """Return it with one more vote, by a sample alike it."""
+        """Return it with one more vote, by a sample of it."""
         return Candidate(followed(self.colour, colour), self.votes + 1)
 
     @property
@@ -39,11 +39,11 @@ class Candidate:
 
 
 class OutsideSlots(Slots):
-    """Slots of which the one that tells least makes room, as seen from a leader."""
+    """Slots of which the least informative one is evicted, as seen from a leader."""
 
     def deposit_beside(self, leader: Colour, sample: Slot) -> None:
         """Add samples of one colour."""
-        if self.alike(sample.colour) is None and len(self.used) == self.n:
+        if self.find(sample.colour) is None and len(self.used) == self.n:
             seen_once = [slot for slot in self.used if slot.count == 1]
             least = (
                 min(seen_once, key=lambda slot: slot.last)
@@ -68,11 +68,11 @@ def difference(a: Colour, b: Colour) -> int:
 class OutsidePixel:
     """Counts the samples of one pixel that are outside the person and not its leader."""
 
-    def __init__(self, n_slots: int, likeness: Likeness) -> None:
+    def __init__(self, n_slots: int, comparison: Comparison) -> None:
         # One of the colours remembered is the leader, which has no slot.
-        self.slots = OutsideSlots(n_slots - 1, False, EPISODE_GAP, likeness)
-        self.likeness = likeness
-        self.far = min(255, likeness.tolerance + likeness.tolerance // 2)
+        self.slots = OutsideSlots(n_slots - 1, False, EPISODE_GAP, comparison)
+        self.comparison = comparison
+        self.far = min(255, comparison.tolerance + comparison.tolerance // 2)
         self.leader = Candidate()
         self.challenger = Candidate()
         self.outside_surveys = 0
@@ -90,7 +90,7 @@ class OutsidePixel:
         if frame % OUTSIDE_SURVEY_EVERY == 0:
             self.outside_surveys += 1
             self.survey(colour, frame, still=before is None or is_still(before, colour))
-        if self.likeness.distance(colour, self.leader.colour) > self.far:
+        if self.comparison.distance(colour, self.leader.colour) > self.far:
             n = FRESH_MASK_WEIGHT if searched else 1
             self.slots.deposit_beside(self.leader.colour, Slot(colour, 1, n, frame, frame))
 
@@ -109,19 +109,19 @@ class OutsidePixel:
 
     def survey(self, colour: Colour, frame: int, *, still: bool) -> None:
         """Vote for a colour."""
-        if self.likeness.same(colour, self.leader.colour):
+        if self.comparison.same(colour, self.leader.colour):
             self.leader = self.leader.voted(colour)
             self.leader_stills += still
         elif self.challenger.votes == 0:
             self.challenger = Candidate(colour, 1)
-        elif self.likeness.same(colour, self.challenger.colour):
+        elif self.comparison.same(colour, self.challenger.colour):
             self.challenger = self.challenger.voted(colour)
         else:
             self.challenger = replace(self.challenger, votes=self.challenger.votes - 1)
         if self.challenger.votes > self.leader.votes:
             self.leader, self.challenger = self.challenger, self.leader
             self.leader_stills = int(still)
-            self.slots.take_out(self.leader.colour)
+            self.slots.free_slot(self.leader.colour)
             self.resign(self.challenger, frame)
 
     def resign(self, candidate: Candidate, frame: int) -> None:
@@ -132,7 +132,7 @@ class OutsidePixel:
                 self.leader.colour, Slot(candidate.colour, n, n, frame, frame)
             )
 
-    def merge(self, later: OutsidePixel, n_frames: int, its_frames: int) -> None:
+    def merge(self, later: OutsidePixel, n_frames: int, later_frames: int) -> None:
         """Add a later stretch of frames that begins after this one's `n_frames`."""
         old, its = self.leader, later.leader
         left = sorted(
@@ -141,7 +141,7 @@ class OutsidePixel:
         )
         groups: list[tuple[Candidate, list[Candidate]]] = []
         while left:
-            members = [c for c in left if self.likeness.same(c.colour, left[0].colour)]
+            members = [c for c in left if self.comparison.same(c.colour, left[0].colour)]
             groups.append((Candidate(left[0].colour, sum(c.votes for c in members)), members))
             left = [c for c in left if all(c is not member for member in members)]
         groups.sort(key=lambda group: group[0].rank)
@@ -158,10 +158,10 @@ class OutsidePixel:
             self.slots.deposit_beside(
                 leader.colour, replace(deepcopy(slot), first=first, last=last)
             )
-        for candidate, frame in ((old, n_frames - 1), (its, n_frames + its_frames - 1)):
+        for candidate, frame in ((old, n_frames - 1), (its, n_frames + later_frames - 1)):
             if all(candidate is not member for member in members):
                 self.resign(candidate, frame)
-        self.slots.take_out(leader.colour)
+        self.slots.free_slot(leader.colour)
         self.slots.evictions = min(self.slots.evictions + later.slots.evictions, U16_MAX)
         self.outside_surveys += later.outside_surveys
         self.surveys += later.surveys

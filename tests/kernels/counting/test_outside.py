@@ -93,7 +93,7 @@ class Call:
         """Make references that have seen nothing yet."""
         layout = self.clip.layout
         return {
-            (y, x): OutsidePixel(self.clip.slots, self.clip.likeness)
+            (y, x): OutsidePixel(self.clip.slots, self.clip.comparison)
             for y in range(layout.height)
             for x in range(layout.width)
         }

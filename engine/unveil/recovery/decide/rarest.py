@@ -50,7 +50,7 @@ def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Cl
 
         levels = np.empty((len(slots), 3))
         total = np.empty(len(slots), np.int64)
-        select.mean_of_alike(slots, most, noise_radius(table), levels, total)
+        select.mean_within_radius(slots, most, noise_radius(table), levels, total)
         background = to_rgb(levels, colour)
         out.background[band, :, :3] = np.rint(background).reshape(-1, width, 3)
         out.background[band, :, 3] = 255

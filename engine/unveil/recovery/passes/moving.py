@@ -28,6 +28,7 @@ from unveil.recovery.result import Recovery
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.colour import ciede2000, to_lab, to_rgb
 from unveil_kernels import lines
+from unveil_kernels.counting.outside import FRESH_MASK_WEIGHT
 
 MAX_PHASES: Final = 64
 """Pictures kept of a loop, 4 bytes a pixel each; in a longer loop neighbouring phases share one."""
@@ -150,29 +151,20 @@ class Prediction:
         """Run a kernel over a frame and its background; `own` are the kernel's last arguments."""
         if chunk.person is None:
             raise ValueError("the chunk has no person mask")
+        layout = chunk.layout
         luma, cb, cr = (plane[index] for plane in chunk.planes)
-        person, layout = chunk.person[index], chunk.layout
+        masked = lines.MaskedFrame(
+            luma,
+            cb,
+            cr,
+            chunk.person[index],
+            layout.block_size,
+            layout.chroma_shift_y,
+            layout.chroma_shift_x,
+        )
         picture, down, right = self.place(frame)
-
-        def step(first: int, last: int) -> None:
-            kernel(
-                luma,
-                cb,
-                cr,
-                person,
-                layout.block_size,
-                first,
-                last,
-                layout.chroma_shift_y,
-                layout.chroma_shift_x,
-                down,
-                right,
-                self.pictures[picture],
-                self.votes[picture],
-                *own,
-            )
-
-        bands.run(step, layout.height)
+        ring = lines.RingPicture(self.pictures[picture], self.votes[picture], down, right)
+        bands.run(lambda first, last: kernel(masked, first, last, ring, *own), layout.height)
 
     def shown(self, frame: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Return the background of a frame, (h, w, 3) RGB, and where it is known, (h, w)."""
@@ -189,7 +181,7 @@ class Prediction:
 
 def _sample_weight(chunk: Chunk, index: int) -> int:
     """Return the weight of a frame's samples: a fresh mask is more reliable."""
-    return lines.SEARCHED_COUNT if chunk.mask_is_fresh[index] else 1
+    return FRESH_MASK_WEIGHT if chunk.mask_is_fresh[index] else 1
 
 
 class Seen:
