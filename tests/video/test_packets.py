@@ -248,8 +248,8 @@ def test_an_error_of_the_demuxer_ends_it_with_all_frames_so_far(
 def test_a_demuxer_s_error_is_told(call: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = av.error.ConnectionResetError(104, "Connection reset by peer")
 
-    def open_failing(source: Source, threads: int | None) -> Any:
-        container, stream = open_container(source, threads)
+    def open_failing(source: Source, *options: Any) -> Any:
+        container, stream = open_container(source, *options)
         return _FailingContainer(container, error, after=119), stream
 
     monkeypatch.setattr("unveil.video.reader.open_container", open_failing)

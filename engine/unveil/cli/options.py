@@ -41,6 +41,14 @@ End = Annotated[
         help="End of the part to read: seconds or h:mm:ss.",
     ),
 ]
+Stream = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        show_default="the default one",
+        help="Read the N-th video stream, from 0; cover pictures do not count.",
+    ),
+]
 Stride = Annotated[int, typer.Option(metavar="N", help="Read every N-th frame.")]
 # Repeated here, because the modules that define them import slowly.
 Model = Literal["lite", "full", "heavy", "selfie", "selfie-landscape"]

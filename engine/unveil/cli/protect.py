@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from unveil.cli.options import End, Force, Json, ProtectModel, Quiet, Start, seconds
+from unveil.cli.options import End, Force, Json, ProtectModel, Quiet, Start, Stream, seconds
 from unveil.cli.reporting import reporting
 from unveil.cli.runtime_log import hide_encoder_log
 from unveil.redaction import described
@@ -130,6 +130,7 @@ def protect(
     threads: ThreadsOption = None,
     start_seconds: Start = None,
     end_seconds: End = None,
+    stream: Stream = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -160,6 +161,7 @@ def protect(
             threads=threads,
             start_seconds=seconds("start_seconds", start_seconds),
             end_seconds=seconds("end_seconds", end_seconds),
+            stream=stream,
             force=force,
             progress=partial(report.progress_to_ctrl_c, named, "completes the output"),
         )

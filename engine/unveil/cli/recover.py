@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unveil.cli.options import DEFAULTS, End, Force, Quiet, Start, Stride, Threads, seconds
+from unveil.cli.options import DEFAULTS, End, Force, Quiet, Start, Stream, Stride, Threads, seconds
 from unveil.cli.reporting import batch_reporting, reporting
 from unveil.counting.capacity import DEFAULT_SLOTS
 from unveil.recovery.parameters import CHUNK_FRAMES, Method, Person
@@ -126,6 +126,7 @@ def recover(
     start_seconds: Start = None,
     end_seconds: End = None,
     stride: Stride = 1,
+    stream: Stream = None,
     background: BackgroundOption = None,
     preview_seconds: PreviewSecondsOption = None,
     quiet: Quiet = False,
@@ -166,5 +167,6 @@ def recover(
                     start_seconds=seconds("start_seconds", start_seconds),
                     end_seconds=seconds("end_seconds", end_seconds),
                     stride=stride,
+                    stream=stream,
                     background=background,
                 )

@@ -15,6 +15,7 @@ from unveil.cli.options import (
     Input,
     Quiet,
     Start,
+    Stream,
     Stride,
     Threads,
     place,
@@ -42,6 +43,7 @@ def timeline(
     start_seconds: Start = None,
     end_seconds: End = None,
     stride: Stride = 1,
+    stream: Stream = None,
     row_height: Annotated[
         int, typer.Option(metavar="N", help="Height of a row in pixels, 8 to 200.")
     ] = 28,
@@ -67,6 +69,7 @@ def timeline(
             start_seconds=seconds("start_seconds", start_seconds),
             end_seconds=seconds("end_seconds", end_seconds),
             stride=stride,
+            stream=stream,
             row_height=row_height,
             max_width=max_width,
             force=force,

@@ -124,6 +124,7 @@ def protect(
     threads: int | None = None,
     start_seconds: float | None = None,
     end_seconds: float | None = None,
+    stream: int | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
     segmenter: PersonSegmenter | None = None,
@@ -152,8 +153,8 @@ def protect(
         Constant quality of the encoder, 0 to 63; None uses the encoder's default.
     sound
         Whether sound is copied.
-    start_seconds, end_seconds
-        Selection of frames, as in `unveil.video.reader.open_video`.
+    start_seconds, end_seconds, stream
+        Selection of frames and of the video stream, as in `unveil.video.reader.open_video`.
     force
         Replace an earlier output.
     progress
@@ -198,6 +199,7 @@ def protect(
                 threads=parameters.n_threads,
                 start_seconds=start_seconds,
                 end_seconds=end_seconds,
+                stream=stream,
                 chunk_frames=1 if found.live else _CHUNK_FRAMES,
                 with_sound=sound and target.holds_sound,
                 deinterlace=True,

@@ -155,8 +155,8 @@ class RecoverOptions(Parameters):
     ----------
     chunk_frames
         Frames decoded and counted at once; changes no result.
-    start_seconds, end_seconds, stride
-        Selection of frames, as in `unveil.video.reader.open_video`.
+    start_seconds, end_seconds, stride, stream
+        Selection of frames and of the video stream, as in `unveil.video.reader.open_video`.
     background
         Picture of the virtual background as displayed, known or guessed: an image file, or
         (m, n, 3) RGB uint8. It may have another size, be cropped or mirrored.
@@ -174,6 +174,7 @@ class RecoverOptions(Parameters):
     start_seconds: float | None = None
     end_seconds: float | None = None
     stride: int = 1
+    stream: int | None = None
     background: str | os.PathLike[str] | U8 | None = None
 
     def __post_init__(self) -> None:
@@ -181,9 +182,10 @@ class RecoverOptions(Parameters):
         Parameters.__post_init__(self)
         check_positive("chunk_frames", self.chunk_frames)
         # Imported late: `unveil --help` needs no PyAV.
-        from unveil.video.selection import Selection
+        from unveil.video.selection import Selection, check_stream
 
         Selection.between(self.start_seconds, self.end_seconds, self.stride)
+        check_stream(self.stream)
 
     @property
     def parameters(self) -> Parameters:
@@ -198,6 +200,7 @@ class RecoverOptions(Parameters):
             "start_seconds": self.start_seconds,
             "end_seconds": self.end_seconds,
             "stride": self.stride,
+            "stream": self.stream,
             "chunk_frames": self.chunk_frames,
         }
 
@@ -209,4 +212,5 @@ class RecoverKeywords(ParameterKeywords, total=False):
     start_seconds: float | None
     end_seconds: float | None
     stride: int
+    stream: int | None
     background: str | os.PathLike[str] | U8 | None

@@ -47,6 +47,7 @@ def draw_timeline(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     stride: int = 1,
+    stream: int | None = None,
     row_height: int = 28,
     max_width: int = 1200,
     force: bool = False,
@@ -72,8 +73,8 @@ def draw_timeline(
         Method of that recovery, as in `Parameters`.
     threads
         Threads for decoding and recovering; None takes one per core.
-    start_seconds, end_seconds, stride
-        Selection of frames, as in `open_video`.
+    start_seconds, end_seconds, stride, stream
+        Selection of frames and of the video stream, as in `open_video`.
     row_height
         Height of a row in pixels, 8 to 200.
     max_width
@@ -107,7 +108,7 @@ def draw_timeline(
     found = source if isinstance(source, Source) else source_of(source)
     if recovery is None:
         recovery = _recover(
-            source, at, method, threads, start_seconds, end_seconds, stride, progress
+            source, at, method, threads, start_seconds, end_seconds, stride, stream, progress
         )
     size = recovery.room.shape[:2]
     _check_places(at, size)
@@ -117,6 +118,7 @@ def draw_timeline(
         start_seconds=start_seconds,
         end_seconds=end_seconds,
         stride=stride,
+        stream=stream,
     ) as video:
         history = _read_history(video, at, size, max_width)
     if not history.n_frames:
@@ -181,6 +183,7 @@ def _recover(
     start_seconds: float | None,
     end_seconds: float | None,
     stride: int,
+    stream: int | None,
     progress: Callable[..., object] | None,
 ) -> Recovery:
     # The engine imports Numba, which a given recovery does not need.
@@ -189,7 +192,7 @@ def _recover(
     found = source if isinstance(source, Source) else source_of(source)
     if found.live or found.is_pipe:
         raise InvalidParameter(f"{found.name}: is read twice, so record it to a file first")
-    with open_video(found, threads=threads) as video:
+    with open_video(found, threads=threads, stream=stream) as video:
         # Refuse a wrong place before the recovery, which takes long.
         properties = video.properties
         _check_places(at, _displayed_size(properties, (properties.height, properties.width)))
@@ -200,6 +203,7 @@ def _recover(
         start_seconds=start_seconds,
         end_seconds=end_seconds,
         stride=stride,
+        stream=stream,
         progress=progress,
     )
 

@@ -19,7 +19,7 @@ from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from unveil.errors import MissingInput, UnreadableVideo
+from unveil.errors import InvalidParameter, MissingInput, UnreadableVideo
 from unveil.video.pixel_format import encoded_colour
 from unveil.video.source import STDIN, Source
 
@@ -41,7 +41,8 @@ class VideoProperties:
     `width` and `height` are those of the decoded frames, in pixels. The display matrix mirrors a
     frame left to right if `mirrored`, then rotates it clockwise by `rotation_degrees` (0, 90, 180
     or 270). `frame_rate` (frames per second, the mean if it varies), `duration_seconds` and
-    `declared_frames` are None if the container does not declare them.
+    `declared_frames` are None if the container does not declare them. `stream` is the number of
+    this one of the container's `video_streams`, from 0; cover pictures do not count.
     """
 
     name: str
@@ -57,6 +58,8 @@ class VideoProperties:
     declared_frames: int | None
     rotation_degrees: int = 0
     mirrored: bool = False
+    stream: int = 0
+    video_streams: int = 1
 
     def as_dict(self) -> dict[str, str | int | float | bool | None]:
         """Return all properties, ready for JSON."""
@@ -74,11 +77,18 @@ class VideoProperties:
         return np.ascontiguousarray(picture[:, ::-1] if self.mirrored else picture)
 
 
-def open_container(source: Source, threads: int | None) -> tuple[InputContainer, VideoStream]:
+def open_container(
+    source: Source, threads: int | None, stream_number: int | None = None
+) -> tuple[InputContainer, VideoStream]:
     """Open a source and choose its video stream; the decoder uses `threads` (None: all cores).
+
+    `stream_number` counts the video streams from 0, without cover pictures; None takes the
+    default one.
 
     Raises
     ------
+    InvalidParameter
+        There is no video stream of this number.
     MissingInput
         There is no such file, device or address.
     UnreadableVideo
@@ -99,7 +109,7 @@ def open_container(source: Source, threads: int | None) -> tuple[InputContainer,
     except PYAV_ERRORS as error:
         raise UnreadableVideo(f"{source.name}: {_why_not_opened(source, error)}") from error
     try:
-        stream = _video_stream(source, container)
+        stream = _video_stream(source, container, stream_number)
         # AUTO adds frame threading to PyAV's default of slice threading: about twice as fast.
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = threads or 0
@@ -119,6 +129,7 @@ def describe(
         # FFmpeg's average is then its default of 25; the codec's headers may declare another.
         rate = stream.guessed_rate or rate
     rotation_degrees, mirrored = _orientation(first)
+    footage = footage_of(container)
     return VideoProperties(
         name=source.name,
         container=container.format.name,
@@ -133,6 +144,8 @@ def describe(
         declared_frames=stream.frames or None,
         rotation_degrees=rotation_degrees,
         mirrored=mirrored,
+        stream=[s.index for s in footage].index(stream.index),
+        video_streams=len(footage),
     )
 
 
@@ -249,22 +262,34 @@ def _lacks_index(path: Path) -> bool:
     return False
 
 
-def _video_stream(source: Source, container: InputContainer) -> VideoStream:
-    """Choose the best video stream that is not a cover picture and has a decoder."""
-    footage = [s for s in container.streams.video if not s.disposition & _NOT_FOOTAGE]
+def footage_of(container: InputContainer) -> list[VideoStream]:
+    """Return the video streams that are no cover pictures; `--stream` counts these from 0."""
+    return [s for s in container.streams.video if not s.disposition & _NOT_FOOTAGE]
+
+
+def _video_stream(source: Source, container: InputContainer, number: int | None) -> VideoStream:
+    """Choose a video stream by its number; None takes the default one that has a decoder."""
+    footage = footage_of(container)
     if not footage:
         if container.streams.video or container.streams.audio:
             raise UnreadableVideo(f"{source.name}: holds sound but no video; name a video file")
         raise UnreadableVideo(f"{source.name}: holds no video; name a video file")
+    if number is not None and number >= len(footage):
+        streams = "one video stream" if len(footage) == 1 else f"{len(footage)} video streams"
+        raise InvalidParameter(
+            f"stream: {source.name} has {streams}, no number {number}; they count from 0"
+        )
+    chosen = footage if number is None else [footage[number]]
     # PyAV sets no codec context if FFmpeg has no decoder; its stubs do not say so.
-    decodable = [s for s in footage if s.codec_context is not None]  # type: ignore[redundant-expr]
+    decodable = [s for s in chosen if s.codec_context is not None]  # type: ignore[redundant-expr]
     if not decodable:
         raise UnreadableVideo(
             f"{source.name}: its video is damaged or in a codec that this FFmpeg cannot decode; "
             "convert it to H.264"
         )
+    defaults = [s for s in decodable if s.disposition & Disposition.default] or decodable
     best = container.streams.best("video")
-    return next((s for s in decodable if s is best), decodable[0])
+    return next((s for s in defaults if s is best), defaults[0])
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:

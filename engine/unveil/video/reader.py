@@ -21,11 +21,18 @@ from av.video.stream import VideoStream
 from unveil.errors import FrameTooLarge, NoFrames, UnreadableVideo, check_positive
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
-from unveil.video.container import declared_length, describe, nominal_rate, one_line, open_container
+from unveil.video.container import (
+    declared_length,
+    describe,
+    footage_of,
+    nominal_rate,
+    one_line,
+    open_container,
+)
 from unveil.video.deinterlace import deinterlaced
 from unveil.video.packets import FrameReader
 from unveil.video.pixel_format import ColourTags, PlaneReader, colour_conversion
-from unveil.video.selection import SelectedFrames, Selection
+from unveil.video.selection import SelectedFrames, Selection, check_stream
 from unveil.video.source import Source, source_of
 from unveil.video.tally import DecodeTally, Length
 
@@ -43,6 +50,7 @@ def open_video(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     stride: int = 1,
+    stream: int | None = None,
     chunk_frames: int = 16,
     with_sound: bool = False,
     deinterlace: bool = False,
@@ -60,6 +68,9 @@ def open_video(
         whatever its time stamp.
     stride
         Every `stride`-th of these frames is delivered, beginning with the first.
+    stream
+        Number of the video stream, from 0; cover pictures do not count. None takes the default
+        one, with a warning in the tally if there are several.
     chunk_frames
         Frames per chunk, at most; very large frames make smaller chunks.
     with_sound
@@ -79,10 +90,17 @@ def open_video(
     if threads is not None:
         check_positive("threads", threads)
     check_positive("chunk_frames", chunk_frames)
+    check_stream(stream)
     selection = Selection.between(start_seconds, end_seconds, stride)
     found = source if isinstance(source, Source) else source_of(source)
     return Video(
-        found, selection, threads, chunk_frames, with_sound=with_sound, deinterlace=deinterlace
+        found,
+        selection,
+        threads,
+        chunk_frames,
+        stream=stream,
+        with_sound=with_sound,
+        deinterlace=deinterlace,
     )
 
 
@@ -119,6 +137,7 @@ class Video:
         threads: int | None,
         chunk_frames: int,
         *,
+        stream: int | None = None,
         with_sound: bool = False,
         deinterlace: bool = False,
     ) -> None:
@@ -136,12 +155,14 @@ class Video:
         self.shown_until_seconds = math.nan
 
         started = time.perf_counter()
-        self._container, stream = open_container(source, threads)
+        self._container, video_stream = open_container(source, threads, stream)
         self.sound = SoundTrack.of(self._container) if with_sound else SoundTrack(())
-        self.time_base = stream.time_base
-        self.pixel_aspect = stream.sample_aspect_ratio
+        self.time_base = video_stream.time_base
+        self.pixel_aspect = video_stream.sample_aspect_ratio
         try:
-            self._open(stream)
+            self._open(video_stream)
+            if stream is None:
+                self._name_streams()
         except BaseException:
             self.close()
             raise
@@ -178,6 +199,23 @@ class Video:
             can_seek=self._source.can_rewind and reader.can_seek,
         )
         self._opened = reader, selected
+
+    def _name_streams(self) -> None:
+        """Warn if another video stream could have been meant."""
+        footage = footage_of(self._container)
+        if len(footage) < 2:
+            return
+        streams = ", ".join(
+            f"{number} ({s.codec_context.name}, {s.width}x{s.height})"
+            # PyAV sets no codec context if FFmpeg has no decoder; its stubs do not say so.
+            if s.codec_context is not None  # type: ignore[redundant-expr]
+            else f"{number} (unknown codec)"
+            for number, s in enumerate(footage)
+        )
+        self.tally.warn(
+            f"holds {len(footage)} video streams: {streams}; number {self.properties.stream} is "
+            "read, --stream chooses another one"
+        )
 
     def __enter__(self) -> Video:
         """Return the video, which is open already."""

@@ -67,6 +67,12 @@ class Selection:
         return -(-total // self.stride)
 
 
+def check_stream(number: int | None) -> None:
+    """Raise `InvalidParameter` if a number of a video stream is negative."""
+    if number is not None and number < 0:
+        raise InvalidParameter(f"stream: {number} is no number of a stream; they count from 0")
+
+
 class SelectedFrames:
     """The selected frames of a stream with their times; can be iterated once.
 
