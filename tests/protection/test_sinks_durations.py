@@ -72,7 +72,13 @@ def test_frames_keep_their_times_and_the_last_one_its_duration(
 
 @pytest.mark.parametrize(
     ("kind", "output"),
-    [("GIF", "out.mp4"), ("GIF", "out.webm"), ("PNG", "out.mov"), ("PNG", "out.mkv")],
+    [
+        ("GIF", "out.mp4"),
+        ("GIF", "out.webm"),
+        ("PNG", "out.mov"),
+        ("PNG", "out.mkv"),
+        ("WebP", "out.mp4"),
+    ],
 )
 def test_an_animation_keeps_its_pace(tmp_path: Path, kind: str, output: str) -> None:
     durations = [100, 200, 5000, 400, 2000]

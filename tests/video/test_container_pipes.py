@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.footage import numbered_frames, write_video
 from unveil.errors import InvalidParameter, NoFrames, UnreadableVideo
@@ -112,6 +113,17 @@ def test_a_pipe_without_a_video_is_refused_at_once(tmp_path: Path, content: byte
     with through_a_pipe(path) as pipe, pytest.raises(UnreadableVideo) as caught:
         seconds_of(pipe)
     assert str(caught.value).startswith("call.pipe: no video that can be read from a pipe")
+
+
+def test_an_animated_webp_cannot_come_through_a_pipe(tmp_path: Path) -> None:
+    pictures = [Image.new("RGB", (64, 48), (40 * n, 0, 0)) for n in range(3)]
+    path = tmp_path / "call.webp"
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100)
+    with (
+        through_a_pipe(path) as pipe,
+        pytest.raises(UnreadableVideo, match="give an animated WebP as a file"),
+    ):
+        seconds_of(pipe)
 
 
 def test_what_is_read_several_times_cannot_be_a_pipe(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def recover(
     # A picture that fits one of several backgrounds would not fit their mixture.
     recovery = engine.finalise(use_background=len(stretches) < 2)
     moves = recovery.report["background"] == "moves"
-    if (moves or len(stretches) > 1) and _is_file(source):
+    if (moves or len(stretches) > 1) and source.can_rewind:
         layout, n_skipped = counting.layout, counting.n_skipped
         plans: list[Plan] = []
         if len(stretches) > 1:
@@ -253,8 +253,3 @@ def _displayed(recovery: Recovery, properties: VideoProperties) -> Recovery:
     if not properties.mirrored and properties.rotation_degrees == 0:
         return recovery
     return recovery.mapped(properties.apply_display_matrix)
-
-
-def _is_file(source: Source) -> bool:
-    """Whether the source can be read again from its beginning."""
-    return source.path is not None and source.path.is_file()

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,7 +21,9 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from unveil.errors import InvalidParameter, MissingInput, UnreadableVideo
+from unveil.video.animated_webp import LosslessCopy, is_animated_webp
 from unveil.video.pixel_format import encoded_colour
+from unveil.video.sequence import FRAME_RATE
 from unveil.video.source import STDIN, Source
 
 PYAV_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
@@ -96,11 +99,12 @@ def open_container(
     """
     _check_file(source)
     is_url = "://" in source.url
+    file = _file_or_url(source)
     try:
         container = av.open(
-            _standard_input() if source.url == STDIN else source.url,
+            file,
             format=source.format,
-            options=_DEVICE_OPTIONS.get(source.format or ""),
+            options=_options(source),
             metadata_errors="replace",  # a title in an unknown encoding must not be fatal
             timeout=_URL_TIMEOUTS_SECONDS if is_url else None,
         )
@@ -130,10 +134,11 @@ def describe(
         rate = stream.guessed_rate or rate
     rotation_degrees, mirrored = _orientation(first)
     footage = footage_of(container)
+    animated_webp = _is_animated_webp(source)
     return VideoProperties(
         name=source.name,
-        container=container.format.name,
-        codec=stream.codec_context.name,
+        container="webp" if animated_webp else container.format.name,
+        codec="webp" if animated_webp else stream.codec_context.name,
         width=first.width,
         height=first.height,
         pixel_format=first.format.name,
@@ -147,6 +152,28 @@ def describe(
         stream=[s.index for s in footage].index(stream.index),
         video_streams=len(footage),
     )
+
+
+def choices_made(
+    source: Source, container: InputContainer, stream: VideoStream, stream_number: int | None
+) -> Iterator[str]:
+    """Yield a line for each choice that was made for the user and that may be wrong."""
+    footage = footage_of(container)
+    if stream_number is None and len(footage) > 1:
+        streams = ", ".join(
+            f"{number} ({s.codec_context.name}, {s.width}x{s.height})"
+            # PyAV sets no codec context if FFmpeg has no decoder; its stubs do not say so.
+            if s.codec_context is not None  # type: ignore[redundant-expr]
+            else f"{number} (unknown codec)"
+            for number, s in enumerate(footage)
+        )
+        chosen = [s.index for s in footage].index(stream.index)
+        yield (
+            f"holds {len(footage)} video streams: {streams}; number {chosen} is read, --stream "
+            "chooses another one"
+        )
+    if source.sequence is not None:
+        yield f"pictures have no times: read at {FRAME_RATE} frames a second"
 
 
 def declared_length(container: InputContainer, stream: VideoStream) -> tuple[float | None, bool]:
@@ -207,6 +234,27 @@ def _check_file(source: Source) -> None:
         raise UnreadableVideo(f"{source.name}: no permission to read it; change its permissions")
 
 
+def _options(source: Source) -> dict[str, str] | None:
+    if source.sequence is not None:
+        return source.sequence.options
+    if source.path is not None and "%" in source.path.name:
+        return {"pattern_type": "none"}  # a file of this name, not the pictures of a pattern
+    return _DEVICE_OPTIONS.get(source.format or "")
+
+
+def _is_animated_webp(source: Source) -> bool:
+    path = source.path
+    return path is not None and path.is_file() and is_animated_webp(path)
+
+
+def _file_or_url(source: Source) -> Any:
+    if source.url == STDIN:
+        return _standard_input()
+    if source.path is not None and _is_animated_webp(source):
+        return LosslessCopy(source.path, source.name)
+    return source.url
+
+
 def _standard_input() -> Any:
     # A raw file returns the data that has arrived instead of waiting for a full buffer, and has
     # no lock that a reading thread could still hold when the interpreter exits.
@@ -216,6 +264,8 @@ def _standard_input() -> Any:
 
 def _why_not_opened(source: Source, error: BaseException) -> str:
     said = one_line(error)
+    if source.sequence is not None:
+        return f"these pictures cannot be read as a video ({said}); check that a viewer shows them"
     if source.format is not None:
         return f"the device does not open ({said}); is another program using it?"
     if isinstance(error, av.error.PermissionError):
@@ -300,7 +350,11 @@ def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
     mirroring it is the negative of that.
     """
     # PyAV's `frame.rotation` is counterclockwise and does not distinguish mirroring.
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # PyAV refuses all of it if one kind is unknown to it, such as the EXIF data of photos.
+        return round(-frame.rotation / 90) % 4 * 90, False
     if data is None:
         return 0, False
     # The stubs do not declare that side data is a buffer.

@@ -22,9 +22,9 @@ from unveil.errors import FrameTooLarge, NoFrames, UnreadableVideo, check_positi
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.container import (
+    choices_made,
     declared_length,
     describe,
-    footage_of,
     nominal_rate,
     one_line,
     open_container,
@@ -161,8 +161,8 @@ class Video:
         self.pixel_aspect = video_stream.sample_aspect_ratio
         try:
             self._open(video_stream)
-            if stream is None:
-                self._name_streams()
+            for note in choices_made(source, self._container, video_stream, stream):
+                self.tally.warn(note)
         except BaseException:
             self.close()
             raise
@@ -178,9 +178,10 @@ class Video:
         frames = reader.frames()
         first = next(frames, None)
         if first is None:
+            is_webp = self._container.format.name == "webp_pipe"
+            advice = "give an animated WebP as a file" if is_webp else "copy or record it again"
             raise UnreadableVideo(
-                f"{self._source.name}: no frame can be decoded ({reader.why_no_frame}); "
-                "copy or record it again"
+                f"{self._source.name}: no frame can be decoded ({reader.why_no_frame}); {advice}"
             )
         if math.isnan(self._origin):
             self._origin = reader.seconds_of(first.pts)
@@ -199,23 +200,6 @@ class Video:
             can_seek=self._source.can_rewind and reader.can_seek,
         )
         self._opened = reader, selected
-
-    def _name_streams(self) -> None:
-        """Warn if another video stream could have been meant."""
-        footage = footage_of(self._container)
-        if len(footage) < 2:
-            return
-        streams = ", ".join(
-            f"{number} ({s.codec_context.name}, {s.width}x{s.height})"
-            # PyAV sets no codec context if FFmpeg has no decoder; its stubs do not say so.
-            if s.codec_context is not None  # type: ignore[redundant-expr]
-            else f"{number} (unknown codec)"
-            for number, s in enumerate(footage)
-        )
-        self.tally.warn(
-            f"holds {len(footage)} video streams: {streams}; number {self.properties.stream} is "
-            "read, --stream chooses another one"
-        )
 
     def __enter__(self) -> Video:
         """Return the video, which is open already."""
@@ -413,6 +397,9 @@ class Video:
         self.tally.note_end(
             reader, length, self._origin, from_start=not self._selection.start_seconds
         )
+        gap = self._source.sequence.gap if self._source.sequence else None
+        if gap is not None:
+            self.tally.truncated, self.tally.reason = True, gap
         reached = reader.reached_seconds - self._origin
         if reader.clock.jumps:
             self._lasts_seconds = reached

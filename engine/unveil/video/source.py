@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from unveil.errors import MissingInput
 from unveil.redaction import address_host, address_name, described, file_name, printable
+from unveil.video.sequence import NUMBER, PictureSequence, find_sequence, is_pattern, pattern_url
 
 STDIN = "-"
 
@@ -48,9 +49,9 @@ class Source:
 
     `url` is what FFmpeg opens: "-" is standard input; a local file begins with "file:", so that
     its name is not parsed as a protocol. `format` is FFmpeg's demuxer if the data do not determine
-    it (devices). `name` is shown to users and in reports: a file's name without its folder, a URL
+    it (devices and pictures). `name` is shown to users and in reports: a file's name without its folder, a URL
     as `unveil.redaction` describes it. `stem` is the name of the output folder. `live` sources
-    have no known end and cannot be rewound.
+    have no known end and cannot be rewound. `sequence` is set for numbered pictures.
     """
 
     url: str
@@ -58,6 +59,7 @@ class Source:
     name: str = ""
     stem: str = ""
     live: bool = False
+    sequence: PictureSequence | None = None
 
     @property
     def path(self) -> Path | None:
@@ -68,7 +70,11 @@ class Source:
 
     @property
     def can_rewind(self) -> bool:
-        """Whether it can be read again from any place: a regular file, no pipe and no address."""
+        """Whether it can be read again from any place: files, but no pipe and no address."""
+        return self.sequence is not None or self._is_regular_file
+
+    @property
+    def _is_regular_file(self) -> bool:
         return self.path is not None and self.path.is_file()
 
     @property
@@ -87,8 +93,8 @@ def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
     arguments
         Files, folders (the videos directly inside, sorted), globs that the shell did not expand
         (`*`, `?`, `[...]`, `**`; only files with a video's extension unless the pattern has an
-        extension), devices (`/dev/video0`, `v4l2:/dev/video0`, `avfoundation:0`,
-        `dshow:video=Name`), URLs, `-`.
+        extension), numbered pictures (`frame-%05d.png`), devices (`/dev/video0`,
+        `v4l2:/dev/video0`, `avfoundation:0`, `dshow:video=Name`), URLs, `-`.
 
     Raises
     ------
@@ -118,6 +124,8 @@ def source_of(argument: str | os.PathLike[str]) -> Source:
     if _LINUX_CAMERA.fullmatch(text):
         return _device("v4l2", text, text)
     path = Path(text)
+    if text and not _exists(path) and is_pattern(path):
+        return _pictures(path)
     if not text or not _exists(path):
         raise MissingInput(f"{described(text) or repr(text)}: no such file; check its name")
     return _file(path)
@@ -152,6 +160,17 @@ def _file(path: Path) -> Source:
     url = f"file:{path.absolute()}"
     name = file_name(path.name or path.absolute().name or path)
     return Source(url, name=name, stem=_safe_stem(path.stem))
+
+
+def _pictures(pattern: Path) -> Source:
+    name = file_name(pattern.name)
+    sequence = find_sequence(pattern)
+    if sequence is None:
+        raise MissingInput(
+            f"{name}: no file has a name of this pattern; check the folder and the digits"
+        )
+    stem = NUMBER.sub("", pattern.stem).strip("-_. ") or "frames"
+    return Source(pattern_url(pattern), "image2", name, _safe_stem(stem), sequence=sequence)
 
 
 def _device(format_name: str, address: str, argument: str) -> Source:
