@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.footage import numbered_frames, write_video
 from tests.sitter import Watcher
-from tests.talks import evenly, join, write_talk
+from tests.timed_calls import evenly, join, write_talk
 from unveil.protection import protect
 
 B_FRAMES = {"bf": "2", "b-adapt": "0", "g": "50"}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.footage import numbers_of
-from tests.talks import evenly, join, write_talk
+from tests.timed_calls import evenly, join, write_talk
 from unveil.video.audio import seconds_of
 from unveil.video.clock import ERROR_SECONDS, GAP_SECONDS, Clock
 from unveil.video.reader import Video, open_video

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.footage import cut
-from tests.talks import evenly, write_talk
+from tests.timed_calls import evenly, write_talk
 from unveil.video.reader import open_video
 from unveil.video.tally import DecodeTally, Length
 

@@ -209,12 +209,14 @@ def _move(packet: AnyPacket, dts_offset: float, pts_offset: float) -> None:
     """Add offsets in seconds to a packet's time stamps."""
     if packet.time_base is None:
         return
-    if packet.dts is not None:
-        packet.dts += round(dts_offset / packet.time_base)
-    if packet.pts is not None:
-        packet.pts += round(pts_offset / packet.time_base)
+    if packet.dts is not None and dts_offset:
+        packet.dts += round(dts_offset / float(packet.time_base))
+    if packet.pts is not None and pts_offset:
+        packet.pts += round(pts_offset / float(packet.time_base))
 
 
 def _seconds(packet: AnyPacket, ticks: int | None) -> float:
     """Convert a time stamp of a packet to seconds."""
-    return float(cast("int", ticks) * packet.time_base)
+    base = packet.time_base
+    # Arithmetic with fractions would take most of the clock's time.
+    return cast("int", ticks) * base.numerator / base.denominator
