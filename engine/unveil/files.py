@@ -42,6 +42,9 @@ _HEAD_BYTES: Final = 65536
 _HDR_TRANSFERS: Final = frozenset({16, 18})
 """PQ and HLG in Rec. ITU-T H.273."""
 
+_MOVING_FORMATS: Final = frozenset({"GIF", "PNG", "WEBP"})
+_STILL_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+
 _PNG_COMPRESSION: Final = 3
 """zlib level; it takes half the time of the default 6 for a few per cent more bytes."""
 
@@ -333,6 +336,21 @@ def _is_hdr(path: Path) -> bool:
             begin = place + transfer_offset
             return int.from_bytes(head[begin : begin + length], "big") in _HDR_TRANSFERS
     return False
+
+
+def is_still(path: str | PathLike[str]) -> bool:
+    """Whether a file is one picture, decided by its frames: the one rule for all commands.
+
+    An image of a format that can move (GIF, PNG, WebP) is a film if it has several frames. Pages
+    of a TIFF and the further pictures of a camera's JPEG are no film. What is no image at all is
+    a film, unless its suffix names a picture, which is then reported as a damaged one.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            return image.format not in _MOVING_FORMATS or getattr(image, "n_frames", 1) == 1
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return path.suffix.lower() in _STILL_SUFFIXES
 
 
 def write_png(path: Path, picture: U8) -> None:

@@ -19,7 +19,7 @@ from PIL import Image, ImageColor, UnidentifiedImageError
 
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, UnreadableImage, UnveilError
-from unveil.files import is_there, read_image
+from unveil.files import is_still, is_there, read_image
 from unveil.protection.frames import Converter, covering, turned_upright
 from unveil.protection.parameters import Background
 from unveil.video.chunk import Layout, Planes
@@ -270,16 +270,17 @@ def as_colour(background: Background | None) -> Colour:
 
 
 def _file_backdrop(path: Path, pixel_aspect: Fraction) -> Backdrop:
-    if path.suffix.lower() in VIDEO_EXTENSIONS:
-        return Film(path, pixel_aspect)
     try:
-        return Picture(read_image(path)[..., :3], pixel_aspect)
+        if is_still(path):
+            return Picture(read_image(path)[..., :3], pixel_aspect)
     except UnreadableImage as error:
         if not isinstance(error.__cause__, UnidentifiedImageError):
             raise
     try:
         return Film(path, pixel_aspect)
     except UnveilError as error:
+        if path.suffix.lower() in VIDEO_EXTENSIONS:
+            raise
         raise UnreadableImage(
             f"{path}: is neither a picture nor a video; take another background"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -24,6 +25,11 @@ DEFAULT_SMOOTH: Final = 3
 BLUR_SHARE: Final = 1 / 20
 """Default radius of the blur as a share of the frame's height: letters as high as a tenth of the
 frame become unreadable."""
+READABLE_LETTERS: Final = 6
+"""Letters so many times as high as the blur's radius begin to be readable. Of capitals of 5 radii
+a quarter resemble themselves most, of all letters, after the blur; of 6 a half, of 8 all."""
+_HIDDEN_LETTERS: Final = 1 / 10
+"""Height of the letters that a blur must hide, as a share of the frame's height."""
 MIN_BLUR: Final = 4
 MAX_BLUR: Final = 1000
 
@@ -108,6 +114,22 @@ class ProtectParameters:
     def blur_radius(self, height: int) -> int:
         """Return `blur`, or the default for frames of this height, in pixels."""
         return self.blur or max(MIN_BLUR, round(BLUR_SHARE * height))
+
+    def weak_blur(self, height: int) -> str | None:
+        """Tell, in one sentence, that frames of this height are blurred too little.
+
+        Large writing can then still be read: letters of a tenth of the height. None where the
+        blur suffices, or nothing is blurred.
+        """
+        least = math.ceil(height * _HIDDEN_LETTERS / READABLE_LETTERS)
+        if self.chosen_mode != "blur" or self.blur_radius(height) >= least:
+            return None
+        letters = READABLE_LETTERS * self.blur_radius(height)
+        return (
+            f"the blur of {self.blur} pixels is weak: letters {letters} pixels high, "
+            f"{letters / height:.0%} of the picture's height, and higher ones can be read; take "
+            f"{least} or more, or leave it out for {max(MIN_BLUR, round(BLUR_SHARE * height))}"
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return all parameters, ready for JSON, except `threads`: it changes no result."""

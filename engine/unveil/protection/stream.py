@@ -378,7 +378,8 @@ class _Run:
             crf=self._crf,
             threads=self._protector.parameters.n_threads,
         )
-        self._notes = list(sink.notes)
+        weak = self._protector.parameters.weak_blur(batch.layout.height)
+        self._notes = [*sink.notes, *([weak] if weak else [])]
         if video.sound.streams:
             origin = 0.0 if math.isnan(video.origin_seconds) else video.origin_seconds
             zero, first = origin + self._start, 0.0

@@ -6,24 +6,19 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from unveil.arrays import F32, U8
-from unveil.files import read_image
+from unveil.files import is_still, read_image
 from unveil.video.rgb_reader import VideoPictures
 
 if TYPE_CHECKING:
     from os import PathLike
 
 Motion: TypeAlias = Literal["sway", "lean", "zoom", "leave"]
-
-STILL_SUFFIXES: Final = frozenset(
-    {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
-)
 
 _HARDNESS: Final = 8.0
 """Contrast of the outline: the matte's soft edge becomes about one pixel wide."""
@@ -103,7 +98,7 @@ class Actor:
     """
 
     def __init__(self, path: str | PathLike[str], *, threads: int | None = None) -> None:
-        self.is_still = Path(path).suffix.lower() in STILL_SUFFIXES
+        self.is_still = is_still(path)
         self.frame_rate: float | None = None
         self.n_frames: int | None = None
         self._still: U8 | None = None

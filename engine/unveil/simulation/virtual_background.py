@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -12,9 +11,8 @@ from PIL import Image
 
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, check_positive, check_range
-from unveil.files import read_image
+from unveil.files import is_still, read_image
 from unveil.simulation import scenes
-from unveil.simulation.subject import STILL_SUFFIXES
 from unveil.video.geometry import Shape, cover
 from unveil.video.rgb_reader import VideoPictures, endless
 
@@ -98,8 +96,7 @@ class VirtualBackground:
         self._pixels_of_noise = pixels_of_noise
         self._seed = seed
         self._video: VideoPictures | None = None
-        is_still = str(source) in SCENES or Path(source).suffix.lower() in STILL_SUFFIXES
-        if is_still:
+        if str(source) in SCENES or is_still(source):
             if loop_frames is not None:
                 raise InvalidParameter(f"loop_frames: {source} is a still; leave it out")
             self.first = picture_of(source, height, width, seed)

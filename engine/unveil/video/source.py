@@ -49,9 +49,10 @@ class Source:
 
     `url` is what FFmpeg opens: "-" is standard input; a local file begins with "file:", so that
     its name is not parsed as a protocol. `format` is FFmpeg's demuxer if the data do not determine
-    it (devices and pictures). `name` is shown to users and in reports: a file's name without its folder, a URL
-    as `unveil.redaction` describes it. `stem` is the name of the output folder. `live` sources
-    have no known end and cannot be rewound. `sequence` is set for numbered pictures.
+    it (devices and pictures). `name` is shown to users and in reports: a file's name without its
+    folder, a URL as `unveil.redaction` describes it. `stem` is the name of the output folder.
+    `live` sources have no known end and cannot be rewound. `sequence` is set for numbered
+    pictures.
     """
 
     url: str
