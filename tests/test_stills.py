@@ -11,7 +11,7 @@ from PIL import Image
 from tests.footage import numbered_frames, write_video
 from unveil.errors import MissingInput, UnreadableImage
 from unveil.files import is_still
-from unveil.protection.backdrop import Film, Picture, make_backdrop
+from unveil.protection.backdrop import LoopingVideo, Picture, make_backdrop
 from unveil.simulation.subject import Actor
 from unveil.simulation.virtual_background import VirtualBackground
 
@@ -54,7 +54,7 @@ def test_several_pictures_that_move_are_a_film_everywhere(
     actor = Actor(path)
     assert not actor.is_still
     assert actor.frame_rate == pytest.approx(10)
-    assert isinstance(make_backdrop(path), Film)
+    assert isinstance(make_backdrop(path), LoopingVideo)
     frames = VirtualBackground(path, 32, 48).frames()
     levels = [int(next(frames)[0, 0, 0]) for _ in range(4)]
     assert levels[3] == levels[0]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.clips import WITHOUT_JIT
 from tests.kernels import naive_matte as naive
-from unveil.protection.compose import Cut
+from unveil.protection.compose import AlphaLut
 from unveil_kernels import blur, matte
 
 Array = npt.NDArray[Any]
@@ -94,7 +94,7 @@ def bands(n: int, seed: int) -> list[tuple[int, int]]:
     return [parts[i] for i in rng.permutation(len(parts))]
 
 
-def blend(scene: Scene, cut: Cut, targets: tuple[Array, ...]) -> None:
+def blend(scene: Scene, alpha_lut: AlphaLut, targets: tuple[Array, ...]) -> None:
     for first, last in bands(len(scene.cells) + 1, scene.seed):
         matte.blend(
             scene.planes(1),
@@ -104,9 +104,9 @@ def blend(scene: Scene, cut: Cut, targets: tuple[Array, ...]) -> None:
             scene.sizes,
             scene.per_plane(scene.step),
             scene.cells,
-            cut.table,
-            cut.clear,
-            cut.solid,
+            alpha_lut.table,
+            alpha_lut.alpha_zero_max,
+            alpha_lut.alpha_one_min,
             first,
             last,
         )
@@ -115,15 +115,15 @@ def blend(scene: Scene, cut: Cut, targets: tuple[Array, ...]) -> None:
 @PROPERTY
 @given(scenes())
 def test_blending_is_what_the_reference_says(scene: Scene) -> None:
-    cut = Cut(scene.edge)
+    alpha_lut = AlphaLut(scene.edge)
     targets = scene.planes(3, padding=5)
     padding = [
         target[:, width:].copy() for target, (_, width) in zip(targets, scene.sizes, strict=True)
     ]
-    blend(scene, cut, targets)
+    blend(scene, alpha_lut, targets)
     for p, (height, width) in enumerate(scene.sizes):
         steps = tuple(scene.per_plane(scene.step)[p])
-        alpha = naive.opacity(scene.cells, cut.table, height, width, steps)
+        alpha = naive.opacity(scene.cells, alpha_lut.table, height, width, steps)
         source, backdrop = scene.planes(1)[p], scene.planes(2)[p]
         wanted = naive.blended(source, backdrop, alpha)
         np.testing.assert_array_equal(targets[p][:, :width], wanted)
@@ -136,14 +136,14 @@ def test_blending_is_what_the_reference_says(scene: Scene) -> None:
 @PROPERTY
 @given(scenes())
 def test_opacity_is_what_the_reference_says(scene: Scene) -> None:
-    cut = Cut(scene.edge)
+    alpha_lut = AlphaLut(scene.edge)
     target = np.zeros((scene.height, scene.width + 3), np.uint8)
     for first, last in bands(len(scene.cells) + 1, scene.seed):
         matte.write_opacity(
             scene.cells,
-            cut.table,
-            cut.clear,
-            cut.solid,
+            alpha_lut.table,
+            alpha_lut.alpha_zero_max,
+            alpha_lut.alpha_one_min,
             scene.step,
             scene.height,
             scene.width,
@@ -152,7 +152,7 @@ def test_opacity_is_what_the_reference_says(scene: Scene) -> None:
             last,
         )
     steps = (scene.step, scene.step)
-    wanted = naive.opacity(scene.cells, cut.table, scene.height, scene.width, steps)
+    wanted = naive.opacity(scene.cells, alpha_lut.table, scene.height, scene.width, steps)
     np.testing.assert_array_equal(target[:, : scene.width], wanted)
     assert not target[:, scene.width :].any()
 
@@ -190,7 +190,7 @@ def test_placing_is_what_the_reference_says(
 @given(scene=scenes(), n_seeds=st.integers(0, 4))
 def test_only_what_is_joined_to_a_seed_is_kept(scene: Scene, n_seeds: int) -> None:
     cells = scene.cells
-    clear = Cut(scene.edge).clear
+    clear = AlphaLut(scene.edge).alpha_zero_max
     seeds = scene.rng.integers(-1, max(cells.shape) + 1, (n_seeds, 2))
     wanted = naive.joined(cells, [(int(r), int(c)) for r, c in seeds], clear)
     reached, stack = np.empty(cells.shape, np.uint8), np.empty(cells.size, np.int32)
@@ -242,7 +242,7 @@ def test_nothing_shows_outside_the_mask() -> None:
 @PROPERTY
 @given(scene=scenes(), radius=st.integers(0, 5))
 def test_the_blur_is_what_the_reference_says(scene: Scene, radius: int) -> None:
-    cut = Cut(scene.edge)
+    alpha_lut = AlphaLut(scene.edge)
     factors = scene.per_plane(scene.block)
     rows, columns = -(-scene.height // scene.block), -(-scene.width // scene.block)
     planes = scene.planes(1)
@@ -255,13 +255,19 @@ def test_the_blur_is_what_the_reference_says(scene: Scene, radius: int) -> None:
             scene.cells,
             scene.step,
             scene.block,
-            cut.clear,
+            alpha_lut.alpha_zero_max,
             values,
             first,
             last,
         )
     wanted = naive.shrunk(
-        list(planes), factors, scene.cells, scene.step, scene.block, cut.clear, (rows, columns)
+        list(planes),
+        factors,
+        scene.cells,
+        scene.step,
+        scene.block,
+        alpha_lut.alpha_zero_max,
+        (rows, columns),
     )
     np.testing.assert_allclose(values, wanted, rtol=1e-5)
 
@@ -283,15 +289,17 @@ def test_the_blur_is_what_the_reference_says(scene: Scene, radius: int) -> None:
             scene.sizes,
             scene.per_plane(scene.step),
             scene.cells,
-            cut.table,
-            cut.clear,
-            cut.solid,
+            alpha_lut.table,
+            alpha_lut.alpha_zero_max,
+            alpha_lut.alpha_one_min,
             first,
             last,
         )
     for p, (height, width) in enumerate(scene.sizes):
         steps = tuple(scene.per_plane(scene.step)[p])
-        alpha = naive.opacity(scene.cells, cut.table, height, width, steps).astype(float) / 255
+        alpha = (
+            naive.opacity(scene.cells, alpha_lut.table, height, width, steps).astype(float) / 255
+        )
         behind = naive.enlarged(values, p, height, width, factors)
         mixed = planes[p] * alpha + behind * (1 - alpha)
         # Two roundings of the blurred picture and one of the mix.

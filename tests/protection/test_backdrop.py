@@ -16,7 +16,7 @@ from PIL import Image
 from tests.footage import cut, flip_bytes, numbered_frames, textured_frames, write_video
 from tests.video.test_geometry import disc, roundness
 from unveil.errors import InvalidParameter, UnreadableImage, UnveilError
-from unveil.protection.backdrop import Colour, Film, Picture, as_colour, make_backdrop
+from unveil.protection.backdrop import Colour, LoopingVideo, Picture, as_colour, make_backdrop
 from unveil.protection.frames import Converter, covering, fitting, frame_of
 from unveil.video.chunk import Colour as Coding
 from unveil.video.chunk import Layout, Planes
@@ -99,7 +99,7 @@ def test_what_a_background_can_be(tmp_path: Path) -> None:
     assert isinstance(make_backdrop(np.zeros((4, 5, 3), np.uint8)), Picture)
     assert isinstance(make_backdrop(str(tmp_path / "a.png")), Picture)
     assert isinstance(make_backdrop(tmp_path / "grey.jpg"), Picture)
-    assert isinstance(make_backdrop(unnamed), Film)
+    assert isinstance(make_backdrop(unnamed), LoopingVideo)
 
 
 def test_a_camera_turned_the_picture(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_video_is_shown_as_players_show_it(
             frame = av.VideoFrame.from_ndarray(turned, "rgb24").reformat(format="yuv420p")
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
-    with Film(path, aspect) as backdrop:
+    with LoopingVideo(path, aspect) as backdrop:
         luma = backdrop.planes(Layout(120, 200), 0.0)[0]
     rgb = np.where(luma > 180, 255, 0).astype(np.uint8)
     assert roundness(np.dstack([rgb] * 3), aspect) == pytest.approx(1, abs=0.1)
@@ -172,7 +172,7 @@ def test_an_hdr_video_is_toned_down(tmp_path: Path) -> None:
         "x264-params": "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc",
     }
     path = write_video(tmp_path / "film.mkv", [frame] * 2, options=options)
-    with Film(path) as backdrop:
+    with LoopingVideo(path) as backdrop:
         luma = backdrop.planes(Layout(48, 64, 1, 1), 0.0)[0]
     assert luma.mean() == pytest.approx(110, abs=3)  # (26.8 / 203) ** (1 / 2.4) in 16 to 235
 
@@ -194,7 +194,7 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_a_film_repeats_and_begins_anew(film: Path) -> None:
-    with Film(film) as backdrop:
+    with LoopingVideo(film) as backdrop:
         levels = [
             int(backdrop.planes(LAYOUT, seconds)[0][20, 30])
             for seconds in (0.0, 0.05, 0.1, 0.31, 0.39, 0.4, 0.75, 3.65, 0.2)
@@ -203,13 +203,13 @@ def test_a_film_repeats_and_begins_anew(film: Path) -> None:
 
 
 def test_a_film_fits_another_layout(film: Path) -> None:
-    with Film(film) as backdrop:
+    with LoopingVideo(film) as backdrop:
         assert backdrop.planes(LAYOUT, 0.0)[0].shape == (48, 64)
         assert backdrop.planes(Layout(20, 30), 0.1)[1].shape == (20, 30)
 
 
 def test_a_closed_film_leaves_no_thread(film: Path) -> None:
-    backdrop = Film(film)
+    backdrop = LoopingVideo(film)
     backdrop.planes(LAYOUT, 0.0)
     assert any(thread.name == "unveil-backdrop" for thread in threading.enumerate())
     backdrop.close()
@@ -220,16 +220,16 @@ def test_a_closed_film_leaves_no_thread(film: Path) -> None:
 def test_a_damaged_film_shows_what_is_sound(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mkv", textured_frames(20))
     half = cut(whole, tmp_path / "half.mkv", 0.5)
-    with Film(half) as backdrop:
+    with LoopingVideo(half) as backdrop:
         for number in range(60):
             assert np.ptp(backdrop.planes(LAYOUT, number / 25)[0]) > 20
     broken = flip_bytes(whole, tmp_path / "broken.mkv", 0.3, 0.9, 60)
-    with Film(broken) as backdrop:
+    with LoopingVideo(broken) as backdrop:
         backdrop.planes(LAYOUT, 2.0)
 
 
 def test_a_film_that_vanishes_is_told_each_time(film: Path) -> None:
-    with Film(film) as backdrop:
+    with LoopingVideo(film) as backdrop:
         backdrop.planes(LAYOUT, 0.0)
         film.unlink()
         for _ in range(2):

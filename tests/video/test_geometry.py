@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.footage import U8
+from unveil.video.container import VideoProperties
 from unveil.video.geometry import (
     Shape,
+    as_decoded,
     cover,
     covering_part,
     fitting_part,
@@ -74,3 +76,18 @@ def test_square_pixels_lose_no_row(aspect: Fraction) -> None:
     assert squared.shape[0] >= 120
     assert squared.shape[1] >= 160
     assert roundness(squared) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("aspect", [None, Fraction(16, 11), Fraction(1, 2)])
+def test_a_displayed_picture_is_squeezed_as_the_frames_are(
+    rotation: int, aspect: Fraction | None
+) -> None:
+    properties = VideoProperties(
+        "", "", "", 64, 48, "", "bt601", False, None, None, None, rotation, mirrored=True
+    )
+    made = as_decoded(disc(240, 320, 80), properties, aspect)
+    assert roundness(made, aspect or Fraction(1)) == pytest.approx(1, abs=0.05)
+    assert made.shape[0] <= 320
+    if aspect is None:
+        assert made.shape[:2] == ((320, 240) if rotation % 180 else (240, 320))

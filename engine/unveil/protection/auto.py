@@ -21,7 +21,7 @@ import numpy as np
 
 from unveil.arrays import F32
 from unveil.person import Mask, ModelName
-from unveil.protection.compose import Cut, cell_side
+from unveil.protection.compose import AlphaLut, cell_side
 from unveil.protection.framing import (
     framing_of,
     is_alone,
@@ -88,7 +88,7 @@ class AutoSegmenter:
         self._pose = pose
         self._selfie = selfie
         self._edge = edge
-        self._clear = Cut(edge).clear / matte.ONE
+        self._clear = AlphaLut(edge).alpha_zero_max / matte.ONE
         self.reset()
 
     def reset(self) -> None:

@@ -1,4 +1,4 @@
-"""What is shown instead of the room: a colour, a picture, or a video that is repeated."""
+"""Backgrounds shown instead of the room: a colour, a picture, or a looping video."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ from unveil.video.selection import SAME_TIME_SECONDS
 from unveil.video.source import VIDEO_EXTENSIONS
 
 _AHEAD: Final = 3
-"""Frames of a background video that wait, converted, to be shown."""
+"""Converted frames of a background video that are queued ahead of time."""
 
 _FRAME_RATE: Final = 25.0
-"""Of a background video that does not tell its own."""
+"""Frames per second of a background video whose container does not declare a rate."""
 
 _WAIT_SECONDS: Final = 0.1
 
 
 class Backdrop(Protocol):
-    """Gives the planes to show behind the person."""
+    """Source of the planes behind the person."""
 
     def planes(self, layout: Layout, seconds: float) -> Planes:
-        """Planes (h, w), (ch, cw), (ch, cw) for a time of the output; not to be written to."""
+        """Return planes (h, w), (ch, cw), (ch, cw) for a time of the output; they are read-only."""
 
     def close(self) -> None:
-        """Free what it holds."""
+        """Free all resources."""
 
 
 class Picture:
-    """A picture that covers the frame: scaled to fill it, its middle shown."""
+    """A picture scaled to cover the frame, cropped to its centre."""
 
     def __init__(self, picture: U8, pixel_aspect: Fraction = SQUARE) -> None:
         self._picture = np.ascontiguousarray(picture)
@@ -57,7 +57,7 @@ class Picture:
         self._planes: tuple[Layout, Planes] | None = None
 
     def planes(self, layout: Layout, seconds: float) -> Planes:
-        """Give the same for every time."""
+        """Return the same planes for every time."""
         if self._planes is None or self._planes[0] != layout:
             target = Shape(layout.height, layout.width, self._aspect)
             fitted = cover(self._picture, target, Image.Resampling.LANCZOS)
@@ -66,20 +66,20 @@ class Picture:
         return self._planes[1]
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to free."""
 
 
 class Colour:
-    """One colour everywhere."""
+    """A single colour."""
 
     def __init__(self, red: int, green: int, blue: int) -> None:
         self._pixel = np.array([[[red, green, blue]]], np.uint8)
         self._planes: tuple[Layout, Planes] | None = None
 
     def planes(self, layout: Layout, seconds: float) -> Planes:
-        """Give the same for every time."""
+        """Return the same planes for every time."""
         if self._planes is None or self._planes[0] != layout:
-            # Converted as one block: an enlarged pixel would cost as much as a picture.
+            # Converting one small block avoids the cost of a whole picture.
             block = Layout(8, 8, layout.chroma_shift_y, layout.chroma_shift_x, layout.colour)
             frame = av.VideoFrame.from_ndarray(np.tile(self._pixel, (8, 8, 1)), format="rgb24")
             colours = [plane[0, 0] for plane in Converter().planes(frame, block)]
@@ -90,21 +90,21 @@ class Colour:
         return self._planes[1]
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to free."""
 
 
-class Film:
-    """A video that covers the frame, is repeated, and keeps its own frame rate.
+class LoopingVideo:
+    """A video that covers the frame and loops at its own frame rate.
 
-    A thread decodes and scales ahead by a few frames. Which frame is shown depends on the
-    output's time alone. Times must not go backwards; one that does begins the video anew.
+    A thread decodes and scales a few frames ahead. The frame depends only on the output's time.
+    Times should increase; an earlier time restarts the video.
 
     Parameters
     ----------
     path
         The video's file; its display matrix and its pixel aspect are applied.
     pixel_aspect
-        Of the frames for which it is asked.
+        Pixel aspect of the output's frames.
 
     Raises
     ------
@@ -113,29 +113,32 @@ class Film:
     """
 
     def __init__(self, path: str | os.PathLike[str], pixel_aspect: Fraction = SQUARE) -> None:
-        # It decodes the first frame: what cannot be shown is told before the work begins.
+        # This decodes the first frame, so an unreadable video is reported before the work begins.
         self._video = VideoPictures(path, threads=1)
         self._aspect = pixel_aspect
-        self._run: _Projection | None = None
+        self._decoder: BackgroundDecoder | None = None
         self._layout: Layout | None = None
         self._last_seconds = -math.inf
 
     def planes(self, layout: Layout, seconds: float) -> Planes:
-        """Give the frame that the video, begun at 0 and repeated, shows at this time."""
-        if self._run is None or self._layout != layout or seconds < self._last_seconds:
+        """Return the frame that the video, started at 0 and looped, shows at this time."""
+        if self._decoder is None or self._layout != layout or seconds < self._last_seconds:
             self.close()
-            self._run, self._layout = _Projection(self._video, layout, self._aspect), layout
+            self._decoder, self._layout = (
+                BackgroundDecoder(self._video, layout, self._aspect),
+                layout,
+            )
         self._last_seconds = seconds
-        return self._run.at(seconds)
+        return self._decoder.at(seconds)
 
     def close(self) -> None:
         """Stop decoding."""
-        if self._run is not None:
-            self._run.close()
-            self._run = None
+        if self._decoder is not None:
+            self._decoder.close()
+            self._decoder = None
 
     def __enter__(self) -> Self:
-        """Nothing more to do."""
+        """Return the backdrop, which is ready to use."""
         return self
 
     def __exit__(
@@ -148,8 +151,8 @@ class Film:
         self.close()
 
 
-class _Projection:
-    """One run of a background video for one layout."""
+class BackgroundDecoder:
+    """Decodes a looping background video for one layout, in a thread."""
 
     def __init__(self, video: VideoPictures, layout: Layout, pixel_aspect: Fraction) -> None:
         self._video = video
@@ -159,16 +162,16 @@ class _Projection:
         self._stop = threading.Event()
         self._shown: Planes | None = None
         self._next: tuple[float, Planes] | None = None
-        self._thread = threading.Thread(target=self._project, name="unveil-backdrop", daemon=True)
+        self._thread = threading.Thread(target=self._decode, name="unveil-backdrop", daemon=True)
         self._thread.start()
 
     def at(self, seconds: float) -> Planes:
-        """Give the last frame that begins at or before a time."""
+        """Return the last frame that begins at or before a time."""
         while True:
             if self._next is None:
                 item = self._ready.get()
                 if isinstance(item, BaseException):
-                    self._ready.put(item)  # so that a later call finds it, too
+                    self._ready.put(item)  # a later call must raise it, too
                     raise item
                 self._next = item
             if self._shown is not None and self._next[0] > seconds + SAME_TIME_SECONDS:
@@ -177,7 +180,7 @@ class _Projection:
             self._next = None
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._stop.set()
         while self._thread.is_alive():
             try:
@@ -185,7 +188,7 @@ class _Projection:
             except Empty:
                 self._thread.join(_WAIT_SECONDS)
 
-    def _project(self) -> None:
+    def _decode(self) -> None:
         try:
             reader, converter = PlaneReader(), Converter()
             for begin, frame in _repeated(self._video, self._stop):
@@ -212,7 +215,7 @@ class _Projection:
 
 
 def _repeated(video: VideoPictures, stop: threading.Event) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Give a video's frames and the times at which they begin, over and over."""
+    """Yield a video's frames and the times at which they begin, in an endless loop."""
     period = 1 / (video.frame_rate or _FRAME_RATE)
     begin = 0.0
     while not stop.is_set():
@@ -224,14 +227,14 @@ def _repeated(video: VideoPictures, stop: threading.Event) -> Iterator[tuple[flo
 
 
 def make_backdrop(background: Background, pixel_aspect: Fraction = SQUARE) -> Backdrop:
-    """Find out what a background is, and show it in frames of this pixel aspect.
+    """Make a backdrop of a colour, a picture or a video, for frames of this pixel aspect.
 
     Raises
     ------
     InvalidParameter
-        It is no file, and no colour.
+        It is neither a file nor a colour.
     UnreadableImage, UnreadableVideo
-        It is a file that cannot be shown.
+        The file cannot be read as a picture or a video.
     """
     if isinstance(background, np.ndarray):
         if background.dtype != np.uint8 or background.ndim != 3 or background.shape[2] != 3:
@@ -254,12 +257,12 @@ def make_backdrop(background: Background, pixel_aspect: Fraction = SQUARE) -> Ba
 
 
 def as_colour(background: Background | None) -> Colour:
-    """Read a colour, green where there is none.
+    """Return a background's colour; green if there is no background.
 
     Raises
     ------
     InvalidParameter
-        It is something else.
+        The background is no colour.
     """
     try:
         return Colour(*ImageColor.getrgb(str("#00b140" if background is None else background))[:3])
@@ -277,7 +280,7 @@ def _file_backdrop(path: Path, pixel_aspect: Fraction) -> Backdrop:
         if not isinstance(error.__cause__, UnidentifiedImageError):
             raise
     try:
-        return Film(path, pixel_aspect)
+        return LoopingVideo(path, pixel_aspect)
     except UnveilError as error:
         if path.suffix.lower() in VIDEO_EXTENSIONS:
             raise

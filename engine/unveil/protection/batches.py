@@ -1,4 +1,4 @@
-"""Frames on their way to the protector: upright, of one layout, and of a live source the newest."""
+"""Batches of a video's frames for the protector: upright and of one layout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from unveil.video.reader import Video
 class Batch:
     """Frames of one layout: planes (h, w), (ch, cw), (ch, cw) and seconds since the first frame.
 
-    The arrays are valid until the next batch is asked for.
+    The arrays are valid until the next batch is requested.
     """
 
     layout: Layout
@@ -27,21 +27,21 @@ class Batch:
 
 
 class Batches:
-    """The frames of a video for the protector; to be iterated once.
+    """Iterates once over a video's frames, in batches for the protector.
 
-    An output has one size and one kind of colours. Frames come upright, in the colours of the first
-    frame and in the given size; those of another size are scaled without distortion, with black
-    around them. Where frames bear no time, they are spaced by the frame rate.
+    Frames are upright and have the colours of the first frame and the given size. Frames of another
+    size are scaled without distortion and padded with black. Frames without time stamps are
+    spaced by the frame rate.
 
-    Of a live source only the newest frame is given. Those that came while the last one was
-    worked on are left out: an output shows the frame before for longer.
+    A live source yields only its newest frame. Frames that arrive while one is processed are
+    dropped; the output shows the previous frame for longer.
 
     Parameters
     ----------
     video
-        Its chunks are read.
+        The video; its `chunks()` are read.
     alpha
-        Whether the layout must be one that can have a plane of opacity.
+        Whether the layout must have a pixel format with alpha.
     size
         Rows and columns of the output as decoded, before the display matrix; None: those of the
         first frame.
@@ -49,9 +49,9 @@ class Batches:
     Attributes
     ----------
     n_held
-        Frames that were left out for lateness.
+        Frames of a live source that were dropped.
     n_scaled
-        Frames that had another size or other colours than the output.
+        Frames that were converted because their size or colours differed from the output's.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Batches:
         self.n_scaled = 0
 
     def __iter__(self) -> Iterator[Batch]:
-        """Give batches until the video ends."""
+        """Yield batches until the video ends."""
         return self._newest() if self._video.live else self._all()
 
     def _all(self) -> Iterator[Batch]:
@@ -125,7 +125,7 @@ class Batches:
 
 
 class _Mailbox:
-    """Holds the newest frame of a live source; a thread of its own reads all of them."""
+    """Holds the newest frame of a live source, which a thread reads."""
 
     def __init__(self, video: Video) -> None:
         self._video = video
@@ -137,7 +137,7 @@ class _Mailbox:
         threading.Thread(target=self._read, name="unveil-newest", daemon=True).start()
 
     def take(self) -> tuple[Layout, Planes, float] | None:
-        """Wait for a frame that was not taken yet; None at the end."""
+        """Wait for a new frame and return it; None at the end."""
         with self._changed:
             while self._item is None and not self._ended:
                 self._changed.wait(0.5)  # so that Ctrl-C is noticed on every system

@@ -1,4 +1,4 @@
-"""Person before background, on the native planes of frames of one layout."""
+"""Compositing of the person over a background, on the native planes of one layout."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ from unveil.video.chunk import Layout, Planes
 from unveil_kernels import blur, matte
 
 MIN_CELLS: Final = 240
-"""Cells of the opacity along the frame's shorter side, at least; the networks' masks have 144 to
-256 for a person. At 1080p a cell is 4 pixels wide."""
+"""Smallest number of opacity cells along the frame's shorter side. The networks' masks have 144 to
+256. At 1080p a cell is 4 pixels wide."""
 
 SOFTNESS: Final = 0.15
-"""How far in probability the blend reaches to either side of the edge."""
+"""Half of the range of probabilities, around the edge, over which the opacity rises."""
 
 BLUR_PASSES: Final = 3
-"""Box blurs in a row: close to a Gaussian, whose standard deviation is about the box's radius."""
+"""Successive box blurs. They approximate a Gaussian whose standard deviation is about the box's
+radius."""
 
 BLUR_STEPS: Final = 4
-"""Blocks that the blur's radius spans at least, unless a block is as small as can be."""
+"""Smallest number of blocks in the blur's radius, unless blocks have their smallest size."""
 
 
-class Cut:
-    """Which opacity a probability becomes: a smooth step around the edge.
+class AlphaLut:
+    """Lookup table from probability to opacity: a smooth step around the edge.
 
     Attributes
     ----------
     table
-        (matte.ONE + 1,) uint8: opacity of a level.
-    clear, solid
-        The highest level of opacity 0 and the lowest of opacity 255.
+        (matte.ONE + 1,) uint8, opacity by probability level.
+    alpha_zero_max
+        Highest level with opacity 0.
+    alpha_one_min
+        Lowest level with opacity 255.
     """
 
     def __init__(self, edge: float) -> None:
@@ -42,12 +45,12 @@ class Cut:
         level = np.arange(matte.ONE + 1) / matte.ONE
         part = np.clip((level - edge + softness) / (2 * softness), 0.0, 1.0)
         self.table: U8 = np.rint(255 * part * part * (3 - 2 * part)).astype(np.uint8)
-        self.clear = int(np.flatnonzero(self.table == 0)[-1])
-        self.solid = int(np.flatnonzero(self.table == 255)[0])
+        self.alpha_zero_max = int(np.flatnonzero(self.table == 0)[-1])
+        self.alpha_one_min = int(np.flatnonzero(self.table == 255)[0])
 
 
 class Compositor:
-    """Blends frames of one layout; holds the opacity and all buffers.
+    """Composites frames of one layout; holds the opacity grid and all buffers.
 
     Not thread-safe: use one per thread. `bands` spreads each step over threads; the result
     does not depend on their number.
@@ -55,21 +58,21 @@ class Compositor:
     Parameters
     ----------
     layout
-        Of the frames.
+        Layout of the frames.
     bands
-        Threads to work with.
+        Threads that run each step.
     edge
-        Probability at which a pixel is half the person's.
+        Probability at which the opacity is one half.
     smooth
-        Frames over which the opacity rises; it falls at once.
+        Number of frames over which the opacity rises; it falls within one frame.
     """
 
     def __init__(self, layout: Layout, bands: Bands, *, edge: float, smooth: int) -> None:
         self.layout = layout
         self._bands = bands
-        self._cut = Cut(edge)
-        # Where the mask is older than the frame, only what is surely the person is shown.
-        self._close_cut = Cut((1 + edge) / 2)
+        self._alpha_lut = AlphaLut(edge)
+        # A mask of an earlier frame may not fit: a higher edge shows less of the room.
+        self._stale_alpha_lut = AlphaLut((1 + edge) / 2)
         self._rise = max(1, round(512 / (max(smooth, 1) + 1)))
         self._step = cell_side(layout)
         rows, columns = _ceil(layout.height, self._step), _ceil(layout.width, self._step)
@@ -87,7 +90,7 @@ class Compositor:
 
     @property
     def shows_somebody(self) -> bool:
-        """Whether anything of a person is shown."""
+        """Whether any pixel shows the person."""
         return self._placed
 
     def place(
@@ -96,10 +99,10 @@ class Compositor:
         to_mask: F64,
         landmarks: F32 | None = None,
     ) -> None:
-        """Take the mask of the frame that comes next, as `unveil.person.Mask` has it.
+        """Set the mask of the next frame, with the fields of `unveil.person.Mask`.
 
-        Where there are landmarks, only what is joined to a visible one is kept: a lamp that the
-        network takes for a part of the person is none.
+        With landmarks, regions that are not connected to a visible landmark are removed, such as
+        a lamp that the network takes for a part of the person.
         """
         probability = np.ascontiguousarray(probability, np.float32)
         to_mask = np.ascontiguousarray(to_mask, np.float64)
@@ -124,45 +127,45 @@ class Compositor:
         )
         if landmarks is not None:
             self._keep_joined(landmarks)
-        self._placed = bool(self.opacity.max() > self._cut.clear)
+        self._placed = bool(self.opacity.max() > self._alpha_lut.alpha_zero_max)
 
     def _keep_joined(self, landmarks: F32) -> None:
         matte.keep_joined(
             landmark_cells(landmarks, 1 / self._step, 1 / self._step),
-            self._cut.clear,
+            self._alpha_lut.alpha_zero_max,
             self.opacity,
             self._reached,
             self._stack,
         )
 
     def clear(self) -> None:
-        """Show the background alone from here on, until a mask is placed."""
+        """Show only the background until the next call of `place`."""
         self.opacity[:] = 0
         self._placed = False
 
     def over(
         self, source: Planes, backdrop: Planes, target: tuple[U8, ...], *, stale: bool
     ) -> None:
-        """Write the person before `backdrop`.
+        """Write the person over `backdrop`.
 
         Parameters
         ----------
         source, backdrop
             Planes (h, w), (ch, cw), (ch, cw), C-contiguous.
         target
-            Planes that may have more columns; a fourth one gets the opacity, 0 to 255.
+            Planes to write, which may have more columns; a fourth one gets the opacity, 0 to 255.
         stale
-            Whether the mask belongs to an earlier frame.
+            Whether the mask was computed from an earlier frame.
         """
-        cut = self._close_cut if stale else self._cut
-        self._blend(source, backdrop, self._same_rows, target, cut)
+        alpha_lut = self._stale_alpha_lut if stale else self._alpha_lut
+        self._blend(source, backdrop, self._same_rows, target, alpha_lut)
         if len(target) == 4:
             self._bands.run(
                 lambda first, last: matte.write_opacity(
                     self.opacity,
-                    cut.table,
-                    cut.clear,
-                    cut.solid,
+                    alpha_lut.table,
+                    alpha_lut.alpha_zero_max,
+                    alpha_lut.alpha_one_min,
                     self._step,
                     self.layout.height,
                     self.layout.width,
@@ -176,20 +179,27 @@ class Compositor:
     def before_blur(
         self, source: Planes, radius: int, target: tuple[U8, ...], *, stale: bool
     ) -> None:
-        """Write the person before the frame's own background, blurred by `radius` pixels.
+        """Write the person over the frame's own background, blurred by `radius` pixels.
 
-        Where nobody is placed that is the whole frame, blurred. `source`, `target` and `stale`
-        are as for `over`.
+        Without a person the whole frame is blurred. `source`, `target` and `stale` are as for
+        `over`.
         """
-        cut = self._close_cut if stale else self._cut
+        alpha_lut = self._stale_alpha_lut if stale else self._alpha_lut
         if self._blur is None or self._blur.radius != radius:
             self._blur = _Blur(self.layout, radius)
         blurred = self._blur
-        blurred.run(self._bands, source, self._sizes, self.opacity, self._step, cut.clear)
-        self._blend(source, blurred.wides, blurred.factors_y, target, cut)
+        blurred.run(
+            self._bands, source, self._sizes, self.opacity, self._step, alpha_lut.alpha_zero_max
+        )
+        self._blend(source, blurred.wides, blurred.factors_y, target, alpha_lut)
 
     def _blend(
-        self, source: Planes, backdrop: Planes, factors: I64, target: tuple[U8, ...], cut: Cut
+        self,
+        source: Planes,
+        backdrop: Planes,
+        factors: I64,
+        target: tuple[U8, ...],
+        alpha_lut: AlphaLut,
     ) -> None:
         self._bands.run(
             lambda first, last: matte.blend(
@@ -200,9 +210,9 @@ class Compositor:
                 self._sizes,
                 self._steps,
                 self.opacity,
-                cut.table,
-                cut.clear,
-                cut.solid,
+                alpha_lut.table,
+                alpha_lut.alpha_zero_max,
+                alpha_lut.alpha_one_min,
                 first,
                 last,
             ),
@@ -211,7 +221,7 @@ class Compositor:
 
 
 class _Blur:
-    """Buffers of a blur on planes of fewer rows and columns."""
+    """Blur on planes that are reduced to block means, and its buffers."""
 
     def __init__(self, layout: Layout, radius: int) -> None:
         self.radius = radius
@@ -235,7 +245,7 @@ class _Blur:
         self._widths = np.array([layout.width, layout.chroma_width, layout.chroma_width])
 
     def run(
-        self, bands: Bands, source: Planes, sizes: I64, opacity: U16, step: int, clear: int
+        self, bands: Bands, source: Planes, sizes: I64, opacity: U16, step: int, alpha_zero_max: int
     ) -> None:
         """Blur a frame's background into `wides`."""
         rows, columns, _ = self._values.shape
@@ -247,7 +257,7 @@ class _Blur:
                 opacity,
                 step,
                 self._block,
-                clear,
+                alpha_zero_max,
                 self._values,
                 first,
                 last,
@@ -272,7 +282,7 @@ class _Blur:
 
 
 def cell_side(layout: Layout) -> int:
-    """Side of a cell in pixels: a power of two, at least as coarse as the chroma."""
+    """Return the side of an opacity cell in pixels: a power of two, not finer than the chroma."""
     side = 1 << max(layout.chroma_shift_y, layout.chroma_shift_x)
     while min(layout.height, layout.width) >= 2 * side * MIN_CELLS:
         side *= 2
@@ -280,7 +290,7 @@ def cell_side(layout: Layout) -> int:
 
 
 def _per_plane(side: int, shifts: tuple[int, int]) -> I64:
-    """Rows and columns that a square of luma covers in each plane: (3, 2)."""
+    """Return rows and columns that a square of luma covers in each plane, (3, 2)."""
     chroma = [side >> shifts[0], side >> shifts[1]]
     return np.array([[side, side], chroma, chroma])
 

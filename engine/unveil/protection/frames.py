@@ -1,4 +1,4 @@
-"""Between planes and FFmpeg's frames: the formats that the compositor writes."""
+"""Conversion between planes and FFmpeg's frames, with scaling, cropping and rotation."""
 
 from __future__ import annotations
 
@@ -45,19 +45,22 @@ TAGS: Final[dict[Matrix, int]] = {
 
 
 def pixel_format_of(layout: Layout) -> str:
-    """Name the pixel format whose planes have this layout."""
+    """Return the pixel format whose planes have this layout."""
     if layout.colour.matrix == "rgb":
         return "gbrp"
     return _FORMATS[layout.chroma_shift_y, layout.chroma_shift_x]
 
 
 def alpha_format_of(layout: Layout) -> str | None:
-    """Name the same with a fourth plane of opacity, None where FFmpeg has none."""
+    """Return the same format with an alpha plane, None if FFmpeg has none."""
     return _WITH_ALPHA.get(pixel_format_of(layout))
 
 
 def empty_frame(layout: Layout, *, alpha: bool = False) -> tuple[av.VideoFrame, tuple[U8, ...]]:
-    """Make a frame, and show its planes: (height, line size) each, of which width columns count."""
+    """Make a frame and return it with views of its planes, each (height, line size).
+
+    Columns beyond the width are padding.
+    """
     name = alpha_format_of(layout) if alpha else pixel_format_of(layout)
     if name is None:
         raise ValueError(f"{pixel_format_of(layout)} cannot hold transparency")
@@ -79,14 +82,14 @@ def frame_of(planes: Planes, layout: Layout) -> av.VideoFrame:
 
 
 class Converter:
-    """Brings frames into a layout: size, chroma, matrix and range. Not thread-safe."""
+    """Converts frames to a layout: size, chroma, matrix and range. Not thread-safe."""
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
         self._reader = PlaneReader()
 
     def planes(self, frame: av.VideoFrame, layout: Layout) -> Planes:
-        """Convert a frame to planes (h, w), (ch, cw), (ch, cw) of a layout, stretched to fit."""
+        """Convert a frame to planes (h, w), (ch, cw), (ch, cw) of a layout, stretched to it."""
         source = self._reader.layout_of(frame).colour
         converted = self._reformatter.reformat(
             frame,
@@ -110,7 +113,7 @@ class Converter:
         return self._reformatter.reformat(frame, width=width, height=height, interpolation=EXACT)
 
     def picture(self, frame: av.VideoFrame, name: str, size: tuple[int, int] | None = None) -> U8:
-        """Convert a frame to an array in a format such as "rgba", by its own colours.
+        """Convert a frame to an array in a format such as "rgba", with the matrix and range it has.
 
         `size` are the rows and columns to which it is stretched, None for its own.
         """
@@ -175,7 +178,7 @@ def fitting(
     *,
     aspects: tuple[Fraction, Fraction] = (SQUARE, SQUARE),
 ) -> Planes:
-    """Convert upright planes to a layout, whole and undistorted, with black around them.
+    """Scale upright planes into a layout without distortion or cropping, padded with black.
 
     The parameters are those of `covering`.
     """
@@ -217,7 +220,7 @@ def with_alpha(layout: Layout) -> Layout:
 def turned_upright(
     planes: Planes, layout: Layout, properties: VideoProperties
 ) -> tuple[Planes, Layout]:
-    """Turn planes the way the video is displayed: only then is the person upright, too."""
+    """Apply the display matrix to planes, because the networks need the person upright."""
     if not (properties.rotation_degrees or properties.mirrored):
         return planes, layout
     luma, cb, cr = (properties.apply_display_matrix(plane) for plane in planes)
