@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
@@ -16,7 +17,7 @@ from unveil.counting.auto import STATES, AutoTable
 from unveil.counting.state_file import read_state
 from unveil.counting.table import TABLES, ColourTable, OutsideTable
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
-from unveil.parallel import Bands, deferred_interrupt
+from unveil.parallel import Bands, uninterrupted
 from unveil.recovery.background.changes import Backgrounds, Stretch
 from unveil.recovery.background.picture import Background, background_picture
 from unveil.recovery.decide.finalise import finalise
@@ -185,12 +186,16 @@ class Engine:
 
     def _flush(self) -> None:
         """Count what was staged."""
+        if self._n_staged:
+            uninterrupted(self._count_staged)
+
+    def _count_staged(self) -> None:
         staged, n_frames = self._staged, self._n_staged
         if staged is None or n_frames == 0:
             return
         self._n_staged = 0
         luma, cb, cr = (plane[:n_frames] for plane in staged.planes)
-        self.update(Chunk((luma, cb, cr), staged.pts_seconds[:n_frames], staged.layout))
+        self._count(Chunk((luma, cb, cr), staged.pts_seconds[:n_frames], staged.layout))
 
     def update(self, chunk: Chunk) -> None:
         """Count a chunk of decoded planes, without a copy.
@@ -206,17 +211,30 @@ class Engine:
 
         Notes
         -----
-        Ctrl-C during it is taken when the chunk is counted.
+        Ctrl-C during it (`KeyboardInterrupt`) is raised when the chunk is counted.
         """
-        with deferred_interrupt():
-            self._flush()
-            if self._table is None:
-                self._table = self._create(chunk.layout)
-            if isinstance(self._table, AutoTable | OutsideTable) and chunk.person is None:
-                chunk = self._find_person(chunk, self._table)
-            if chunk.person is not None:
-                self._backgrounds.add(chunk)
-            self._table.update(chunk, self._bands)
+        uninterrupted(partial(self._update, chunk))
+
+    def try_out(self, chunk: Chunk) -> None:
+        """Count a chunk and recover from it, with an engine that serves for nothing else.
+
+        Ctrl-C ends it at once, whatever that leaves of the state.
+        """
+        self._count(chunk)
+        self.finalise()
+
+    def _update(self, chunk: Chunk) -> None:
+        self._count_staged()
+        self._count(chunk)
+
+    def _count(self, chunk: Chunk) -> None:
+        if self._table is None:
+            self._table = self._create(chunk.layout)
+        if isinstance(self._table, AutoTable | OutsideTable) and chunk.person is None:
+            chunk = self._find_person(chunk, self._table)
+        if chunk.person is not None:
+            self._backgrounds.add(chunk)
+        self._table.update(chunk, self._bands)
 
     def _find_person(self, chunk: Chunk, table: AutoTable | OutsideTable) -> Chunk:
         """Mark the person in a chunk."""
@@ -278,20 +296,22 @@ class Engine:
                 f"engines of {self.width}x{self.height} and {other.width}x{other.height} pixels "
                 "cannot be merged"
             )
-        with deferred_interrupt():
-            self._flush()
-            other._flush()
-            if other._table is None:
-                return
-            if self._table is None:
-                self._table = self._create(other._table.layout)
-            if isinstance(self._table, AutoTable) != isinstance(other._table, AutoTable):
-                raise IncompatibleTable(
-                    f"states of the methods {self._table.method} and {other._table.method} cannot "
-                    "be merged"
-                )
-            merge: Callable[..., None] = self._table.merge
-            merge(other._table, self._bands)
+        uninterrupted(partial(self._merge, other))
+
+    def _merge(self, other: Engine) -> None:
+        self._count_staged()
+        other._count_staged()
+        if other._table is None:
+            return
+        if self._table is None:
+            self._table = self._create(other._table.layout)
+        if isinstance(self._table, AutoTable) != isinstance(other._table, AutoTable):
+            raise IncompatibleTable(
+                f"states of the methods {self._table.method} and {other._table.method} cannot "
+                "be merged"
+            )
+        merge: Callable[..., None] = self._table.merge
+        merge(other._table, self._bands)
 
     def save(self, path: str | Path) -> None:
         """Save the state; `Engine.load` goes on from there.
