@@ -21,6 +21,7 @@ LAYERS = (
     "person",
     "video",
     "drawing files progress parallel",
+    "interruption",
     "errors",
     "arrays _version",
 )

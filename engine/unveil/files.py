@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 
 from unveil.arrays import U8
 from unveil.errors import MissingInput, OutputUnwritable, UnreadableImage
+from unveil.interruption import before_abort
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -37,8 +38,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
-        yield temporary
-        temporary.replace(path)
+        with before_abort(temporary.unlink):
+            yield temporary
+            temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputUnwritable(
@@ -64,6 +66,47 @@ def make_folder(folder: Path) -> None:
         raise OutputUnwritable(
             f"{folder}: cannot be made a folder ({error.strerror}); choose another one"
         ) from error
+
+
+@contextmanager
+def result_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; remove those made here that are empty after the block.
+
+    Raises
+    ------
+    OutputUnwritable
+        The folder cannot be made, or a file has its name.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+
+    def remove_empty() -> None:
+        for path in made:
+            with suppress(OSError):  # it holds a result
+                path.rmdir()
+
+    with before_abort(remove_empty):
+        try:
+            make_folder(folder)
+            yield
+        finally:
+            remove_empty()
+
+
+@contextmanager
+def removed_unless_complete(*paths: Path) -> Iterator[None]:
+    """Remove files if the block fails or a second signal ends it: one makes no result alone."""
+
+    def remove() -> None:
+        for path in paths:
+            with suppress(OSError):
+                path.unlink()
+
+    with before_abort(remove):
+        try:
+            yield
+        except BaseException:
+            remove()
+            raise
 
 
 def read_image(path: str | PathLike[str]) -> U8:
@@ -102,7 +145,8 @@ def write_png(path: Path, picture: U8) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write indented JSON; NaN and infinite numbers become null."""
     with replacing(path) as temporary:
-        temporary.write_text(as_json(content) + "\n", encoding="utf-8")
+        # A name that is not UTF-8 has lone surrogates, which are escaped.
+        temporary.write_bytes((as_json(content) + "\n").encode(errors="backslashreplace"))
 
 
 def as_json(content: Mapping[str, Any]) -> str:

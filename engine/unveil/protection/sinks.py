@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, Protocol
 
 import av
 
@@ -240,7 +240,7 @@ class VideoSink:
             time_base=footage.time_base,
             pixel_aspect=footage.pixel_aspect,
             sound=footage.sound,
-            file=sys.stdout.buffer if is_pipe else None,
+            file=_standard_output() if is_pipe else None,
             container=PIPE_CONTAINER if is_pipe else None,
         )
         self._writer.__enter__()
@@ -347,6 +347,15 @@ class CameraSink:
         """Take the camera away."""
         with suppress(RuntimeError, OSError):
             self._camera.close()
+
+
+def _standard_output() -> BinaryIO:
+    try:
+        return sys.stdout.buffer
+    except AttributeError:  # None, or text alone
+        raise OutputUnwritable(
+            "standard output: is closed; name a file or a program that takes the video"
+        ) from None
 
 
 def _stored_format(codec: str, footage: Footage) -> str:

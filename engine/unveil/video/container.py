@@ -83,9 +83,10 @@ def open_container(source: Source, threads: int | None) -> tuple[InputContainer,
     """
     _check_file(source)
     is_url = "://" in source.url
+    opened = _standard_input() if source.url == STDIN else source.url
     try:
         container = av.open(
-            _standard_input() if source.url == STDIN else source.url,
+            opened,
             format=source.format,
             options=_DEVICE_OPTIONS.get(source.format or ""),
             metadata_errors="replace",  # a title in an unknown encoding must not be fatal
@@ -158,6 +159,8 @@ def _check_file(source: Source) -> None:
 def _standard_input() -> Any:
     # A raw file returns the data that has arrived instead of waiting for a full buffer, and has
     # no lock that a reading thread could still hold when the interpreter exits.
+    if sys.stdin is None:
+        raise UnreadableVideo("standard input: is closed; pipe a video into it")
     buffered = sys.stdin.buffer
     return getattr(buffered, "raw", buffered)
 

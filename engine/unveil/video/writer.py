@@ -19,6 +19,7 @@ from av.video.reformatter import (
 
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, OutputUnwritable
+from unveil.interruption import before_abort
 from unveil.video.pixel_format import EXACT, MATRICES, ColourTags, swscale_matrix
 
 if TYPE_CHECKING:
@@ -172,10 +173,13 @@ class VideoWriter:
         self._format = container
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
+        self._unfinished = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         """Open the file and the encoder."""
         try:
+            if self._file is None:
+                self._unfinished.enter_context(before_abort(self._temporary.unlink))
             self._open()
         except BaseException:
             self._discard()
@@ -264,6 +268,7 @@ class VideoWriter:
         except BaseException:
             self._discard()
             raise
+        self._unfinished.close()
         self._container = self._stream = None
 
     def _open(self) -> None:
@@ -381,6 +386,7 @@ class VideoWriter:
                 container.close()
         if self._file is None:
             self._temporary.unlink(missing_ok=True)
+        self._unfinished.close()
 
     def _failure(self, error: Exception) -> OutputUnwritable:
         number = getattr(error, "errno", None)
