@@ -29,8 +29,9 @@ from unveil.errors import UnreadableVideo
 from unveil.video.container import open_container
 from unveil.video.packets import FrameReader
 from unveil.video.pixel_format import PlaneReader
-from unveil.video.reader import DecodeTally, open_video
+from unveil.video.reader import open_video
 from unveil.video.source import Source
+from unveil.video.tally import DecodeTally
 
 FASTSTART = {"movflags": "faststart"}
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.footage import numbered_frames, numbers_of, write_video
 from unveil.errors import InvalidParameter, NoFrames
 from unveil.video.container import VideoProperties
-from unveil.video.reader import DecodeTally, open_video
+from unveil.video.reader import open_video
 from unveil.video.selection import Selection
+from unveil.video.tally import DecodeTally
 
 N_FRAMES = 75
 OPTIONS = {"qp": "0", "preset": "veryfast", "g": "12", "bf": "2"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -65,6 +67,26 @@ class Source:
         if self.format is None and self.url.startswith("file:"):
             return Path(self.url.removeprefix("file:"))
         return None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a regular file: it never waits for data and can be read again."""
+        return not self.live and self.path is not None and self.path.is_file()
+
+    @property
+    def may_be_endless(self) -> bool:
+        """Whether nothing says that it ends: it is live, or a pipe.
+
+        Standard input may be either a pipe or a file.
+        """
+        if self.live:
+            return True
+        if self.url == STDIN:
+            try:
+                return not stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)
+            except (AttributeError, OSError, ValueError):  # closed, or replaced by the program
+                return True
+        return self.path is not None and self.path.exists() and not self.is_file
 
 
 def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
