@@ -14,7 +14,9 @@ from PIL import Image, ImageDraw
 from unveil.arrays import U8
 from unveil.drawing import checkerboard, font, over
 from unveil.errors import OutputExists
-from unveil.files import make_folder, write_png
+from unveil.files import removed_unless_complete, result_folder, write_png
+from unveil.interruption import StopRequested, check, never
+from unveil.recovery.result import FILES
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
 from unveil.simulation.ideal import DemoCall, Kind, make_call, moving_call
@@ -78,6 +80,7 @@ def run_demo(
     force: bool = False,
     threads: int | None = None,
     progress: Callable[..., object] | None = None,
+    stop: StopRequested = never,
 ) -> DemoResult:
     """Make an ideal call, encode it to H.264, recover it and measure the recovery.
 
@@ -93,11 +96,15 @@ def run_demo(
         Threads for the recovery; None takes one per core.
     progress
         Progress callback of the recovery.
+    stop
+        Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
 
     Raises
     ------
     InvalidParameter
         There is no such kind.
+    Interrupted
+        `stop` asked for it; as after Ctrl-C, no file of the demonstration is left.
     OutputExists
         The folder holds an earlier demonstration.
     OutputUnwritable
@@ -111,32 +118,35 @@ def run_demo(
     video = folder / "call.mp4"
     if video.exists() and not force:
         raise OutputExists(f"{folder}: holds an earlier demonstration; add --force to replace it")
-    make_folder(folder)
-    with VideoWriter(
-        video,
-        height=call.height,
-        width=call.width,
-        frame_rate=call.frame_rate,
-        crf=_DEMO_CRF,
-        preset="veryfast",
-    ) as writer:
-        for frame in call.frames():
-            writer.write(frame)
     true_room, true_background = folder / "true_room.png", folder / "true_background.png"
-    write_png(true_room, call.room)
-    write_png(true_background, call.background)
-    recovery = recover(video, threads=threads, progress=progress)
-    recovery.save(folder / video.stem, force=force)
-    claimed = recovery.room[..., 3] > 0
-    right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
-    picture = folder / "demo.png"
-    write_png(picture, _side_by_side(call, recovery.room, float(right.mean())))
+    picture, recovered = folder / "demo.png", folder / video.stem
+    files = (video, true_room, true_background, picture, *(recovered / name for name in FILES))
+    with result_folder(folder), result_folder(recovered):
+        with VideoWriter(
+            video,
+            height=call.height,
+            width=call.width,
+            frame_rate=call.frame_rate,
+            crf=_DEMO_CRF,
+            preset="veryfast",
+        ) as writer:
+            for frame in call.frames():
+                check(stop)
+                writer.write(frame)
+        with removed_unless_complete(*files):
+            write_png(true_room, call.room)
+            write_png(true_background, call.background)
+            recovery = recover(video, threads=threads, progress=progress, stop=stop)
+            recovery.save(recovered, force=force)
+            claimed = recovery.room[..., 3] > 0
+            right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
+            write_png(picture, _side_by_side(call, recovery.room, float(right.mean())))
     return DemoResult(
         kind=kind,
         call=video,
         true_room=true_room,
         true_background=true_background,
-        recovery=folder / video.stem,
+        recovery=recovered,
         picture=picture,
         recovered_share=float(claimed.mean()),
         right_share=float(right.mean()),

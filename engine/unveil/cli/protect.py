@@ -9,6 +9,7 @@ import typer
 
 from unveil.cli.options import End, Force, Json, Model, Quiet, Start, seconds
 from unveil.cli.reporting import reporting
+from unveil.errors import Interrupted
 
 PROTECT_EDGE, PROTECT_SMOOTH = 0.6, 3
 
@@ -136,8 +137,9 @@ def protect(
             end_seconds=seconds("end_seconds", end_seconds),
             force=force,
             progress=partial(report.progress_to_ctrl_c, source, "completes the output"),
+            stop=report.stop,
         )
         if done.unfinished is not None:
-            raise KeyboardInterrupt(done.unfinished)
+            raise Interrupted(done.unfinished)
         report.notes(source, *done.notes)
         report.result(done.summary, as_dict=done.report, err=output == "-")

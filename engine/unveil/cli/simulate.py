@@ -140,6 +140,7 @@ def simulate(
             threads=threads,
             force=force,
             progress=partial(report.progress, Path(person).name),
+            stop=report.stop,
         )
         report.result(
             f"{made.call}: {made.n_frames} frames",

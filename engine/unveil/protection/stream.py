@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from unveil._version import __version__
-from unveil.errors import InvalidParameter, UnreadableVideo
+from unveil.errors import Interrupted, InvalidParameter, UnreadableVideo
 from unveil.files import write_json
+from unveil.interruption import StopRequested, never, stoppable
 from unveil.parallel import on_first_compile
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, silent
 from unveil.protection.batches import Batch, Batches
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 _CHUNK_FRAMES: Final = 8
 """Frames that are decoded, looked at and encoded in step."""
 
+_PIPE_SECONDS: Final = 5.0
+"""After an interruption, the time that the reader of a pipe has to take what is left."""
+
 
 @dataclass(frozen=True, slots=True)
 class Protection:
@@ -50,15 +55,20 @@ class Protection:
     report
         Everything there is to tell, as in the report's file.
     interrupted
-        Whether Ctrl-C ended it.
+        Whether Ctrl-C or a request to stop came while frames were protected, or Ctrl-C while the
+        output was completed.
     live
-        Whether it had no end of its own, so that Ctrl-C is how it ends.
+        Whether nothing says that the source ends (a camera, a stream, a pipe), so that this is
+        how it ends.
+    complete
+        Whether the output holds all frames.
     """
 
     output: Path | None
     report: dict[str, Any] = field(repr=False)
     interrupted: bool = False
     live: bool = False
+    complete: bool = True
 
     @property
     def summary(self) -> str:
@@ -73,8 +83,8 @@ class Protection:
 
     @property
     def unfinished(self) -> str | None:
-        """What Ctrl-C left undone, in one line; None where nothing is."""
-        if not self.interrupted or self.live:
+        """What an interruption left undone, in one line; None where nothing is."""
+        if self.complete or self.live:
             return None
         name, seconds = self.report["output"]["name"], self.report["protected_seconds"]
         return f"{name} ends at {seconds:.1f} s, the rest is not done"
@@ -116,6 +126,7 @@ def protect(
     force: bool = False,
     progress: ProgressCallback | None = None,
     segmenter: Segments | None = None,
+    stop: StopRequested = never,
 ) -> Protection:
     """Remove, blur or replace the background of a video.
 
@@ -147,9 +158,13 @@ def protect(
         Called with a `Progress` a few times a second.
     segmenter
         As for `Protector`.
+    stop
+        Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
 
     Raises
     ------
+    Interrupted
+        `stop` asked for it before the first frame was protected; no output is left.
     MissingInput, UnreadableVideo, NoFrames, FrameTooLarge, InvalidParameter
         What their docstrings say.
     UnreadableImage
@@ -163,9 +178,10 @@ def protect(
 
     Notes
     -----
-    Ctrl-C (`KeyboardInterrupt`) completes the output with the frames protected so far, which
-    `Protection.interrupted` tells; a second one gives it up. A live source that stops by itself
-    leaves its output complete, too, and raises `UnreadableVideo`.
+    `stop` and Ctrl-C (`KeyboardInterrupt`) complete the output with the frames protected so far,
+    which `Protection.interrupted` tells. A second Ctrl-C gives the output up, unless it is complete
+    by then. A live source that stops by itself leaves its output complete, too, and raises
+    `UnreadableVideo`.
     """
     started = time.perf_counter()
     parameters = ProtectParameters(mode, background, blur, model, edge, smooth, every, threads)
@@ -186,6 +202,7 @@ def protect(
                 end_seconds=end_seconds,
                 chunk_frames=1 if found.live else _CHUNK_FRAMES,
                 with_sound=sound and target.holds_sound,
+                stop=stop,
             )
         )
         protector = opened.enter_context(
@@ -202,7 +219,7 @@ def protect(
                 segmenter=segmenter,
             )
         )
-        run = _Run(video, protector, target, codec, crf, start_seconds or 0.0, end_seconds)
+        run = _Run(video, protector, target, codec, crf, start_seconds or 0.0, end_seconds, stop)
         run.go(started, progress or silent)
     report = run.report(started) | {
         "selection": {"start_seconds": start_seconds, "end_seconds": end_seconds}
@@ -215,7 +232,7 @@ def protect(
             f"{target.name} holds what came before"
         )
     path = target.path if target.report_path is not None else None
-    return Protection(path, report, run.interrupted, video.live)
+    return Protection(path, report, run.interrupted, video.may_be_endless, run.complete)
 
 
 class _Run:
@@ -230,7 +247,9 @@ class _Run:
         crf: int | None,
         start_seconds: float,
         end_seconds: float | None,
+        stop: StopRequested,
     ) -> None:
+        self._stop = stop
         self._video = video
         self._protector = protector
         self._output = output
@@ -247,10 +266,26 @@ class _Run:
         self._writer: Writer | None = None
         self._seconds = {"prepare": 0.0, "wait_for_person": 0.0, "compose": 0.0}
         self.interrupted = False
+        self.complete = False
 
     def go(self, started: float, progress: ProgressCallback) -> None:
         """Protect everything."""
-        self._prepare(progress)
+        with stoppable(self._stop):
+            self._prepare(progress)
+        try:
+            try:
+                self._protect_all(started, progress)
+            except (KeyboardInterrupt, Interrupted):
+                self.interrupted = True
+                if self._last_pts < 0:  # there is no frame to keep
+                    raise
+            self._finish()
+        except BaseException:
+            if self._writer is not None:
+                self._writer.discard()
+            raise
+
+    def _protect_all(self, started: float, progress: ProgressCallback) -> None:
         told = time.perf_counter()
         # One thread looks for the person, so that it follows the frames in their order.
         looker = ThreadPoolExecutor(1, thread_name_prefix="unveil-person")
@@ -261,17 +296,9 @@ class _Run:
                 if now - told >= PROGRESS_SECONDS:
                     told = now
                     progress(self._progress(now - started))
-        except KeyboardInterrupt:
-            self.interrupted = True
-            if self._writer is None:
-                raise
-        except BaseException:
-            if self._writer is not None:
-                self._writer.discard()
-            raise
+            self.complete = True
         finally:
             looker.shutdown(cancel_futures=True)
-        self._finish()
 
     def report(self, started: float) -> dict[str, Any]:
         """Tell everything about the run."""
@@ -300,7 +327,7 @@ class _Run:
             **protected.as_dict(),
             "frames_held": self._batches.n_held,
             "truncated": tally.reason if tally.truncated else None,
-            "interrupted": self.interrupted,
+            "interrupted": self.interrupted and not self.complete,
             "protected_seconds": self._last_seconds,
             "warnings": warnings,
             "threads": self._protector.parameters.n_threads,
@@ -320,7 +347,8 @@ class _Run:
     def _protect(self, batch: Batch, looker: ThreadPoolExecutor) -> None:
         protector, layout = self._protector, batch.layout
         if self._writer is None:
-            self._writer = self._open_writer(batch)
+            self._writer = self._writer_for(batch)
+            self._writer.open()
         sightings = [looker.submit(protector.sight, planes, layout) for planes, _ in batch.frames]
         for (planes, seconds), sighting in zip(batch.frames, sightings, strict=True):
             frame, target = empty_frame(layout, alpha=protector.transparent)
@@ -336,7 +364,7 @@ class _Run:
             self._writer.put(frame, pts, place)
             self._last_pts, self._last_seconds = pts, place
 
-    def _open_writer(self, batch: Batch) -> Writer:
+    def _writer_for(self, batch: Batch) -> Writer:
         video = self._video
         aspect = video.pixel_aspect
         if aspect and video.properties.rotation_degrees % 180:
@@ -351,7 +379,8 @@ class _Run:
             sound=video.sound.streams,
             live=video.live,
         )
-        sink = open_sink(
+        opened = partial(
+            open_sink,
             self._output,
             footage,
             codec=self._codec,
@@ -364,17 +393,26 @@ class _Run:
             self._sound = SoundCopy(
                 video.sound, origin + self._start, first, self._end - self._start
             )
-        return Writer(sink, self._sound)
+        return Writer(opened, self._sound, self._stop)
 
     def _finish(self) -> None:
+        """Complete the output, which the first Ctrl-C does not end."""
         if self._writer is None:
             return
-        until = self._last_seconds + 1 / self._rate if self.interrupted else math.inf
+        until = math.inf if self.complete else self._last_seconds + 1 / self._rate
+        # Nobody may read the pipe any more, and nothing is kept of what is in it.
+        impatient = self.interrupted and self._output.kind == "pipe"
+        finish = partial(self._writer.finish, until, _PIPE_SECONDS if impatient else None)
         try:
-            self._writer.finish(until)
-        except BaseException:
-            self._writer.discard()
-            raise
+            finished = finish()
+        except KeyboardInterrupt:
+            if self.interrupted:
+                raise
+            self.interrupted = True
+            finished = finish()
+        if not finished:
+            self._writer = None  # its thread waits for the reader and cannot be ended
+            raise Interrupted(f"{self._output.name} is not complete, nobody reads it")
 
     def _progress(self, elapsed_seconds: float) -> Progress:
         return Progress(

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 import threading
-from queue import Queue
-from typing import Final
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from queue import Full, Queue
+from typing import Final, TypeAlias
 
 import av
 
+from unveil.interruption import POLL_SECONDS, StopRequested, check, never
 from unveil.protection.sinks import Sink
 from unveil.video.audio import SoundTrack, seconds_of
 
 _AHEAD: Final = 4
 """Frames that may wait to be encoded."""
+
+_Item: TypeAlias = tuple[av.VideoFrame, int, float]
 
 
 class SoundCopy:
@@ -50,52 +57,123 @@ class SoundCopy:
 
 
 class Writer:
-    """Feeds a sink from a thread of its own; errors come back with the next call.
+    """Feeds a sink from a thread of its own, which also opens, completes and discards it.
 
-    Not thread-safe: one thread puts and finishes.
+    Whoever calls only waits, so Ctrl-C there tears nothing. Errors come back with the next call.
+    Not thread-safe: one thread opens, puts and finishes.
+
+    Parameters
+    ----------
+    open_sink
+        Opens the sink.
+    sound
+        What copies the sound, None where there is none.
+    stop
+        Returns whether to stop; asked while the sink takes no more frames.
     """
 
-    def __init__(self, sink: Sink, sound: SoundCopy | None) -> None:
-        self._sink = sink
+    def __init__(
+        self, open_sink: Callable[[], Sink], sound: SoundCopy | None, stop: StopRequested = never
+    ) -> None:
+        self._open_sink = open_sink
         self._sound = sound
-        self._queue: Queue[tuple[av.VideoFrame, int, float] | None] = Queue(_AHEAD)
+        self._stop = stop
+        self._queue: Queue[_Item | None] = Queue(_AHEAD)
+        self._sound_until = math.inf
+        self._given_up = False
         self._error: BaseException | None = None
+        self._opened = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="unveil-encode", daemon=True)
+
+    def open(self) -> None:
+        """Open the sink."""
         self._thread.start()
+        self._opened.wait()
+        self._raise_error()
 
     def put(self, frame: av.VideoFrame, pts: int, seconds: float) -> None:
-        """Hand a frame over; it must not be changed any more."""
-        if self._error is not None:
-            raise self._error
-        self._queue.put((frame, pts, seconds))
+        """Hand a frame over; it must not be changed any more.
 
-    def finish(self, sound_until_seconds: float = math.inf) -> None:
-        """Write all that was put, the sound up to a time, and complete the output."""
-        self._end()
-        if self._sound is not None:
-            self._sound.copy(self._sink, sound_until_seconds)
-        self._sink.finish()
+        Raises
+        ------
+        Interrupted
+            `stop` asked for it before the frame was taken.
+        """
+        while True:
+            self._raise_error()
+            with suppress(Full):
+                self._queue.put((frame, pts, seconds), timeout=POLL_SECONDS)
+                return
+            check(self._stop)
+
+    def finish(
+        self, sound_until_seconds: float = math.inf, patience_seconds: float | None = None
+    ) -> bool:
+        """Write all that was put, the sound up to a time, and complete the output.
+
+        It may be called again after a `KeyboardInterrupt`: the output is being completed all the
+        while. Returns False if that took longer than `patience_seconds`.
+        """
+        self._sound_until = sound_until_seconds
+        ended = self._end(patience_seconds)
+        if ended:
+            self._raise_error()
+        return ended
 
     def discard(self) -> None:
-        """Stop, and leave nothing behind."""
-        self._queue.put(None)
-        self._thread.join()
-        self._sink.discard()
+        """Stop, and leave nothing behind but an output that is complete already."""
+        self._given_up = True
+        self._end(None)
 
-    def _end(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
+    def _end(self, patience_seconds: float | None) -> bool:
+        until = math.inf if patience_seconds is None else time.monotonic() + patience_seconds
+        while not self._ended.is_set() and time.monotonic() < until:
+            with suppress(Full):
+                self._queue.put(None, timeout=POLL_SECONDS)
+                break
+        if self._thread.ident is None:  # it was not started
+            return True
+        # Not `Thread.join`: after Ctrl-C in it, Python 3.11 takes the thread for ended.
+        return self._ended.wait(None if math.isinf(until) else max(0.0, until - time.monotonic()))
+
+    def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
 
     def _run(self) -> None:
+        try:
+            sink = self._open_sink()
+        except BaseException as error:
+            self._error = error
+        else:
+            self._opened.set()
+            self._feed(sink)
+        finally:
+            self._opened.set()
+            self._ended.set()
+
+    def _feed(self, sink: Sink) -> None:
         while (item := self._queue.get()) is not None:
-            if self._error is not None:
-                continue  # whoever puts must not wait for ever
-            frame, pts, seconds = item
-            try:
-                self._sink.write(frame, pts)
-                if self._sound is not None:
-                    self._sound.copy(self._sink, seconds)
-            except BaseException as error:
-                self._error = error
+            if self._error is None and not self._given_up:
+                self._attempt(partial(self._write, sink, *item))
+        if self._error is None and not self._given_up:
+            self._attempt(partial(self._complete, sink))
+        if self._error is not None or self._given_up:
+            sink.discard()
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except BaseException as error:
+            self._error = error
+
+    def _write(self, sink: Sink, frame: av.VideoFrame, pts: int, seconds: float) -> None:
+        sink.write(frame, pts)
+        if self._sound is not None:
+            self._sound.copy(sink, seconds)
+
+    def _complete(self, sink: Sink) -> None:
+        if self._sound is not None:
+            self._sound.copy(sink, self._sound_until)
+        sink.finish()

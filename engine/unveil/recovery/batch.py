@@ -6,19 +6,21 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
 from unveil.errors import (
+    Interrupted,
     InvalidParameter,
     MissingInput,
     OutputUnwritable,
     UnveilError,
     explain,
 )
-from unveil.files import BACKGROUND, ROOM, make_folder, write_png
+from unveil.files import BACKGROUND, ROOM, result_folder, write_png
+from unveil.interruption import StopRequested, never
 from unveil.recovery.background.picture import background_picture
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
 from unveil.recovery.result import refuse_earlier_result
@@ -44,7 +46,7 @@ class Outcome:
     name
         The input, as users know it.
     state
-        "interrupted" and "not started" come from a Ctrl-C.
+        "interrupted" and "not started" come from Ctrl-C or a request to stop.
     folder
         Where its result lies, None unless it was recovered.
     report
@@ -153,6 +155,7 @@ def recover_all(
     preview_seconds: float | None = None,
     progress: Callable[[Source, Progress], object] | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
+    stop: StopRequested = never,
     **options: Unpack[RecoverKeywords],
 ) -> list[Outcome]:
     """Recover each source into a folder of its own, `out`/`source.stem`.
@@ -171,6 +174,8 @@ def recover_all(
         Called with a source and how far it is.
     on_outcome
         Called as soon as it is known what became of a source.
+    stop
+        Returns whether to stop, see `unveil.interruption`.
     options
         As in `RecoverOptions`.
 
@@ -187,9 +192,10 @@ def recover_all(
         The background's picture cannot be read; nothing was begun.
     OutputUnwritable
         `out` cannot be made or written; nothing was begun.
-    KeyboardInterrupt
-        By Ctrl-C, unless it ended a live source. `on_outcome` has been told of the source that
-        was not finished and of those that were not started; finished results stay.
+    Interrupted, KeyboardInterrupt
+        By `stop` or Ctrl-C, unless all sources have a result: one that ended a live source
+        raises where another source follows. `on_outcome` has been told of the source that was
+        not finished and of those that were not started; finished results stay.
     """
     _check(options, preview_seconds)
     out = Path(out)
@@ -202,16 +208,24 @@ def recover_all(
 
     with _writable(out):
         for number, source in enumerate(sources):
-            job = _Job(source, out / source.stem, force, preview_seconds, progress)
+            job = _Job(source, out / source.stem, force, preview_seconds, progress, stop)
+            later = sources[number + 1 :]
             try:
                 outcome = job.run(options)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Interrupted):
                 tell(Outcome(source.name, "interrupted"))
-                for later in sources[number + 1 :]:
-                    tell(Outcome(later.name, "not started"))
+                _tell_not_started(later, tell)
                 raise
             tell(outcome)
+            if later and (stop() or outcome.report.get("interrupted")):
+                _tell_not_started(later, tell)
+                raise Interrupted
     return outcomes
+
+
+def _tell_not_started(sources: Sequence[Source], tell: Callable[[Outcome], object]) -> None:
+    for source in sources:
+        tell(Outcome(source.name, "not started"))
 
 
 @dataclass(slots=True)
@@ -223,6 +237,7 @@ class _Job:
     force: bool
     preview_seconds: float | None
     progress: Callable[[Source, Progress], object] | None
+    stop: StopRequested
     notes: list[str] = field(default_factory=list)
 
     def run(self, options: RecoverKeywords) -> Outcome:
@@ -235,6 +250,8 @@ class _Job:
                 recovery = self._recover(options)
                 # Previews of this very run may lie there.
                 recovery.save(self.folder, force=True)
+        except Interrupted:
+            raise
         except Exception as error:
             logger.debug("%s failed", self.source.name, exc_info=True)
             return Outcome(self.source.name, "failed", error=error, notes=tuple(self.notes))
@@ -257,6 +274,7 @@ class _Job:
             progress=self._tell_progress,
             preview=None if self.preview_seconds is None else self._write_preview,
             preview_seconds=self.preview_seconds or 0.0,
+            stop=self.stop,
             **options,
         )
 
@@ -286,9 +304,7 @@ def _check(options: RecoverKeywords, preview_seconds: float | None) -> None:
 @contextmanager
 def _writable(folder: Path) -> Iterator[None]:
     """Make a folder, raise `OutputUnwritable` unless files can be made in it; leave none empty."""
-    existed = folder.exists()
-    make_folder(folder)
-    try:
+    with result_folder(folder):
         try:
             with tempfile.TemporaryFile(dir=folder):
                 pass
@@ -297,10 +313,6 @@ def _writable(folder: Path) -> Iterator[None]:
                 f"{folder}: cannot be written ({error.strerror}); choose another folder"
             ) from error
         yield
-    finally:
-        if not existed:
-            with suppress(OSError):  # it holds a result
-                folder.rmdir()
 
 
 def _video_seconds(recovery: Recovery) -> float | None:
@@ -320,5 +332,5 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
     if report["frames_damaged"]:
         yield f"{report['frames_damaged']} damaged frames were left out"
     if report["interrupted"]:
-        yield "ended by Ctrl-C; recovered from what was recorded"
+        yield "ended on request; recovered from what was recorded"
     yield from report["warnings"]

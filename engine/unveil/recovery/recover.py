@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from unveil.errors import Interrupted
+from unveil.interruption import StopRequested, never, stoppable
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, Stage, silent
 from unveil.recovery.background.picture import background_picture
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
@@ -38,6 +40,7 @@ def recover(
     progress: ProgressCallback | None = None,
     preview: Callable[[Recovery], object] | None = None,
     preview_seconds: float = 10.0,
+    stop: StopRequested = never,
     **options: Unpack[RecoverKeywords],
 ) -> Recovery:
     """Recover the room and the background from a call.
@@ -50,6 +53,8 @@ def recover(
         Called with a `Progress` a few times a second.
     preview, preview_seconds
         Called with what is recovered so far every so many seconds, without the given picture.
+    stop
+        Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
     options
         As in `RecoverOptions`: how frames are counted, which frames, and what is known of the
         background.
@@ -61,32 +66,34 @@ def recover(
         What their docstrings say.
     MissingRuntime
         The networks that find the person cannot run here; `person` "none" does without.
+    Interrupted
+        `stop` asked for it.
 
     Notes
     -----
-    Ctrl-C (`KeyboardInterrupt`) ends a live source and recovers from what was read; for a
-    file it is raised.
+    `stop` and Ctrl-C (`KeyboardInterrupt`) end a live source and a pipe, and what was read is
+    recovered. For anything else, and before the first frame, `Interrupted` or
+    `KeyboardInterrupt` is raised.
     """
     chosen = RecoverOptions(**options)
     picture = background_picture(chosen.background, chosen)
-    run = _Run(progress or silent, preview, preview_seconds)
+    run = _Run(progress or silent, preview, preview_seconds, stop)
     source = path if isinstance(path, Source) else source_of(path)
-    opened = partial(open_video, source, **chosen.reading)
+    opened = partial(open_video, source, **chosen.reading, stop=stop)
     with opened() as video:
         run.open(video)
         run.warm_up(chosen)
         counting = Counting(chosen, picture, video.properties)
         run.count(counting, video)
     engine = counting.longest
-    if engine is None:  # interrupted before the first frame
-        raise KeyboardInterrupt
+    assert engine is not None  # no frame is an error
     run.report("finalise", video.tally.frames_read)
     before = time.perf_counter()
     stretches = engine.stretches
     # A picture that fits one of several backgrounds would not fit their mixture.
     recovery = engine.finalise(use_background=len(stretches) < 2)
     moves = recovery.report["background"] == "moves"
-    if (moves or len(stretches) > 1) and counting.n_runs == 1 and _is_file(source):
+    if (moves or len(stretches) > 1) and counting.n_runs == 1 and source.is_file:
         layout = counting.layout
         plans: list[Plan] = []
         if len(stretches) > 1:
@@ -114,7 +121,7 @@ class _Run:
     seconds
         Wall time by stage.
     interrupted
-        Whether Ctrl-C ended a live source.
+        Whether Ctrl-C or a request to stop ended the counting.
     """
 
     def __init__(
@@ -122,7 +129,9 @@ class _Run:
         progress: ProgressCallback,
         preview: Callable[[Recovery], object] | None,
         preview_seconds: float,
+        stop: StopRequested,
     ) -> None:
+        self._stop = stop
         self._progress = progress
         self._preview = preview
         self._preview_seconds = preview_seconds
@@ -145,12 +154,13 @@ class _Run:
         """Load the kernels and the network before frames are read."""
         self._progress(Progress("prepare", expected_frames=self._expected_frames))
         compiling = Progress("compile", expected_frames=self._expected_frames)
-        self.seconds["prepare"] = prepare(
-            options.method, person=options.person, on_compile=lambda: self._progress(compiling)
-        )
+        with stoppable(self._stop):
+            self.seconds["prepare"] = prepare(
+                options.method, person=options.person, on_compile=lambda: self._progress(compiling)
+            )
 
     def count(self, counting: Counting, video: Video) -> None:
-        """Run the first pass; Ctrl-C ends that over a live source."""
+        """Run the first pass; Ctrl-C and a request to stop end that over a live source."""
 
         def step(first_frame: int, chunk: Chunk) -> None:
             before = time.perf_counter()
@@ -164,8 +174,8 @@ class _Run:
         self._last_progress = self._last_preview = time.perf_counter()
         try:
             run_pass(Pass("count", step), video.chunks(), after_chunk)
-        except KeyboardInterrupt:
-            if not video.live:
+        except (KeyboardInterrupt, Interrupted):
+            if not video.may_be_endless or counting.longest is None:
                 raise
             self.interrupted = True
         self.seconds["decode"] = video.tally.decode_seconds
@@ -241,8 +251,3 @@ def _displayed(recovery: Recovery, properties: VideoProperties) -> Recovery:
     if not properties.mirrored and properties.rotation_degrees == 0:
         return recovery
     return recovery.mapped(properties.apply_display_matrix)
-
-
-def _is_file(source: Source) -> bool:
-    """Whether the source can be read again from its beginning."""
-    return source.path is not None and source.path.is_file()
