@@ -1,1 +1,1 @@
-"""Benchmarks of unveil against its peers; every figure is written by the runner that took it."""
+"""Benchmarks of unveil and its peers; each runner writes its own results."""

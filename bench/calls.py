@@ -1,7 +1,7 @@
-"""The calls that are measured: made once by the demo's machinery, kept in `bench/work/`.
+"""The calls for speed and memory, made once by `unveil.demo.moving_call` into `bench/work/`.
 
-Each is H.264 with a photo-like virtual background, a person-like shape that moves, and camera
-noise. `python -m bench.calls` makes them all ahead and prints what they are.
+Each is H.264 with a photo-like virtual background, a moving person-like shape, and camera noise.
+`python -m bench.calls` makes them all in advance and lists them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import av
 WORK = Path(__file__).parent / "work"
 SEED = 7
 SIZES = {360: (640, 500_000), 720: (1280, 2_000_000), 1080: (1920, 3_000_000)}
-"""Height -> width and bits a second; 360 is for trying the runners out."""
+"""Height -> width and bits per second; 360 is for trials of the runners."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One file to measure on, as it really is and not as it was asked for."""
+    """A call, with the properties of the encoded file."""
 
     path: Path
     height: int
@@ -30,12 +30,12 @@ class Call:
 
     @property
     def label(self) -> str:
-        """How the tables name it, such as "720p"."""
+        """The name in tables, such as "720p"."""
         return f"{self.height}p"
 
 
 def made(height: int, n_frames: int) -> Call:
-    """Return the call of this height and length, making it if it is not there yet."""
+    """Return the call of this height and length; make it if it is missing."""
     path = WORK / f"call-{height}p-{n_frames}.mp4"
     if not path.exists():
         width, bit_rate = SIZES[height]
@@ -44,12 +44,12 @@ def made(height: int, n_frames: int) -> Call:
 
 
 def looped(call: Call, n_frames: int) -> Call:
-    """Return `call` played over and over for `n_frames`: its packets again, with later times.
+    """Return `call` repeated to `n_frames`: the same packets, with later times.
 
-    Nothing is encoded anew, so each round costs a decoder exactly what the first did.
+    Nothing is re-encoded, so each repetition costs a decoder the same.
     """
     if n_frames % call.n_frames:
-        raise ValueError(f"{n_frames} frames are not a whole number of rounds of {call.n_frames}")
+        raise ValueError(f"{n_frames} frames are not a multiple of {call.n_frames}")
     path = WORK / f"loop-{call.height}p-{n_frames}.mp4"
     if not path.exists():
         _loop(call.path, path, n_frames // call.n_frames)
@@ -57,17 +57,17 @@ def looped(call: Call, n_frames: int) -> Call:
 
 
 def warm_up_clip() -> Call:
-    """Return a clip that compiles and loads everything and costs next to nothing."""
+    """Return a short clip whose recovery compiles and loads all kernels."""
     return _small("warm-up.mp4", height=96, width=160, n_frames=48)
 
 
 def one_frame_clip() -> Call:
-    """Return the shortest recording there is, for the time a program takes to start."""
+    """Return a clip of one frame, for measuring the start of a program."""
     return _small("one-frame.mp4", height=96, width=160, n_frames=1)
 
 
 def read_ahead(call: Call) -> None:
-    """Read a file once, so that the first contender does not pay for the disk."""
+    """Read a file once, so that it is in the page cache for every contender."""
     with call.path.open("rb") as file:
         while file.read(1 << 20):
             pass
@@ -81,7 +81,7 @@ def _small(name: str, *, height: int, width: int, n_frames: int) -> Call:
 
 
 def _encode(path: Path, height: int, width: int, n_frames: int, bit_rate: int) -> None:
-    # Here and not above: a runner that finds its calls made stays a small process.
+    # Imported late: a runner whose calls exist stays a small process.
     from unveil.demo import moving_call
     from unveil.video.writer import VideoWriter
 
@@ -103,7 +103,7 @@ def _loop(source: Path, target: Path, rounds: int) -> None:
         for number in range(rounds):
             with av.open(source) as container:
                 for packet in container.demux(video=0):
-                    if packet.pts is None or packet.dts is None:  # marks the end, holds nothing
+                    if packet.pts is None or packet.dts is None:  # the empty flush packet
                         continue
                     packet.pts += number * duration_pts
                     packet.dts += number * duration_pts
@@ -113,7 +113,7 @@ def _loop(source: Path, target: Path, rounds: int) -> None:
 
 
 def _duration_pts(path: Path) -> int:
-    """Count the ticks from the first frame to just after the last."""
+    """Return the duration from the first frame to the end of the last, in ticks."""
     with av.open(path) as container:
         stream = container.streams.video[0]
         times = [packet.pts for packet in container.demux(stream) if packet.pts is not None]

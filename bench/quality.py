@@ -1,13 +1,13 @@
-"""Scores of every method on every call whose truth is known.
+"""Scores of every method on every call with a known truth.
 
-`python -m bench.quality` makes the simulated calls (`bench/simulated.py`), recovers each with
-each method (`bench/methods.py`), each in a process of its own, and scores it as
-`unveil score --truth` does. `--calls FOLDER` adds calls of one's own: pairs of NAME.mp4 and
-NAME.npz, or folders with call.mp4 and truth.npz.
+`python -m bench.quality` makes the simulated calls (`bench/simulated.py`), recovers each call by
+each method (`bench/methods.py`) in its own process, and scores the recovery as
+`unveil score --truth` does. `--calls FOLDER` adds other calls: pairs of NAME.mp4 and NAME.npz, or
+folders with call.mp4 and truth.npz.
 
 Writes `bench/results/quality.json` and the table in docs/benchmarks.md. Rows that `--names` or
-`--methods` leave out stay as they were; each row has its date. The recovered pictures stay in
-`bench/work/rooms/`, where `bench.sheets` finds them.
+`--methods` exclude are kept; each row has its date. The recovered pictures are kept in
+`bench/work/rooms/` for `bench.sheets`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ KEPT = (
 
 @dataclass(frozen=True, slots=True)
 class KnownCall:
-    """A call and its truth."""
+    """A call with a known truth."""
 
     name: str
     call: Path
@@ -57,17 +57,17 @@ class KnownCall:
 
 
 def simulated(names: list[str] | None = None, *, small: bool = False) -> list[KnownCall]:
-    """Make and list the simulated calls."""
+    """Return the simulated calls; make those that are missing."""
     folders = {name: made(name, small=small) for name in (RECIPES if names is None else names)}
     return [
-        # A small call's pictures must not take the place of the whole one's.
+        # The suffix keeps the pictures of a small call apart from those of the full one.
         KnownCall(f"{name}-small" if small else name, folder / "call.mp4", folder / "truth.npz")
         for name, folder in folders.items()
     ]
 
 
 def found(folder: Path) -> list[KnownCall]:
-    """List the calls with a truth in a folder."""
+    """Return the calls with a truth in a folder."""
     pairs = [
         KnownCall(truth.stem, truth.with_suffix(".mp4"), truth)
         for truth in sorted(folder.glob("*.npz"))
@@ -81,15 +81,15 @@ def found(folder: Path) -> list[KnownCall]:
 
 
 def room_of(call: str, method: str) -> Path:
-    """Name the folder in which a method's pictures of a call are kept."""
+    """Return the folder for a method's pictures of a call."""
     plain = "".join(sign if sign.isalnum() else "-" for sign in method.lower())
     return ROOMS / call / "-".join(part for part in plain.split("-") if part)
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Run the measurement that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=Path, metavar="FOLDER", help="calls beside the simulated")
+    parser.add_argument("--calls", type=Path, metavar="FOLDER", help="further calls with a truth")
     parser.add_argument("--names", nargs="+", metavar="NAME", help="only these calls")
     parser.add_argument("--methods", nargs="+", metavar="METHOD", choices=METHODS)
     parser.add_argument("--threads", type=int)
@@ -122,7 +122,7 @@ def main() -> None:
 
 
 def _measure(call: KnownCall, method: str, threads: int | None) -> dict[str, Any]:
-    """Recover in a process of its own and score what it wrote."""
+    """Recover in a new process and score the result."""
     folder = room_of(call.name, method)
     cost = run_apart(call, method, folder, threads)
     score = score_truth(folder, call.truth).as_dict()
@@ -136,7 +136,7 @@ def _measure(call: KnownCall, method: str, threads: int | None) -> dict[str, Any
 
 
 def run_apart(call: KnownCall, method: str, folder: Path, threads: int | None) -> dict[str, float]:
-    """Recover in a process of its own, write the pictures, tell seconds and peak memory."""
+    """Recover in a new process and write the pictures; return seconds and peak memory."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "bench.quality", "--run"]
     command += [str(call.call), str(call.truth), method, str(folder)]
@@ -151,13 +151,13 @@ def run_apart(call: KnownCall, method: str, folder: Path, threads: int | None) -
 
 
 def _run(call: str, truth_path: str, method: str, folder: str, *, threads: int | None) -> None:
-    """Recover one call by one method; the last line printed tells what it cost."""
+    """Recover one call by one method; print the cost as JSON on the last line."""
     truth = Truth.read(truth_path)
     started = time.perf_counter()
     room, background = METHODS[method](Path(call), truth, threads)
     seconds = time.perf_counter() - started
     peak = peak_rss_bytes()
-    measure_recovery(room, truth)  # refuses what does not fit before it is written
+    measure_recovery(room, truth)  # raises if the room does not fit, before it is written
     Image.fromarray(room).save(Path(folder) / "room.png")
     stale = Path(folder) / "background.png"
     stale.unlink(missing_ok=True)
@@ -167,7 +167,7 @@ def _run(call: str, truth_path: str, method: str, folder: str, *, threads: int |
 
 
 def _store(machine: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Write the rows measured so far and those kept from before, in the order of the table."""
+    """Write the new rows and the earlier ones that they do not replace, in the table's order."""
     path = report.RESULTS / "quality.json"
     stored = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
     by_key = {(row["call"], row["method"]): row for row in [*stored, *rows]}

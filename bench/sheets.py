@@ -1,10 +1,10 @@
-"""Pictures of what each method recovers, a sheet a call, into `bench/work/sheets/`.
+"""Pictures of the recoveries of each method, one sheet per call, in `bench/work/sheets/`.
 
-`python -m bench.sheets` shows one frame of each call, the room by zoomg's rule, by VADER and by
-unveil, the best that any method could find (the true room where it leaked strongly) and the room
-itself. Rooms that `bench.quality` has not recovered yet are recovered now.
+`python -m bench.sheets` draws, for each call, one frame, the room recovered by zoomg's rule, by
+VADER and by unveil, the true room where it leaked strongly (an upper bound for any method), and the
+whole room. Recoveries that `bench.quality` has not made yet are made first.
 
-`docs/sheet.png` is the sheet of the one call that shows no footage of a person.
+`docs/sheet.png` is the sheet of the call that shows no footage of a person.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _GAP = 6
 
 
 def main() -> None:
-    """Draw as the command line says."""
+    """Draw the sheets that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=Path, metavar="FOLDER", help="calls beside the simulated")
+    parser.add_argument("--calls", type=Path, metavar="FOLDER", help="further calls with a truth")
     parser.add_argument("--names", nargs="+", metavar="NAME", help="only these calls")
-    parser.add_argument("--method", default="`farend`", choices=METHODS, help="unveil's")
+    parser.add_argument("--method", default="`farend`", choices=METHODS, help="method of unveil")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--width", type=int, default=420, help="of one picture")
+    parser.add_argument("--width", type=int, default=420, help="width of one picture in pixels")
     options = parser.parse_args()
     own = found(options.calls) if options.calls else []
     wanted = options.names or [call.name for call in own] + list(RECIPES)
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def draw(call: KnownCall, method: str, width: int, threads: int | None) -> Image.Image:
-    """Lay the pictures of a call out, each with its caption."""
+    """Draw the sheet of a call: its pictures with captions."""
     truth = Truth.read(call.truth)
     cells = [(_frame(call), "one frame of the call")]
     for name, caption in (
@@ -73,9 +73,9 @@ def draw(call: KnownCall, method: str, width: int, threads: int | None) -> Image
     ):
         room = _room(call, name, threads)
         score = measure_recovery(room, truth)
-        cells.append((_over_checks(room), f"{caption}: F {score.f:.2f}"))
+        cells.append((_over_checkerboard(room), f"{caption}: F {score.f:.2f}"))
     best = np.dstack([truth.room, np.where(truth.strong, 255, 0).astype(np.uint8)])
-    cells.append((_over_checks(best), "what leaked strongly: the best there is"))
+    cells.append((_over_checkerboard(best), "what leaked strongly: the best there is"))
     cells.append((truth.room, "the room"))
     return _page(cells, width)
 
@@ -93,8 +93,8 @@ def _room(call: KnownCall, method: str, threads: int | None) -> Picture:
     return read_image(folder / "room.png")
 
 
-def _over_checks(room: Picture) -> Picture:
-    """Show all that is claimed, however confidently: not all methods tell that."""
+def _over_checkerboard(room: Picture) -> Picture:
+    """Draw all claims opaque, because not all methods give a confidence."""
     opaque = room.copy()
     opaque[..., 3] = np.where(room[..., 3] > 0, 255, 0)
     return over(opaque, checkerboard(*room.shape[:2], side=16))

@@ -1,6 +1,6 @@
-"""Calls with exact truth that the quality runners measure on, made once into `bench/work/`.
+"""The simulated calls of the quality runners, with exact truth, made once into `bench/work/`.
 
-`python -m bench.simulated` makes them all ahead; `--list` says what they are made of.
+`python -m bench.simulated` makes them all in advance; `--list` describes them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ FOLDER = WORK / "simulated"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a call is made: arguments of `unveil.simulate_call`, sources as functions.
+    """The arguments of `unveil.simulate_call` for a call; sources are functions.
 
-    `shown` says whether pictures of it may be published: no footage of a person in it.
+    `shown` is True if pictures of the call may be published: it shows no footage of a person.
     """
 
     person: Callable[[], str | Path]
@@ -146,14 +146,14 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 def made(name: str, *, small: bool = False) -> Path:
-    """Return the folder of a simulated call, making it if it is not there yet.
+    """Return the folder of a simulated call; make the call if it is missing.
 
     Parameters
     ----------
     name
-        Of `RECIPES`.
+        A key of `RECIPES`.
     small
-        60 frames of 320 x 180, for trying the runners out.
+        Make 60 frames of 320 x 180, for trials of the runners.
     """
     folder = FOLDER / (f"{name}-small" if small else name)
     if not (folder / "truth.npz").exists():
@@ -175,7 +175,7 @@ def made(name: str, *, small: bool = False) -> Path:
 
 
 def main() -> None:
-    """Make what the command line names."""
+    """Make the calls that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RECIPES))
     parser.add_argument("--small", action="store_true")

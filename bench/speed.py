@@ -1,9 +1,8 @@
-"""Speed of a recovery, as a multiple of only decoding the same file.
+"""Speed of a recovery relative to decoding the same file (the floor).
 
-Every contender runs in a fresh process, one after the other, and again for each round; its
-ratio is taken to the floor of its own round, so a machine that slows down slows both. The
-median over the rounds is reported. Writes `bench/results/speed.json` and the table in
-docs/benchmarks.md.
+Every contender runs in a new process, in turn in each round. Its ratio is to the floor of the same
+round, so that a change in the machine's speed affects both. Medians over the rounds are reported.
+Writes `bench/results/speed.json` and the table in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ ONE_THREADED = ("zoomg's rule in Python",)
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Run the measurement that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--heights", type=int, nargs="+", default=[720, 1080], choices=SIZES)
     parser.add_argument(
@@ -35,7 +34,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
-        "--slow-frames", type=int, default=300, help="frames that peers far over the floor read"
+        "--slow-frames", type=int, default=300, help="number of frames that slow peers read"
     )
     parser.add_argument(
         "--only", nargs="+", default=list(CONTENDERS), choices=CONTENDERS, metavar="CONTENDER"
@@ -47,7 +46,7 @@ def main() -> None:
     calls = [made(height, n) for n in options.frames for height in options.heights]
     contenders = _runnable([FLOOR, *(name for name in options.only if name != FLOOR)])
     if contenders[:1] != [FLOOR]:
-        raise SystemExit("the floor itself fails: nothing can be compared")
+        raise SystemExit("decoding only failed; without it nothing can be compared")
     rows = [
         row
         for call in calls
@@ -68,9 +67,9 @@ def main() -> None:
 
 
 def _runnable(contenders: Sequence[str]) -> list[str]:
-    """Run each once, unmeasured, and return those that work.
+    """Run each contender once, and return those that work.
 
-    This fills the cache of compiled code: compiling takes memory that reading it back does not.
+    This also fills the kernel cache, because compiling uses memory.
     """
     return [name for name in contenders if _try(name, warm_up_clip(), threads=1) is not None]
 
@@ -78,7 +77,7 @@ def _runnable(contenders: Sequence[str]) -> list[str]:
 def _compare(
     contenders: Sequence[str], call: Call, threads: int, options: argparse.Namespace
 ) -> list[dict[str, Any]]:
-    """Run all contenders in turn, `repeats` times over, and summarise each."""
+    """Run all contenders in turn in each of `repeats` rounds, and summarise each contender."""
     read_ahead(call)
     rounds: list[dict[str, Measurement]] = []
     for number in range(1, options.repeats + 1):
@@ -89,7 +88,7 @@ def _compare(
             limit = min(options.slow_frames, call.n_frames) if name in SLOW else None
             done = _try(name, call, threads=threads, limit=limit, pin=options.pin)
             if done is None and name == FLOOR:
-                break  # nothing in this round could be compared
+                break  # without the floor there is no ratio in this round
             if done is None:
                 continue
             this_round[name] = done
@@ -107,7 +106,7 @@ def _compare(
 
 
 def _summary(call: Call, pairs: Sequence[tuple[Measurement, Measurement]]) -> dict[str, Any]:
-    """Summarise one contender from its (own, floor) measurements, one pair a round."""
+    """Summarise one contender from its (own, floor) measurements, one pair per round."""
     own = [mine for mine, _ in pairs]
     ratios = [mine.seconds_per_frame / floor.seconds_per_frame for mine, floor in pairs]
     return {
@@ -132,7 +131,7 @@ def _summary(call: Call, pairs: Sequence[tuple[Measurement, Measurement]]) -> di
 def _try(
     name: str, call: Call, *, threads: int, limit: int | None = None, pin: bool = False
 ) -> Measurement | None:
-    """Measure, or say what went wrong and go on: one failure must not cost the other figures."""
+    """Measure; on a failure print the error and return None, so that the others still run."""
     try:
         return measure(name, call, threads=threads, limit=limit, pin=pin)
     except TrialError as error:

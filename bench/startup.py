@@ -1,10 +1,10 @@
-"""Time until something happens: help, the first run on a new machine, and later runs.
+"""Start-up time: help, the first run on a new machine, and later runs.
 
-All are wall times of whole processes. The first run gets an empty NUMBA_CACHE_DIR and so compiles
-every kernel; the same command again with the cache it left shows what compiling cost.
-A later run starts decoding somewhere within the run of a clip of one small frame, which has
-next to nothing to decode, count or write: its whole time is an upper bound, given as such.
-Writes `bench/results/startup.json` and the table in docs/benchmarks.md.
+All are wall times of whole processes. The first run has an empty NUMBA_CACHE_DIR and compiles every
+kernel; the same command with the filled cache gives the cost of compiling. The time until a later
+run starts to decode is bounded from above by the whole run on a clip of one small frame, which
+takes almost no time to decode, count or write. Writes `bench/results/startup.json` and the table in
+docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench.machine import describe
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Run the measurement that the command line describes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--method", default="farend")
@@ -38,7 +38,7 @@ def main() -> None:
         cache, out = Path(folder) / "cache", Path(folder) / "out"
         cache.mkdir()
         environment = {"NUMBA_CACHE_DIR": str(cache)}
-        first, said = _seconds(_recover(several, out, options.method), environment)
+        first, output = _seconds(_recover(several, out, options.method), environment)
         quiet = [*_recover(several, out, options.method), "--quiet"]
         again = [_seconds(quiet, environment)[0] for _ in range(options.repeats)]
         quiet = [*_recover(single, out, options.method), "--quiet"]
@@ -51,7 +51,7 @@ def main() -> None:
             "method": options.method,
             "help_seconds": median(helps),
             "first_run_seconds": first,
-            "first_run_says_it_compiles": "compil" in said.lower(),
+            "first_run_says_it_compiles": "compil" in output.lower(),
             "same_run_later_seconds": median(again),
             "compile_seconds": first - median(again),
             "one_frame_run_seconds": median(short),
@@ -64,7 +64,7 @@ def _recover(call: Call, out: Path, method: str) -> list[str]:
 
 
 def _seconds(arguments: Sequence[str], more: Mapping[str, str] | None = None) -> tuple[float, str]:
-    """Run `unveil` and return its wall time and all it printed."""
+    """Run `unveil`; return its wall time and its output."""
     start = perf_counter()
     done = subprocess.run(
         [*_program(), *arguments],
@@ -81,7 +81,7 @@ def _seconds(arguments: Sequence[str], more: Mapping[str, str] | None = None) ->
 
 
 def _program() -> list[str]:
-    """Prefer the installed command, which is what a user types."""
+    """Return the installed command, which users run, or else `python -m unveil`."""
     command = Path(sys.executable).with_name("unveil")
     return [str(command)] if command.exists() else [sys.executable, "-m", "unveil"]
 

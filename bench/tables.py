@@ -1,4 +1,4 @@
-"""Markdown tables of the stored results, one function a result."""
+"""Markdown tables of the stored results, one function per result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Json: TypeAlias = dict[str, Any]
 
 
 def speed_table(result: Json) -> str:
-    """One row a contender and thread count, frames/s, ratio and peak memory by picture size."""
+    """One row per contender and thread count: frames/s, ratio and peak memory by picture size."""
     parts: list[str] = []
     for frames in distinct(row["call_frames"] for row in result["rows"]):
         rows = [row for row in result["rows"] if row["call_frames"] == frames]
@@ -37,12 +37,12 @@ def speed_table(result: Json) -> str:
         f"MOG2, KNN and zoomg's rule read {result['slow_frames']:,} frames at most."
     )
     if any(row["scaled"] for row in result["rows"]):
-        notes += " \\* scaled: measured on a crop of 64 x 64 pixels and multiplied up."
+        notes += " \\* scaled: measured on a crop of 64 x 64 pixels, multiplied to the whole frame."
     return "\n\n".join([*parts, notes, _machine_line(result["machine"])])
 
 
 def memory_table(result: Json) -> str:
-    """One row a method: peak memory of the short and of the long call."""
+    """One row per method: peak memory of the short and of the long call."""
     body = [
         [
             row["contender"],
@@ -58,13 +58,13 @@ def memory_table(result: Json) -> str:
 
 
 def startup_table(result: Json) -> str:
-    """One row a situation, in seconds."""
+    """One row per kind of run, in seconds."""
     body = [
         ["`unveil --help`", f"{result['help_seconds']:.2f} s"],
-        ["first run ever, a tiny clip", f"{result['first_run_seconds']:.1f} s"],
-        ["of it compiling, once per machine", f"{result['compile_seconds']:.1f} s"],
+        ["first run on a machine, a tiny clip", f"{result['first_run_seconds']:.1f} s"],
+        ["of which compiling", f"{result['compile_seconds']:.1f} s"],
         [
-            "a later run, one small frame, start to end (decoding starts within)",
+            "later run, one small frame, whole process (upper bound of the start of decoding)",
             f"{result['one_frame_run_seconds']:.2f} s",
         ],
     ]
@@ -72,7 +72,7 @@ def startup_table(result: Json) -> str:
 
 
 def quality_table(result: Json) -> str:
-    """Tabulate the means over all calls, then one row a call and method."""
+    """One row per method with the means over all calls, then one row per call and method."""
     header = [
         "call",
         "",
@@ -128,17 +128,17 @@ def _quality_cells(row: Json) -> list[str]:
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """Average what is known."""
+    """Average the values that are not None."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 
 
 def masks_table(result: Json) -> str:
-    """One row a model: what a mask of a 1080p frame costs, and agreement with OpenCV's."""
+    """One row per model: cost of a mask of a 1080p frame, and agreement with OpenCV's mask."""
     threads = distinct(count for row in result["rows"] for count in row["milliseconds"])
     header = ["model"]
     header += [f"ms, {count} thread{'s' * (count != '1')}" for count in threads]
-    header += ["of it sampling", "ms, searching", "agreement with OpenCV (IoU)"]
+    header += ["of which sampling", "ms, with detector", "agreement with OpenCV (IoU)"]
     body = [
         [
             f"`{row['model']}`",
@@ -150,16 +150,16 @@ def masks_table(result: Json) -> str:
         for row in result["rows"]
     ]
     load = result["machine"]["load_average_at_start"]
-    note = f"The load average before was {load:.1f}: " + (
+    note = f"The load average at the start was {load:.1f}: " + (
         "the machine was busy, and times with all its cores are too long."
         if load > 1
-        else "the machine was free."
+        else "the machine was idle."
     )
     return f"{_markdown(header, body)}\n\n{note} {_machine_line(result['machine'])}"
 
 
 def protect_table(result: Json) -> str:
-    """One row a model and `--every`: frames/s, latency and the cost of blending."""
+    """One row per model and `--every`: frames/s, latency and the cost of blending."""
     body = [
         [
             f"`{row['model']}`",
@@ -174,7 +174,7 @@ def protect_table(result: Json) -> str:
         for row in result["rows"]
     ]
     header = ["`--model`", "`--every`", "in memory, frames/s", "CPU ms", "latency p50 ms", "p95 ms"]
-    header += ["of it blending ms", "file to file, frames/s"]
+    header += ["of which blending ms", "file to file, frames/s"]
     notes = (
         f"1920x1080, {result['frames']} frames of `{result['clip']}` scaled up, mode "
         f"{result['mode']}, {result['threads']} threads; median of {result['repeats']} rounds."
@@ -183,7 +183,7 @@ def protect_table(result: Json) -> str:
 
 
 def roundtrip_table(result: Json) -> str:
-    """One row a model: what `recover` claims of the room behind a protected call."""
+    """One row per model: the shares of the room that `recover` claims in a protected call."""
     shares = ("claimed_share", "confident_share", "right_share", "confident_right_share")
     body = [
         [
@@ -195,13 +195,52 @@ def roundtrip_table(result: Json) -> str:
         ]
         for row in result["rows"]
     ]
-    header = ["`--model`", "`--edge`", "`--smooth`", "`--every`", "claimed", "confidently"]
-    header += ["claimed and right", "confidently and right"]
+    header = ["`--model`", "`--edge`", "`--smooth`", "`--every`", "claimed", "confident"]
+    header += ["claimed, correct", "confident, correct"]
     length = "all" if result["end_seconds"] is None else f"{result['end_seconds']:g} s"
     notes = (
-        f"Shares of all pixels, {length} of `{result['clip']}` before a still background. "
-        "Confidently: over 0.5. Right: within CIEDE2000 10 of the room as the footage shows it; "
-        "the other claims are the person's own colours."
+        f"Shares of all pixels; {length} of `{result['clip']}` with a still background. "
+        "Confident: confidence over 0.5. Correct: within CIEDE2000 10 of the room in the footage; "
+        "the other claims are colours of the person."
+    )
+    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+
+
+def matte_table(result: Json) -> str:
+    """One row per model: IoU, person cut off and room shown, against a chroma key."""
+    columns = {
+        "raw_at_half": "threshold 0.5",
+        "raw_at_edge": f"threshold {result['edge']:g}",
+        "shown": "shown",
+    }
+    header = ["`--model`"]
+    header += [
+        f"{name}: {what}"
+        for name in columns.values()
+        for what in ("IoU", "person cut off", "room shown")
+    ]
+    body = [
+        [
+            f"`{row['model']}`",
+            *(
+                text
+                for column in columns
+                for text in (
+                    [
+                        f"{row[column]['iou']:.3f}",
+                        f"{row[column]['cut']:.1%}",
+                        f"{row[column]['room']:.1%}",
+                    ]
+                    if column in row
+                    else [""] * 3
+                )
+            ),
+        ]
+        for row in result["rows"]
+    ]
+    notes = (
+        f"{result['frames']} frames of `{result['clip']}` from number {result['first']}, against a "
+        "chroma key. Threshold: the network's probability. Shown: `protect` with its defaults."
     )
     return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
 
@@ -212,6 +251,7 @@ TABLES: Mapping[str, Callable[[Json], str]] = {
     "startup": startup_table,
     "quality": quality_table,
     "masks": masks_table,
+    "matte": matte_table,
     "protect": protect_table,
     "roundtrip": roundtrip_table,
 }
@@ -229,7 +269,7 @@ def _speed_cells(row: Json | None) -> list[str]:
 
 
 def _stage_table(rows: Sequence[Json]) -> str:
-    """Where unveil's seconds go; decoding runs beside counting, so stages can overlap."""
+    """Seconds of unveil by stage; decoding overlaps with counting."""
     with_stages = [row for row in rows if row["stages"]]
     names = distinct(name for row in with_stages for name in row["stages"])
     header = ["seconds by stage (they overlap)", "threads", "call", *names]
@@ -260,7 +300,7 @@ def _markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def significant(value: float) -> str:
-    """Three digits that matter, never as an exponent."""
+    """Format with three significant digits, without an exponent."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

@@ -1,4 +1,4 @@
-"""The attacks' parts against slow references: `python -m pytest bench/test_attacks.py`."""
+"""Tests of the attacks against slow references: `python -m pytest bench/test_attacks.py`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_colours_too_near_to_matter_are_not_measured() -> None:
     measured = distance > 0
     assert not measured[~where].any()
     assert distance[measured] == pytest.approx(exact[measured])
-    assert exact[~measured & where].max() < 4  # the nearest that any attack asks for
+    assert exact[~measured & where].max() < 4  # the smallest threshold of an attack
 
 
 def test_common_colours_are_counted_by_pixel() -> None:

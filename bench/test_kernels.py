@@ -1,7 +1,7 @@
-"""Time of the kernels alone, on decoded 720p frames: one chunk pushed, and finalising.
+"""Time of the kernels alone, on decoded 720p frames: pushing one chunk, and finalising.
 
-Run as `pytest bench/test_kernels.py`. The frames are made and everything is compiled before the
-clock runs. Nothing is asserted about time: the figures are for comparing two versions.
+Run it with `pytest bench/test_kernels.py`. Frames are made and kernels are compiled before the
+measurement. No time is asserted; the figures serve to compare two versions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One contender, once, in this process: warm up on a tiny clip, run, print what it cost as JSON.
+"""One run of one contender: warms up on a tiny clip, runs, and prints the cost as JSON.
 
-`measure` starts such a process. A fresh one for each run makes the peak memory the run's own
-and keeps one contender's thread pools and caches from another's clock.
+`measure` starts it in a new process, so that the peak memory is that of the run alone and no thread
+pool or cache of another contender affects its time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One run of one contender; `stages` are seconds by stage where the contender tells."""
+    """The cost of one run of one contender; `stages` are seconds by stage, if known."""
 
     contender: str
     threads: int
@@ -39,12 +39,12 @@ class Measurement:
 
     @property
     def seconds_per_frame(self) -> float:
-        """Wall time of a frame, fixed costs included."""
+        """Wall time per frame, fixed costs included."""
         return self.seconds / self.frames
 
 
 class TrialError(RuntimeError):
-    """A contender's process ended with an error; the message holds what it said last."""
+    """A contender's process failed; the message holds the end of its standard error."""
 
 
 def measure(
@@ -55,7 +55,7 @@ def measure(
     limit: int | None = None,
     pin: bool = False,
 ) -> Measurement:
-    """Run `contender` over `call` in a fresh process; `pin` allows it `threads` cores only."""
+    """Run `contender` on `call` in a new process; `pin` restricts it to `threads` cores."""
     command = [sys.executable, "-m", "bench.trial", contender, str(call.path)]
     command += ["--threads", str(threads)]
     if limit is not None:
@@ -76,9 +76,9 @@ def unveil(
     *,
     method: Method,
 ) -> Result:
-    """Recover the whole file: decode, count, finalise, and write every output."""
+    """Recover the whole file: decode, count, finalise and write all outputs."""
     if limit is not None:
-        raise ValueError("unveil is measured on whole files")
+        raise ValueError("limit: unveil is measured on whole files only")
     import unveil
 
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +109,7 @@ CONTENDERS: dict[str, Peer] = {
 
 
 def main() -> None:
-    """Run one contender as the command line says; the last line printed is the result."""
+    """Run the contender that the command line names; print the result on the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("contender", choices=CONTENDERS)
     parser.add_argument("path", type=Path)

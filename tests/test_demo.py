@@ -10,16 +10,21 @@ import av
 import numpy as np
 import pytest
 
-from unveil.demo import make_call, run_demo
+from unveil.demo import DemoResult, make_call, run_demo
 from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
 from unveil.files import read_image
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
+    return run_demo(tmp_path_factory.mktemp("plain"))
+
+
 @pytest.mark.parametrize("kind", ["plain", "photo", "noise-frame"])
-def test_the_demonstration_recovers_the_room(tmp_path: Path, kind: Any) -> None:
-    result = run_demo(tmp_path / "out", kind)
+def test_the_demonstration_recovers_the_room(tmp_path: Path, plain: DemoResult, kind: Any) -> None:
+    result = plain if kind == "plain" else run_demo(tmp_path / "out", kind)
     assert result.kind == kind
     assert result.recovered_share > 0.9
     assert result.right_share > 0.85
@@ -35,9 +40,8 @@ def test_the_demonstration_recovers_the_room(tmp_path: Path, kind: Any) -> None:
     assert json.loads(json.dumps(result.as_dict()))["right_share"] == result.right_share
 
 
-def test_the_picture_shows_call_and_room_side_by_side(tmp_path: Path) -> None:
-    result = run_demo(tmp_path)
-    picture = read_image(result.picture)
+def test_the_picture_shows_call_and_room_side_by_side(plain: DemoResult) -> None:
+    picture = read_image(plain.picture)
     assert picture.shape == (390, 1288, 3)
     call = make_call()
     assert (picture[:360, :640] == call.background).all(axis=2).mean() > 0.5
@@ -53,6 +57,32 @@ def test_an_earlier_demonstration_is_kept(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["call.mp4"]
     assert (tmp_path / "call.mp4").read_bytes() == b"earlier"
     assert run_demo(tmp_path, force=True).recovered_share > 0.9
+
+
+@pytest.mark.parametrize("name", ["demo.png", "true_room.png", "call/report.json"])
+def test_parts_of_an_earlier_demonstration_are_refused_first(tmp_path: Path, name: str) -> None:
+    (tmp_path / "call").mkdir()
+    (tmp_path / name).write_text("earlier")
+    with pytest.raises(OutputExists, match="--force"):
+        run_demo(tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(
+        {"call", name.split("/")[0]}
+    )
+
+
+def test_a_demonstration_that_fails_leaves_none_of_the_earlier_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("stop")
+
+    (tmp_path / "call").mkdir()
+    for name in ("call.mp4", "demo.png", "true_room.png", "call/report.json", "call/stats.parquet"):
+        (tmp_path / name).write_text("earlier")
+    monkeypatch.setattr("unveil.recovery.recover.recover", fail)
+    with pytest.raises(RuntimeError):
+        run_demo(tmp_path, force=True)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_file_in_the_way_is_reported(tmp_path: Path) -> None:

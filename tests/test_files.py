@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
+import stat
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -150,8 +154,9 @@ def test_a_camera_turned_on_its_side_is_turned_back(tmp_path: Path) -> None:
 
 
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match=r"none\.png"):
-        read_image(tmp_path / "none.png")
+    for name in ("none.png", "none.png" + "x" * 300, "none.png\0"):
+        with pytest.raises(MissingInput, match=r"none\.png"):
+            read_image(tmp_path / name)
 
 
 def test_what_is_no_image_is_named(tmp_path: Path) -> None:
@@ -205,3 +210,114 @@ def test_a_full_disk_leaves_no_picture(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == []
+
+
+# Names of outputs
+
+
+def test_a_link_is_followed_and_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "target.json").write_text("old")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real" / "target.json")
+    (tmp_path / "second.json").symlink_to("link.json")
+    (tmp_path / "new.json").symlink_to(tmp_path / "real" / "made.json")
+    for name in ("second.json", "new.json"):
+        write_json(tmp_path / name, {"a": 1})
+        assert (tmp_path / name).is_symlink()
+        assert json.loads((tmp_path / name).read_text()) == {"a": 1}
+    assert names(tmp_path / "real") == ["made.json", "target.json"]
+    assert names(tmp_path) == ["link.json", "new.json", "real", "second.json"]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.symlink_to(path), "symbolic link to itself"),
+        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.symlink_to("/dev/null"), "is a device or a pipe"),
+        (lambda path: os.mkfifo(path), "is a device or a pipe"),
+    ],
+)
+def test_what_is_no_file_is_refused_and_stays(
+    tmp_path: Path, make: Callable[[Path], object], said: str
+) -> None:
+    path = tmp_path / "out.json"
+    make(path)
+    before = path.lstat().st_mode
+    with pytest.raises(OutputUnwritable, match=said):
+        write_json(path, {})
+    assert path.lstat().st_mode == before
+    assert names(tmp_path) == ["out.json"]
+
+
+@pytest.mark.parametrize("stem", ["x", "ö", "日"])
+@pytest.mark.parametrize("n_bytes", [200, 244, 250, 255])
+def test_a_long_name_works(tmp_path: Path, stem: str, n_bytes: int) -> None:
+    size = len(stem.encode())
+    name = stem * ((n_bytes - 5) // size)
+    name += "y" * (n_bytes - 5 - len(name.encode())) + ".json"
+    assert len(name.encode()) == n_bytes
+    write_json(tmp_path / name, {})
+    assert names(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".json", "x." + "y" * 300, "a\0b"])
+def test_a_name_that_cannot_be_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputUnwritable, match="choose a") as caught:
+        write_json(tmp_path / name, {})
+    assert "bug" not in str(caught.value)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")
+def test_a_name_that_is_no_text_works(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"call\xff.json")
+    write_json(path, {"name": path.name})
+    assert json.loads(path.read_text()) == {"name": path.name}
+
+
+def test_permissions_of_the_old_file_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    path.touch(0o600)
+    write_json(path, {})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_file_and_folder_are_on_the_disk_before_and_after_the_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    real_sync, real_replace = os.fsync, Path.replace
+
+    def sync(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        real_sync(descriptor)
+
+    def rename(self: Path, target: Path) -> Path:
+        done.append("rename")
+        return real_replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", rename)
+    write_json(tmp_path / "a.json", {})
+    assert done == ["file", "rename", "folder"]
+
+
+def test_a_disk_that_fails_at_the_end_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    write_json(tmp_path / "a.json", {"old": 1})
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputUnwritable, match="Input/output error"):
+        write_json(tmp_path / "a.json", {})
+    monkeypatch.undo()
+    assert json.loads((tmp_path / "a.json").read_text()) == {"old": 1}
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_an_error_with_a_message_of_its_own_keeps_it(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match="gone"), replacing(tmp_path / "a"):
+        raise MissingInput("gone")

@@ -1,5 +1,5 @@
-"""Published attacks, written anew from their descriptions, to measure unveil against.
+"""Published attacks, reimplemented from their descriptions, for comparison with unveil.
 
-They are given what their authors assume an attacker has: the virtual background itself. Where
-their authors take DeepLabV3 for the person, they take BlazePose Heavy.
+Each attack is given the virtual background, as its authors assume. The person mask is that of
+BlazePose Heavy instead of DeepLabV3.
 """

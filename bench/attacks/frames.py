@@ -1,4 +1,4 @@
-"""What both attacks see of a frame: the picture, where the person is, what is the background."""
+"""Steps that both attacks share: person masks, distances from the background, painting of leaks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from unveil.video.rgb_reader import VideoPictures
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-_SURELY_ALIKE = 2
-"""Levels: pixels that differ by no more in any channel are below every distance asked for."""
+_MAX_EQUAL_LEVELS = 2
+"""Pixels that differ by at most this in every channel are below all thresholds of the attacks."""
 
 
 def with_person(call: Path, threads: int | None) -> Iterator[tuple[Image, Mask]]:
-    """Give each frame, (h, w, 3) RGB, and where BlazePose Heavy sees the person, (h, w)."""
+    """Yield each frame, (h, w, 3) RGB, and the person mask of BlazePose Heavy, (h, w) bool."""
     segmenter = Segmenter("heavy", threads=threads)
     for frame in VideoPictures(call, threads=threads):
         person: Mask = segmenter.mask(frame).at(*frame.shape[:2]) > 0.5
@@ -28,18 +28,23 @@ def with_person(call: Path, threads: int | None) -> Iterator[tuple[Image, Mask]]
 
 
 class Distance:
-    """CIEDE2000 of frames from one picture."""
+    """CIEDE2000 distance of frames from one picture."""
 
     def __init__(self, picture: Image) -> None:
         self._picture = picture
         self._lab = to_lab(picture.astype(np.float64))
 
     def of(self, frame: Image, where: Mask) -> NDArray[np.float64]:
-        """Measure a frame: (h, w) float64, 0 elsewhere and where it differs by under 3 levels."""
+        """Measure a frame at `where`, (h, w) bool.
+
+        Returns
+        -------
+        (h, w) float64; 0 elsewhere, and where no channel differs by more than 2 levels.
+        """
         red, green, blue = np.moveaxis(
             np.maximum(frame, self._picture) - np.minimum(frame, self._picture), -1, 0
         )
-        changed = where & (np.maximum(np.maximum(red, green), blue) > _SURELY_ALIKE)
+        changed = where & (np.maximum(np.maximum(red, green), blue) > _MAX_EQUAL_LEVELS)
         distance = np.zeros(frame.shape[:2])
         lab = to_lab(frame[changed].astype(np.float64))
         distance[changed] = ciede2000(lab, self._lab[changed])
@@ -47,10 +52,10 @@ class Distance:
 
 
 class Painting:
-    """A room painted from leaks: the frame that leaks most comes first, and none is painted over.
+    """A room painted from leaks, from the frame with the largest leak to the smallest.
 
-    So at each pixel the frame with the largest leak of those that leak there is kept, which needs
-    no frame but the present one.
+    A painted pixel is not painted again. This equals keeping, per pixel, the frame with the
+    largest leak of those that leak there, which needs only the current frame.
     """
 
     def __init__(self, height: int, width: int) -> None:
@@ -58,7 +63,7 @@ class Painting:
         self._size = np.zeros((height, width), np.int64)
 
     def add(self, frame: Image, leak: Mask) -> None:
-        """Paint what leaks in a frame."""
+        """Paint the leak of a frame, (h, w) bool."""
         size = np.count_nonzero(leak)
         newer = leak & (size > self._size)
         self.room[newer, :3] = frame[newer]

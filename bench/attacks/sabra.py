@@ -1,14 +1,14 @@
-"""Background Buster: Sabra et al. (IEEE CNS 2022), as far as VADER's artifact describes it.
+"""Background Buster: Sabra et al. (IEEE CNS 2022), as described in VADER's artifact.
 
-A frame leaks where none of three masks holds:
+A frame leaks at the pixels outside three masks:
 
-- the virtual background: within 20 levels of the one given in every channel (the paper says 0,
+- the virtual background: at most 20 levels from the given one in every channel (the paper says 0,
   which no compressed video meets);
-- the blend around it: that mask dilated by a disc of 19 pixels across;
-- the person, without the colours that the pixel shows in under 5 % of the frames: these are
-  taken for leaks that the person's mask hides.
+- the blend around it: that mask dilated by a disc with a diameter of 19 pixels;
+- the person, except where the pixel shows a colour that it shows in under 5 % of the frames: these
+  count as leaks inside the person mask.
 
-Leaks are painted from the frame that leaks most to the one that leaks least, first come.
+Leaks are painted from the frame with the largest leak to the smallest; see `Painting`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _RARE_SHARE = 0.05
 def attack(call: Path, background: Image, *, threads: int | None = None) -> Image:
     """Recover the room of a call, given its background: (h, w, 4) uint8, alpha 0 or 255.
 
-    Needs room on the disk for all frames: how rare a colour is shows at the end only.
+    It stores all frames on disk, because the rarity of a colour is known only at the end.
     """
     height, width = background.shape[:2]
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_BLEND_PIXELS, _BLEND_PIXELS))
@@ -67,7 +67,7 @@ def _unpacked(colour: NDArray[np.uint32]) -> Image:
 
 
 def _common(colours: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Tell where a frame's colour is one that its pixel shows in 5 % of the frames or more."""
+    """Mark where a frame's colour is one that its pixel shows in at least 5 % of the frames."""
     n_frames, height, _ = colours.shape
     common = np.empty(colours.shape, np.bool_)
     for row in range(height):
@@ -76,7 +76,7 @@ def _common(colours: NDArray[np.uint32]) -> NDArray[np.bool_]:
         ranked = np.take_along_axis(samples, order, axis=0)
         starts = np.ones(ranked.shape, np.bool_)
         starts[1:] = ranked[1:] != ranked[:-1]
-        # Column by column the runs of one colour have ascending numbers: one count serves all.
+        # Runs of one colour are numbered consecutively over all columns: one bincount counts all.
         number = np.cumsum(starts.T.ravel()).reshape(starts.T.shape).T - 1
         times = np.bincount(number.ravel())[number]
         np.put_along_axis(common[:, row], order, times >= _RARE_SHARE * n_frames, axis=0)

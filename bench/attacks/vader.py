@@ -1,15 +1,15 @@
 """VADER: Weissberg, Hilgefort et al., "Seeing Through" (USENIX Security 2025), from its artifact.
 
-A frame leaks where the service's mask lets the camera through and a better mask sees nobody:
+A frame leaks where the service's mask shows the camera picture and a better mask shows no person:
 
-- added: where the frame is CIEDE2000 10 or more from the background given, without specks of
-  under two pixels (with `service`, also where that segmenter, run on the call itself and eroded
-  by 8 pixels, sees a person);
-- taken away: the person, eroded by 5 pixels; the colours of skin, which are those within (5, 35,
-  40) in hue, saturation and value of the median of what may be skin in the person; and what is
-  nearer than CIEDE2000 4 to the background.
+- included: pixels with a CIEDE2000 of at least 10 from the given background, without specks of
+  under two pixels; with `service`, also the mask of that segmenter on the call itself, eroded by
+  8 pixels;
+- excluded: the person, eroded by 5 pixels; the colours of skin, at most (5, 35, 40) in hue,
+  saturation and value from the median of possible skin in the person; and pixels with a CIEDE2000
+  under 4 from the background.
 
-Leaks are painted from the frame that leaks most to the one that leaks least, first come.
+Leaks are painted from the frame with the largest leak to the smallest; see `Painting`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def attack(
     segmenter = Segmenter(service, threads=threads) if service else None
     for frame, person in with_person(call, threads):
         core = _eroded(person, _PERSON_EROSION)
-        # What lies deep in the person can neither leak nor change what is next to a leak.
+        # Not measured deep inside the person: such pixels cannot leak or affect a leak.
         apart = distance.of(frame, ~_eroded(core, 2 * _SPECK + 1))
         leak = _opened(apart >= _FAR)
         if segmenter is not None:
@@ -55,7 +55,7 @@ def attack(
 
 
 def _skin(frame: Image, person: Mask) -> Mask:
-    """Find the pixels of the frame that have the colour of this person's skin."""
+    """Mark the pixels of a frame with the colour of this person's skin."""
     hsv = cv2.cvtColor(frame, cv2.COLOR_RGB2HSV)
     maybe = (cv2.inRange(hsv, *_MAYBE_SKIN) > 0) & person
     if not maybe.any():

@@ -14,9 +14,8 @@ from PIL import Image, ImageDraw
 from unveil.arrays import U8
 from unveil.drawing import checkerboard, font, over
 from unveil.errors import OutputExists
-from unveil.files import removed_unless_complete, result_folder, write_png
+from unveil.files import is_there, removed_unless_complete, result_folder, write_png
 from unveil.interruption import StopRequested, check, never
-from unveil.recovery.result import FILES
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
 from unveil.simulation.ideal import DemoCall, Kind, make_call, moving_call
@@ -43,7 +42,7 @@ class DemoResult:
     recovery
         Folder of the recovery, as `unveil recover` writes it.
     picture
-        One frame of the call beside the recovered room.
+        One frame of the call next to the recovered room.
     recovered_share
         Share of all pixels whose room colour the recovery claims.
     right_share
@@ -110,18 +109,24 @@ def run_demo(
     OutputUnwritable
         The folder cannot be made or written.
     """
-    # The engine brings Numba; a call can be made without it.
+    # Imported late: Numba loads slowly, and making a call needs none.
     from unveil.recovery.recover import recover
+    from unveil.recovery.result import FILES, refuse_earlier_result, remove_earlier_result
 
     call = make_call(kind)
     folder = Path(folder)
-    video = folder / "call.mp4"
-    if video.exists() and not force:
-        raise OutputExists(f"{folder}: holds an earlier demonstration; add --force to replace it")
+    video, recovered = folder / "call.mp4", folder / "call"
     true_room, true_background = folder / "true_room.png", folder / "true_background.png"
-    picture, recovered = folder / "demo.png", folder / video.stem
-    files = (video, true_room, true_background, picture, *(recovered / name for name in FILES))
+    picture = folder / "demo.png"
+    own = (video, true_room, true_background, picture)
+    if not force and any(is_there(path) for path in own):
+        raise OutputExists(f"{folder}: holds an earlier demonstration; add --force to replace it")
+    refuse_earlier_result(recovered, force=force)
+    files = (*own, *(recovered / name for name in FILES))
     with result_folder(folder), result_folder(recovered):
+        remove_earlier_result(recovered)
+        for path in own[1:]:  # what an earlier one tells must not stand beside this one's call
+            path.unlink(missing_ok=True)
         with VideoWriter(
             video,
             height=call.height,
@@ -137,7 +142,7 @@ def run_demo(
             write_png(true_room, call.room)
             write_png(true_background, call.background)
             recovery = recover(video, threads=threads, progress=progress, stop=stop)
-            recovery.save(recovered, force=force)
+            recovery.save(recovered)
             claimed = recovery.room[..., 3] > 0
             right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
             write_png(picture, _side_by_side(call, recovery.room, float(right.mean())))

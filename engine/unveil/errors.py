@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from unveil.redaction import printable, redacted
+
 
 class UnveilError(Exception):
-    """Base of all errors that unveil reports to the user."""
+    """Base of all errors that unveil reports to the user.
+
+    Addresses in the message are replaced by descriptions without secrets.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(redacted(str(message)))
 
 
 class InvalidParameter(UnveilError, ValueError):
@@ -79,7 +87,7 @@ class Interrupted(UnveilError, RuntimeError):
 
 def explain(error: BaseException) -> str:
     """Return one line that says what went wrong, for any exception."""
-    message = " ".join(str(error).split())
+    message = printable(" ".join(redacted(str(error)).split()))
     if isinstance(error, UnveilError):
         return message
     if isinstance(error, MemoryError):

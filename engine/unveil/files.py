@@ -1,12 +1,22 @@
-"""Reading of images, and atomic writing of files under a temporary name that is then renamed."""
+"""Reading of images, and writing of files: the one way in which this project replaces a file.
+
+A file is complete and on the disk, or it is not there: it is written under a temporary name and
+then renamed. Every command and every class that writes files does it by `replacing`,
+`Replacement` or `Staging`.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import secrets
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +24,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from unveil.arrays import U8
-from unveil.errors import MissingInput, OutputUnwritable, UnreadableImage
+from unveil.errors import MissingInput, OutputUnwritable, UnreadableImage, UnveilError
 from unveil.interruption import before_abort
 
 if TYPE_CHECKING:
@@ -23,33 +33,235 @@ if TYPE_CHECKING:
 ROOM, BACKGROUND = "room.png", "background.png"
 """The two pictures in the folder of a recovery."""
 
+_MAX_STEM_BYTES: Final = 64
+_MAX_SUFFIX_BYTES: Final = 16
+"""Of a temporary name, which is then shorter than any file system allows."""
+
 _PNG_COMPRESSION: Final = 3
 """zlib level; it takes half the time of the default 6 for a few per cent more bytes."""
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` if the body succeeds.
+class Replacement:
+    """A new file that replaces another one as a whole, or leaves it as it was.
+
+    It is written under a temporary name in the same folder, and renamed when it is complete and
+    on the disk. A symbolic link is followed: the file that it leads to is replaced. Not
+    thread-safe.
+
+    Attributes
+    ----------
+    path
+        The file to replace; it need not exist.
+    temporary
+        Where to write; its suffix is that of `path` unless that is very long.
 
     Raises
     ------
     OutputUnwritable
-        The body raised an `OSError`: no such folder, no permission, no space.
+        The name is too long for its folder's file system, or belongs to what is no regular file.
     """
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
-    try:
-        with before_abort(temporary.unlink):
-            yield temporary
-            temporary.replace(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputUnwritable(
-            f"{path}: cannot be written ({reason}); free some space or choose another folder"
-        ) from error
-    finally:
-        # The file is missing after the rename, or if its folder is none.
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._target = _followed(path)
+        stem, suffix = _shortened(self._target.stem), self._target.suffix
+        if len(os.fsencode(suffix)) > _MAX_SUFFIX_BYTES:
+            suffix = ""
+        self.temporary = self._target.with_name(f".{stem}.{secrets.token_hex(4)}.part{suffix}")
+        self._pending = ExitStack()
+        self._pending.enter_context(before_abort(self.temporary.unlink))
+
+    def commit(self) -> None:
+        """Put the new file in place; it and its name then survive a power failure.
+
+        Raises
+        ------
+        OSError
+            The temporary file is missing, or cannot be written to the disk or renamed.
+        """
+        with suppress(OSError):  # there was no file, or its permissions cannot be given
+            self.temporary.chmod(stat.S_IMODE(self._target.stat().st_mode))
+        write_through(self.temporary)
+        self.temporary.replace(self._target)
+        self._pending.close()
+        write_folder_through(self._target.parent)
+
+    def discard(self) -> None:
+        """Remove the temporary file if there is one; after `commit` this does nothing."""
         with suppress(OSError):
-            temporary.unlink()
+            self.temporary.unlink()
+        self._pending.close()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it replaces `path` if the body succeeds.
+
+    Raises
+    ------
+    OutputUnwritable
+        As `Replacement`, or the body raised an `OSError`: no such folder, no permission, no space.
+    """
+    replacement = Replacement(path)
+    try:
+        yield replacement.temporary
+        replacement.commit()
+    except UnveilError:
+        raise
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        replacement.discard()
+
+
+class Staging:
+    """New files of one folder that appear together, or not at all.
+
+    They are written into a hidden folder in it. `commit` writes all of them to the disk before
+    it renames the first one; only a failure between two renames can leave some old and some new.
+    Not thread-safe.
+
+    Parameters
+    ----------
+    folder
+        Where the files are to be; it exists.
+    label
+        For the name of the hidden folder.
+
+    Raises
+    ------
+    OutputUnwritable
+        The folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, label: str) -> None:
+        self._folder = folder
+        prefix = f".{_shortened(label)}."
+        try:
+            self._hidden = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=folder))
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        self._pending = ExitStack()
+        self._pending.enter_context(before_abort(self._remove))
+
+    def path(self, name: str) -> Path:
+        """Return where to write the file of this name."""
+        return self._hidden / name
+
+    def commit(self) -> None:
+        """Put all files in place, in the order of their names.
+
+        Raises
+        ------
+        OutputUnwritable
+            A file cannot be written to the disk or renamed.
+        """
+        written = sorted(self._hidden.iterdir())
+        path = self._folder
+        try:
+            for path in written:
+                write_through(path)
+            for path in written:
+                target = self._folder / path.name
+                if target.is_symlink():  # it may lead to another disk
+                    with replacing(target) as temporary:
+                        shutil.copyfile(path, temporary)
+                else:
+                    path.replace(target)
+            write_folder_through(self._folder)
+        except UnveilError:
+            raise
+        except OSError as error:
+            raise unwritable(self._folder / path.name, error) from error
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the files that are not in place; after `commit` this does nothing."""
+        self._remove()
+        self._pending.close()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self._hidden, ignore_errors=True)
+
+
+def unwritable(path: object, error: Exception) -> OutputUnwritable:
+    """Return the error to raise where writing `path` failed, with the system's reason."""
+    number = getattr(error, "errno", None)
+    remedy = "choose another folder"
+    if number in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        remedy = "free some space or choose another folder"
+    elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "change its permissions or choose another folder"
+    elif number == errno.ENAMETOOLONG:
+        remedy = "choose a shorter name"
+    reason = getattr(error, "strerror", None) or error
+    return OutputUnwritable(f"{path}: cannot be written ({reason}); {remedy}")
+
+
+def is_there(path: Path) -> bool:
+    """Whether a path leads to something; no name that cannot be does."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def refuse_unwritable_name(path: Path) -> None:
+    """Raise `OutputUnwritable` if no file of this name can be made, before work is begun.
+
+    The name is too long for the file system, belongs to a folder or a device, or is a symbolic
+    link that leads to itself. A missing folder is not looked for.
+    """
+    _followed(path)
+
+
+def write_through(path: Path) -> None:
+    """Wait until a file's content is on the disk (fsync)."""
+    _fsync(path, os.O_RDWR)
+
+
+def write_folder_through(folder: Path) -> None:
+    """Wait until a folder's names are on the disk, where the system can do that."""
+    with suppress(OSError):  # Windows opens no folder; some file systems refuse
+        _fsync(folder, os.O_RDONLY)
+
+
+def _shortened(stem: str) -> str:
+    while len(os.fsencode(stem)) > _MAX_STEM_BYTES:
+        stem = stem[:-1]
+    return stem
+
+
+def _fsync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _followed(path: Path) -> Path:
+    """Return the file that a path leads to; raise `OutputUnwritable` if it cannot be one."""
+    target = path
+    try:
+        if path.is_symlink():
+            target = Path(os.path.realpath(path))
+        mode = target.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return target
+    except ValueError as error:  # it has a zero byte
+        raise OutputUnwritable(f"{path}: is no possible name; choose another one") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise unwritable(path, error) from error
+        return target  # such as no permission to look; writing tells the reason
+    if stat.S_ISREG(mode):
+        return target
+    if stat.S_ISDIR(mode):
+        raise OutputUnwritable(f"{path}: is a folder; name a file in it")
+    if stat.S_ISLNK(mode):
+        raise OutputUnwritable(f"{path}: is a symbolic link to itself; name a file")
+    raise OutputUnwritable(f"{path}: is a device or a pipe; name a file")
 
 
 def make_folder(folder: Path) -> None:
@@ -77,7 +289,7 @@ def result_folder(folder: Path) -> Iterator[None]:
     OutputUnwritable
         The folder cannot be made, or a file has its name.
     """
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made = [path for path in (folder, *folder.parents) if not is_there(path)]
 
     def remove_empty() -> None:
         for path in made:
@@ -121,7 +333,7 @@ def read_image(path: str | PathLike[str]) -> U8:
     UnreadableImage
         The file is not an image of 8 bits a channel.
     """
-    if not Path(path).exists():
+    if not is_there(Path(path)):
         raise MissingInput(f"{path}: no such file")
     try:
         with Image.open(path) as image:
@@ -139,14 +351,26 @@ def read_image(path: str | PathLike[str]) -> U8:
 def write_png(path: Path, picture: U8) -> None:
     """Write an RGB or RGBA picture, (h, w, 3) or (h, w, 4) uint8."""
     with replacing(path) as temporary:
-        Image.fromarray(picture).save(temporary, format="PNG", compress_level=_PNG_COMPRESSION)
+        save_png(temporary, picture)
+
+
+def save_png(path: Path, picture: U8) -> None:
+    """Write a picture in place, for paths that are temporary already.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    Image.fromarray(picture).save(path, format="PNG", compress_level=_PNG_COMPRESSION)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write indented JSON; NaN and infinite numbers become null."""
     with replacing(path) as temporary:
-        # A name that is not UTF-8 has lone surrogates, which are escaped.
-        temporary.write_bytes((as_json(content) + "\n").encode(errors="backslashreplace"))
+        # What UTF-8 cannot encode, a name of other bytes, becomes an escape as JSON knows it.
+        text = as_json(content) + "\n"
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def as_json(content: Mapping[str, Any]) -> str:

@@ -217,7 +217,7 @@ def test_unreadable_backgrounds(
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    source = write_video(tmp_path / "in.mp4", map(frame, range(400)), rate=25)
+    source = write_video(tmp_path / "in.mp4", map(frame, range(60)), rate=25)
     out = tmp_path / "out.mkv"
     process = start_unveil(
         *("protect", source, "-o", out, "--codec", "ffv1", "--model", "selfie", "--mode", "blur"),

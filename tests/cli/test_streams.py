@@ -64,7 +64,7 @@ def test_recover_with_closed_streams(
 def test_protect_with_closed_streams(tmp_path: Path, talk: Path, closed: tuple[int, ...]) -> None:
     """No file takes the number of a closed stream: FFmpeg's messages would go into it."""
     process = start_unveil(
-        *("protect", talk, "-o", tmp_path / "out.mp4", "--background", "white", "--json"),
+        *("protect", talk, "-o", tmp_path / "out.mp4", "--background", "white", "--json", "-q"),
         **closing(*closed),
     )
     assert finished(process) == (0, "", "")

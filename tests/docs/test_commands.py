@@ -16,13 +16,6 @@ GROUP: Any = typer.main.get_command(app)
 TABLES = tables_of(ROOT / "docs" / "commands.md")
 HELP = {"-h", "--help"}
 
-NOT_YET = {
-    ("recover", "--method"): "issue 10: --method auto",
-    ("timeline", "--method"): "issue 10: --method auto",
-    ("protect", "--model"): "issue 10: --model auto",
-}
-"""Options that are documented as they will be; a strict xfail asks for its line's removal."""
-
 
 def options_of(command: Any) -> dict[str, Any]:
     """Options of a command, by all their spellings joined."""
@@ -42,14 +35,7 @@ def documented(heading: str) -> dict[str, list[str]]:
 
 
 EACH = [
-    pytest.param(
-        name,
-        spelled,
-        id=f"{name} {spelled}",
-        marks=[pytest.mark.xfail(reason=NOT_YET[name, spelled])]
-        if (name, spelled) in NOT_YET
-        else [],
-    )
+    pytest.param(name, spelled, id=f"{name} {spelled}")
     for name, command in GROUP.commands.items()
     for spelled in options_of(command)
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ import unveil
 from tests.markdown_page import ROOT, code_in, tables_of
 from tests.swaying import HEIGHT, WIDTH, write_footage
 from unveil.cli import app
+from unveil.interruption import SIGNAL_NAMES
 
 U8 = npt.NDArray[np.uint8]
 
@@ -28,10 +30,6 @@ METHODS: tuple[Literal["farend", "transitions", "rarest"], ...] = (
     "rarest",
 )
 PERIOD = 20
-
-NOT_YET = {"decided_by", "models"}
-"""Fields that are documented as they will be (issue 10: --method auto, --model auto). The tests
-fail as soon as they exist, until they are taken out here."""
 
 BY_NAME = {"models"}
 """Objects whose keys are names of networks, and no fields."""
@@ -105,7 +103,7 @@ def test_every_field_of_a_recovery_report_is_documented_and_no_other(
         reports.append(dict(recovery.report))
         others += recovery.others
     known = documented("report.json of recover")
-    assert fields_of_all(*reports) == known.keys() - NOT_YET
+    assert fields_of_all(*reports) == known.keys()
     (other,) = others
     assert fields_of_all(dict(other.report)) <= known.keys()
 
@@ -136,7 +134,7 @@ def test_every_field_that_the_commands_print_is_documented_and_no_other(
     assert fields_of_all(truth) == documented("score --json with a truth").keys()
     protected = tmp_path / "protected.mp4"
     report = told("protect", inputs / "talk.mp4", "-o", protected, "--model", "lite", "--json")
-    assert fields_of_all(report) == documented("Report of protect").keys() - NOT_YET
+    assert fields_of_all(report) == documented("Report of protect").keys()
     assert report == json.loads((tmp_path / "protected.report.json").read_text())
 
 
@@ -163,10 +161,29 @@ def test_every_array_of_a_state_is_documented_and_no_other(
     assert {code_in(row[0])[0]: row[2].replace("`", "") for row in rows} == real
 
 
+def test_a_state_of_auto_holds_those_of_two_methods(inputs: Path, tmp_path: Path) -> None:
+    engine = unveil.Engine(HEIGHT, WIDTH, person="selfie-landscape")
+    with av.open(str(inputs / "call.mp4")) as container:
+        frame = next(container.decode(video=0))
+    engine.push(frame)
+    engine.save(tmp_path / "state.npz")
+    with np.load(tmp_path / "state.npz") as stored:
+        real = set(stored.files)
+    rows = TABLES["State files"]
+    shared = {code_in(row[0])[0] for row in rows if row[1] == "all"} - {"header"}
+    expected = {"header"} | {code_in(row[0])[0] for row in rows if row[1] == "`auto`"}
+    for method in ("farend", "transitions"):
+        own = {code_in(row[0])[0] for row in rows if method in code_in(row[1])}
+        expected |= {f"{method}_{name}" for name in own | shared}
+    assert real == expected
+
+
 def test_the_exit_codes_are_documented(inputs: Path, tmp_path: Path) -> None:
-    (done, failed, misused, _) = (int(row[0]) for row in TABLES["Exit codes"])
+    (done, failed, misused, *by_signal) = (int(row[0]) for row in TABLES["Exit codes"])
     score = ["score", str(inputs / "photo.png"), "--truth"]
     assert CliRunner().invoke(app, [*score, str(inputs / "photo.png")]).exit_code == done
     assert CliRunner().invoke(app, [*score, str(tmp_path / "no.png")]).exit_code == failed
     refused = CliRunner().invoke(app, [*score, str(inputs / "photo.png"), "--threshold", "101"])
     assert refused.exit_code == misused
+    numbers = (getattr(signal, name, None) for name in SIGNAL_NAMES)
+    assert set(by_signal) >= {128 + number for number in numbers if number is not None}

@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 pytestmark = pytest.mark.kernels
 
 PROPERTY = settings(max_examples=12 if WITHOUT_JIT else 60, deadline=None)
-MAX_SIDE = 14 if WITHOUT_JIT else 40
+MAX_SIDE = 14 if WITHOUT_JIT else 24
 
 
 @dataclass(frozen=True)

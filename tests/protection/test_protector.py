@@ -69,6 +69,15 @@ def test_any_pixel_format(name: str) -> None:
     assert shown[INSIDE][..., 1].max() < 253
 
 
+def test_the_deprecated_name_of_detect_person_works_and_warns() -> None:
+    planes = tuple(np.ascontiguousarray(luma_of(frame(3), p)) for p in range(3))
+    with whitening(Watcher()) as old, whitening(Watcher()) as new:
+        with pytest.warns(DeprecationWarning, match=r"call Protector\.detect_person"):
+            deprecated = old.sight(planes, LAYOUT)
+        detection = new.detect_person(planes, LAYOUT)
+    np.testing.assert_array_equal(deprecated.mask.probability, detection.mask.probability)
+
+
 def test_planes_and_frames_give_the_same() -> None:
     with whitening(Watcher()) as one, whitening(Watcher()) as other:
         source = frame(5)

@@ -36,6 +36,7 @@ from unveil.errors import (
 from unveil.progress import Progress
 from unveil.protection import Protection, protect, stream
 from unveil.protection import protector as protector_module
+from unveil.video import audio
 from unveil.video.source import Source
 from unveil.video.writer import VideoWriter
 
@@ -109,6 +110,37 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # What comes out
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+def test_sound_after_a_short_picture_is_copied_as_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It would pile up in memory until the end of the file."""
+    monkeypatch.setattr(audio, "MAX_PACKETS", 20)
+    call = write_talk(tmp_path / "call.mkv", 10, seconds=20)
+    white(call, tmp_path / name)
+    _, _, wanted = sound_of(call)
+    begin, end, packets = sound_of(tmp_path / name)
+    assert packets == wanted
+    assert begin < 0.1
+    assert end == pytest.approx(20, abs=0.1)
+    assert len(decoded(tmp_path / name)) == 10
+
+
+def test_a_full_disk_ends_it_while_sound_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio, "MAX_PACKETS", 20)
+
+    def refuse(*_: object) -> None:
+        raise OutputUnwritable("no space left")
+
+    monkeypatch.setattr(VideoWriter, "write_sound", refuse)
+    call = write_talk(tmp_path / "call.mkv", 10, seconds=20)
+    with pytest.raises(OutputUnwritable, match="no space left"):
+        white(call, tmp_path / "out.mkv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["call.mkv"]
+
+
 def test_every_frame_comes_out_without_the_room(tmp_path: Path, video: Path) -> None:
     done = white(video, tmp_path / "out.mp4", crf=1)
     shown = decoded(tmp_path / "out.mp4")
@@ -131,7 +163,7 @@ def test_the_report_tells_everything(tmp_path: Path, video: Path) -> None:
         "mode": "replace",
         "background": "white",
         "blur": None,
-        "model": "full",
+        "model": "auto",
         "edge": 0.6,
         "smooth": 1,
         "every": 1,
@@ -453,9 +485,9 @@ def finishing(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object]) -> 
         sink = real(*arguments, **options)
         finish = sink.finish
 
-        def finish_later() -> None:
+        def finish_later(end_pts: int | None = None) -> None:
             before()
-            finish()
+            finish(end_pts)
 
         monkeypatch.setattr(sink, "finish", finish_later)
         return sink

@@ -60,7 +60,6 @@ def test_each_source_gets_a_folder_and_one_that_fails_stops_no_other(
         assert (read_image(outcome.folder / "room.png")[..., 3] > 0).any()
 
 
-@pytest.mark.xfail(reason="issue 11: previews are put beside the report of an earlier result")
 def test_no_earlier_report_stands_beside_a_preview(tmp_path: Path, call: Path) -> None:
     """A forced run that is interrupted must not leave old figures beside new pictures."""
     out = tmp_path / "out"

@@ -205,7 +205,6 @@ def tree_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-@pytest.mark.xfail(reason="issue 11: folders of further backgrounds stay from an earlier result")
 @pytest.mark.parametrize("n_earlier", [2, 3])
 @pytest.mark.parametrize("n_others", [0, 1])
 def test_force_leaves_nothing_of_a_result_with_more_backgrounds(
@@ -229,9 +228,6 @@ def test_force_replaces_a_result_with_no_more_backgrounds(tmp_path: Path, n_earl
     assert tree_of(tmp_path / "out") == tree_of(tmp_path / "fresh")
 
 
-@pytest.mark.xfail(
-    reason="issue 11: pictures are written before the leftover of a background is refused"
-)
 def test_a_leftover_of_another_background_is_refused_before_anything_is_written(
     tmp_path: Path,
 ) -> None:
@@ -240,6 +236,17 @@ def test_a_leftover_of_another_background_is_refused_before_anything_is_written(
     with pytest.raises(OutputExists, match="--force"):
         replace(make_recovery(), others=(make_recovery(5, 6),)).save(tmp_path)
     assert tree_of(tmp_path) == before
+
+
+def test_force_leaves_what_is_no_result(tmp_path: Path) -> None:
+    earlier = make_recovery(9, 11)
+    replace(earlier, others=(earlier,)).save(tmp_path)
+    for name in ("background-2/notes.txt", "notes.txt", "background-x.png"):
+        (tmp_path / name).write_text("dear")
+    make_recovery().save(tmp_path, force=True)
+    dear = {path for path, content in tree_of(tmp_path).items() if content == b"dear"}
+    assert dear == {"background-2/notes.txt", "notes.txt", "background-x.png"}
+    assert tree_of(tmp_path).keys() == dear | set(FILES)
 
 
 def test_a_folder_that_is_a_file(tmp_path: Path) -> None:

@@ -202,6 +202,23 @@ def test_an_earlier_call_is_kept(tmp_path: Path, material: dict[str, Path]) -> N
     assert (tmp_path / "out" / "call.mp4").read_bytes() != before
 
 
+def test_no_earlier_truth_stands_beside_a_new_call(
+    tmp_path: Path, material: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OutputUnwritable("full")
+
+    out = tmp_path / "out"
+    make(out, material)
+    before = (out / "call.mp4").read_bytes()
+    with monkeypatch.context() as broken:
+        broken.setattr("unveil.scoring.truth.Truth.write", fail)
+        with pytest.raises(OutputUnwritable):
+            make(out, material, force=True, motions=())
+    assert (out / "call.mp4").read_bytes() != before
+    assert not (out / "truth.npz").exists()
+
+
 def test_a_failure_leaves_no_call_behind(tmp_path: Path, material: dict[str, Path]) -> None:
     class Broken:
         def mask(self, picture: U8) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from pathlib import Path
 
 import av
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.footage import numbered_frames, write_sound, write_video
+from unveil.video import audio
 from unveil.video.audio import SoundTrack, seconds_of
 from unveil.video.reader import open_video
 
@@ -88,3 +90,57 @@ def test_videos_without_sound_and_sound_without_video(tmp_path: Path) -> None:
         assert sum(len(chunk) for chunk in video.chunks()) == 3
     with av.open(str(write_sound(tmp_path / "sound.mp4"))) as container:
         assert len(SoundTrack.of(container).streams) == 1
+
+
+def test_a_full_queue_waits_and_loses_nothing(talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "MAX_PACKETS", 10)
+    with av.open(str(talk)) as container:
+        track = SoundTrack.of(container)
+        packets = [packet for packet in container.demux(audio=0) if packet.size]
+        asked = threading.Event()
+        track.ask = asked.set
+        adder = threading.Thread(target=lambda: [track.add(packet) for packet in packets])
+        adder.start()
+        taken = []
+        while len(taken) < len(packets):
+            assert asked.wait(10) or not adder.is_alive()
+            asked.clear()
+            found = begins(track)
+            assert len(found) <= 11  # one more may be added while they are taken
+            taken += found
+            if not adder.is_alive():
+                taken += begins(track)
+                break
+        adder.join(10)
+        assert taken == [seconds_of(packet) for packet in packets]
+
+
+def test_large_packets_fill_the_queue_as_well(talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "MAX_BYTES", 100)
+    with av.open(str(talk)) as container:
+        track = SoundTrack.of(container)
+        packets = [packet for packet in container.demux(audio=0) if packet.size][:60]
+        asks = 0
+        taken: list[float] = []
+
+        def take() -> None:
+            nonlocal asks
+            asks += 1
+            taken.extend(begins(track))
+
+        track.ask = take
+        for packet in packets:
+            track.add(packet)
+        taken += begins(track)
+        assert taken == [seconds_of(packet) for packet in packets]
+        assert asks >= sum(packet.size for packet in packets) // 200
+
+
+def test_a_closed_track_lets_the_reader_go(talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "MAX_PACKETS", 1)
+    with av.open(str(talk)) as container:
+        track = SoundTrack.of(container)
+        track.ask = track.close
+        for packet in container.demux(audio=0):
+            track.add(packet)
+        assert len(begins(track)) == 1

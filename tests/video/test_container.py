@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -84,6 +86,32 @@ def test_an_mp4_cut_off_before_its_index(tmp_path: Path) -> None:
 def test_an_mp4_that_ends_within_its_index(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.mp4", numbered_frames(60))
     refusal(cut(whole, tmp_path / "cut.mp4", 0.97))
+
+
+@pytest.mark.parametrize("size", [8, 16, 1 << 20])
+def test_a_crafted_chain_of_atoms_is_not_followed_to_its_end(tmp_path: Path, size: int) -> None:
+    """It would take hours: files may be large, and have an atom in every eight bytes."""
+    path = tmp_path / "chain.mp4"
+    atom = size.to_bytes(4, "big") + b"free"
+    path.write_bytes(atom if size > 16 else (atom + bytes(size - 8)) * 5000)
+    with path.open("r+b") as file:
+        file.truncate(1 << 33)
+        for number in range(1, 2000 if size > 16 else 0):
+            file.seek(number * size)
+            file.write(atom)
+    reads = 0
+
+    class Counted(io.FileIO):
+        def read(self, *arguments: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            return super().read(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", lambda self, mode: Counted(self, "r"))
+        message = refusal(path)
+    assert "not a video" in message
+    assert 0 < reads <= 1000
 
 
 def test_an_index_without_any_data(tmp_path: Path) -> None:
@@ -192,11 +220,11 @@ def test_the_matrix_survives_the_codec(tmp_path: Path, tag: str, matrix: str) ->
 
 
 def test_an_unknown_matrix_is_reported(tmp_path: Path) -> None:
-    options = {"x264-params": "colormatrix=ycgco", "qp": "0"}
+    options = {"x264-params": "colormatrix=smpte2085", "qp": "0"}
     path = write_video(tmp_path / "call.mp4", numbered_frames(2), options=options)
     with open_video(path) as video:
         assert video.properties.matrix == "bt601"
-        assert video.tally.warnings == ["colour matrix 8 is unknown, read as bt601"]
+        assert video.tally.warnings == ["colour matrix 11 is unknown, read as bt601"]
 
 
 def test_the_full_range_survives_the_codec(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from av.container import InputContainer
 from av.packet import Packet
-from av.video.stream import VideoStream
 
 from tests.footage import (
     cut,
@@ -217,8 +216,8 @@ class _FailingContainer:
         self.error = error
         self.after = after
 
-    def demux(self, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-        yield from itertools.islice(self.container.demux(stream), self.after)
+    def demux(self, *streams: Any) -> Iterator[Packet[Any]]:
+        yield from itertools.islice(self.container.demux(*streams), self.after)
         raise self.error
 
     def __getattr__(self, name: str) -> Any:

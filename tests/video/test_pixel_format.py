@@ -112,7 +112,12 @@ def test_repacking_changes_no_value(
     frame.color_range = colour_range
     layout, planes = read(frame)
     for plane, wanted in zip(planes, reference(frame), strict=True):
-        assert (plane == wanted).all()
+        if reference is gray and colour_range == 1:
+            # Studio range of grey becomes full range, for RGB has no other.
+            full = (wanted.astype(float) - 16) / 219 * 255
+            assert np.abs(plane - np.clip(full, 0, 255)).max() <= 0.51
+        else:
+            assert (plane == wanted).all()
     if layout.colour.matrix == "rgb":
         assert layout.colour.full_range
     else:
@@ -216,6 +221,7 @@ def test_the_matrix_comes_from_the_tag() -> None:
         frame.colorspace = tag
         matrices[tag] = reader.layout_of(frame).colour.matrix
     named = {1: "bt709", 4: "fcc", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
+    named[8] = "rgb"  # Y'CgCo is converted
     assert matrices == {tag: named.get(tag, "bt601") for tag in range(15)}
 
 

@@ -137,11 +137,11 @@ def test_variable_frame_rate(tmp_path: Path) -> None:
 
 
 def test_frames_without_time_are_placed_by_the_frame_rate(calls: dict[str, Path]) -> None:
-    # An elementary stream has no time stamps; FFmpeg assumes 25 frames/s.
+    # An elementary stream has no time stamps; the headers of its codec declare 30 frames/s.
     numbers, seconds, _, expected = decode(
         calls["call.h264"], start_seconds=1, end_seconds=2, stride=2
     )
-    assert numbers == list(range(25, 50, 2))
+    assert numbers == list(range(30, 60, 2))
     assert all(math.isnan(value) for value in seconds)
     assert expected is None
 

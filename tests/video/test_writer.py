@@ -267,6 +267,13 @@ def test_unknown_containers_are_named(tmp_path: Path, name: str) -> None:
         write(tmp_path / name, [gradient(16, 16)])
 
 
+@pytest.mark.parametrize("name", ["a.m3u8", "a.mpd", "a.jpg", "a-%d.jpg"])
+def test_containers_of_several_files_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidParameter, match="more than one file"):
+        write(tmp_path / name, [gradient(16, 16)])
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "frame",
     [

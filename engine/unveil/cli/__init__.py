@@ -1,4 +1,4 @@
-"""The command line: one module a command, each the twin of a function of the library."""
+"""The command line: one module per command; each command calls one function of the library."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def unveil(
     ] = False,
     debug: Annotated[
         bool,
-        typer.Option("--debug", help="Print tracebacks of errors; stands before the command."),
+        typer.Option("--debug", help="Print the traceback of an error."),
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Store the options that precede a command."""
     context.obj = debug
 
 

@@ -19,13 +19,15 @@ def demo(
     ] = Path("unveil-demo"),
     kind: Annotated[
         Literal["plain", "photo", "noise-frame"],
-        typer.Option(help="A room with text, a photo as room, or one frame of noise late."),
+        typer.Option(
+            help="A room with text, a photo as the room, or one frame of noise near the end."
+        ),
     ] = "plain",
     threads: Threads = None,
     quiet: Quiet = False,
     force: Force = False,
 ) -> None:
-    """Make an ideal call, recover its room and tell how much was recovered."""
+    """Make an ideal call, recover its room and print the share that is recovered and correct."""
     with reporting(context, quiet=quiet) as report:
         from unveil.demo import run_demo
 
@@ -39,7 +41,7 @@ def demo(
         )
         report.result(
             f"Recovered {result.recovered_share:.1%} of the room.",
-            f"Right: {result.right_share:.1%} of the room (CIEDE2000 below 10).",
-            f"The call beside its room: {result.picture}",
+            f"Correct: {result.right_share:.1%} of the room (CIEDE2000 below 10).",
+            f"The call next to its room: {result.picture}",
             f"All results: {result.recovery}",
         )

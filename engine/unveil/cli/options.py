@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their texts are read."""
+"""Options that several commands share, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -15,31 +15,40 @@ DEFAULTS: Final = Parameters()
 
 Input = Annotated[str, typer.Argument(metavar="INPUT", help="A recorded call.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, no table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON on standard output instead of a table.")
+]
 Threads = Annotated[
     int | None,
-    typer.Option(metavar="N", show_default="all cores", help="Threads to decode and count with."),
+    typer.Option(metavar="N", show_default="all cores", help="Threads for decoding and counting."),
 ]
 Start = Annotated[
     str | None,
     typer.Option(
-        "--start", metavar="TIME", show_default="0", help="Begin there: seconds or h:mm:ss."
+        "--start",
+        metavar="TIME",
+        show_default="0",
+        help="Start of the part to read: seconds or h:mm:ss.",
     ),
 ]
 End = Annotated[
     str | None,
     typer.Option(
-        "--end", metavar="TIME", show_default="the end", help="Stop there: seconds or h:mm:ss."
+        "--end",
+        metavar="TIME",
+        show_default="the end",
+        help="End of the part to read: seconds or h:mm:ss.",
     ),
 ]
-Stride = Annotated[int, typer.Option(metavar="N", help="Use every N-th frame.")]
-# Spelled out: the modules that they belong to take a moment to import.
+Stride = Annotated[int, typer.Option(metavar="N", help="Read every N-th frame.")]
+# Repeated here, because the modules that define them import slowly.
 Model = Literal["lite", "full", "heavy", "selfie", "selfie-landscape"]
+ProtectModel = Literal["auto", "lite", "full", "heavy", "selfie", "selfie-landscape"]
 
 
 def place(text: str) -> tuple[int, int]:
-    """Read X,Y."""
+    """Parse X,Y."""
     match = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*", text)
     if match is None:
         raise InvalidParameter(f"at: {text!r} is not X,Y, two whole numbers such as 320,180")
@@ -47,7 +56,7 @@ def place(text: str) -> tuple[int, int]:
 
 
 def seconds(name: str, text: str | None) -> float | None:
-    """Read seconds, m:ss or h:mm:ss."""
+    """Parse seconds, m:ss or h:mm:ss; `name` is the option's, for the error."""
     if text is None:
         return None
     match = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)", text.strip())

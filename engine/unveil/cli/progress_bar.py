@@ -1,4 +1,4 @@
-"""Progress on the terminal: a bar, or now and then a line where there is no terminal."""
+"""Progress on standard error: a bar on a terminal, else a line every `LINE_SECONDS`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ COMPILING: Final = "compiling kernels (first run on this machine)"
 LOADING: Final = "loading kernels"
 
 LINE_SECONDS: Final = 30.0
-"""Between two lines of progress where there is no terminal for a bar."""
+"""Interval of the progress lines without a terminal."""
 
 
 class Display:
-    """Shows on stderr how far a run is; use it as a context manager.
+    """Shows progress and messages on standard error; use it as a context manager.
 
     Parameters
     ----------
     quiet
-        Show nothing but errors.
+        Show errors only.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -40,13 +40,13 @@ class Display:
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._title = ""
-        self._pace: _Pace | None = None
+        self._rate: _Rate | None = None
         self._last_line = time.monotonic()
-        self._said_compiling = False
+        self._compiling_shown = False
         self._terminal = ExitStack()
 
     def __enter__(self) -> Self:
-        """Take hold of the terminal, if it is one."""
+        """Start the bar if standard error is a terminal."""
         if not self._quiet and sys.stderr is not None and sys.stderr.isatty():
             self._bar = _make_bar()
             self._terminal.enter_context(before_abort(_show_cursor))
@@ -59,20 +59,20 @@ class Display:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give the terminal back, without the bar."""
+        """Remove the bar and stop it."""
         self.clear()
         if self._bar is not None:
             self._bar.stop()
         self._terminal.close()
 
     def show(self, title: str, progress: Progress) -> None:
-        """Show where the input called `title` stands."""
+        """Show the progress of the input called `title`."""
         if self._quiet:
             return
         if progress.stage != "count":
-            self._pace = None
-        elif self._pace is None or title != self._title:
-            self._pace = _Pace(progress)
+            self._rate = None
+        elif self._rate is None or title != self._title:
+            self._rate = _Rate(progress)
         self._title = title
         if self._bar is None:
             self._show_line(progress)
@@ -80,19 +80,19 @@ class Display:
             self._show_bar(self._bar, progress)
 
     def say(self, line: str) -> None:
-        """Print a line, above the bar if there is one."""
+        """Print a line on standard error, above the bar if there is one."""
         if self._bar is None:
             print_line(line, err=True)
         else:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def note(self, line: str) -> None:
-        """Print a line that is no error."""
+        """Print a line that is not an error, unless quiet."""
         if not self._quiet:
             self.say(line)
 
     def clear(self) -> None:
-        """Take the bar off: what it stood for has ended."""
+        """Remove the bar of the current input."""
         if self._bar is not None and self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
@@ -102,21 +102,21 @@ class Display:
         figures = self._figures(progress)
         if progress.expected_frames is None or not figures:
             figures = [f"{progress.n_frames} frames", *figures]
-        said = stages.get(progress.stage) or ", ".join(figures)
+        text = stages.get(progress.stage) or ", ".join(figures)
         if self._task is None:
-            self._task = bar.add_task(self._title, total=None, figures=said)
+            self._task = bar.add_task(self._title, total=None, figures=text)
         bar.update(
             self._task,
             description=self._title,
             total=progress.expected_frames if progress.stage == "count" else None,
             completed=progress.n_frames,
-            figures=said,
+            figures=text,
         )
 
     def _show_line(self, progress: Progress) -> None:
         if progress.stage == "compile":
-            if not self._said_compiling:
-                self._said_compiling = True
+            if not self._compiling_shown:
+                self._compiling_shown = True
                 self.say(f"{COMPILING} ...")
         elif progress.stage == "count" and time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
@@ -124,24 +124,24 @@ class Display:
             self.say(f"{self._title}: {', '.join(figures)}")
 
     def _figures(self, progress: Progress) -> list[str]:
-        return self._pace.figures(progress) if self._pace else []
+        return self._rate.figures(progress) if self._rate else []
 
 
-class _Pace:
-    """How fast frames are counted since the first report on them."""
+class _Rate:
+    """The rate of counting since the first progress report."""
 
     def __init__(self, first: Progress) -> None:
         self._first = first
 
     def figures(self, now: Progress) -> list[str]:
-        """Frames per second, multiple of real time and time left, as far as they are known."""
+        """Return frames per second, multiple of real time and time left, as far as known."""
         seconds = now.elapsed_seconds - self._first.elapsed_seconds
         n_frames = now.n_frames - self._first.n_frames
         if seconds <= 0 or n_frames <= 0:
             return []
         figures = [f"{n_frames / seconds:.0f} frames/s"]
         video_seconds = now.video_seconds - self._first.video_seconds
-        if video_seconds > 0:  # not so for a NaN
+        if video_seconds > 0:  # False for NaN
             figures.append(f"{video_seconds / seconds:.1f}x real time")
         if now.expected_frames is not None:
             left = max(0, now.expected_frames - now.n_frames) * seconds / n_frames
@@ -150,7 +150,7 @@ class _Pace:
 
 
 def clock(seconds: float) -> str:
-    """Write a length of time as m:ss or h:mm:ss."""
+    """Format a duration as m:ss or h:mm:ss."""
     minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

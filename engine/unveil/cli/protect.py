@@ -7,118 +7,144 @@ from typing import Annotated, Literal
 
 import typer
 
-from unveil.cli.options import End, Force, Json, Model, Quiet, Start, seconds
+from unveil.cli.options import End, Force, Json, ProtectModel, Quiet, Start, seconds
 from unveil.cli.reporting import reporting
+from unveil.cli.runtime_log import hide_encoder_log
 from unveil.errors import Interrupted
+from unveil.redaction import described
 
 PROTECT_EDGE, PROTECT_SMOOTH = 0.6, 3
 
 
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT",
+        help="A video: a file, a camera (/dev/video0, avfoundation:0, dshow:video=NAME), a "
+        "URL, or - (standard input).",
+    ),
+]
+OutputOption = Annotated[
+    str,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="OUT",
+        help="A video file, numbered pictures (frame-%05d.png), - (Matroska on standard "
+        "output), or camera[:DEVICE] (a virtual camera).",
+    ),
+]
+ModeOption = Annotated[
+    Literal["remove", "blur", "replace"] | None,
+    typer.Option(
+        show_default="replace with --background, else blur",
+        help="Remove the background (transparent, or green if OUT keeps no transparency), "
+        "blur it, or replace it.",
+    ),
+]
+BackgroundOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IMAGE|VIDEO|COLOUR",
+        show_default="none",
+        help="What is shown behind the person. A video is repeated.",
+    ),
+]
+BlurOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="RADIUS",
+        show_default="a twentieth of the height",
+        help="Radius of the blur in pixels, 4 to 1000.",
+    ),
+]
+ModelOption = Annotated[
+    ProtectModel,
+    typer.Option(
+        help="Network that finds the person. auto: selfie-landscape for close-ups, else full. "
+        "lite, full, heavy: one person; slower models make fewer errors. selfie, "
+        "selfie-landscape: everyone close to the camera."
+    ),
+]
+EdgeOption = Annotated[
+    float,
+    typer.Option(
+        metavar="P",
+        help="Probability at which the person ends, 0.05 to 0.95. A higher value shows less "
+        "of the room.",
+    ),
+]
+SmoothOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Frames over which the edge of the person expands. It contracts at once.",
+    ),
+]
+EveryOption = Annotated[
+    int,
+    typer.Option(metavar="K", help="Run the network on every K-th frame; 1 is safest."),
+]
+CodecOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        show_default="libx264; libvpx-vp9 for .webm",
+        help="FFmpeg's name of the video encoder.",
+    ),
+]
+CrfOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        show_default="the encoder's",
+        help="Constant quality of the encoder, 0 (best) to 63.",
+    ),
+]
+SoundOption = Annotated[
+    bool, typer.Option("--sound/--no-sound", help="Copy the sound, or leave it out.")
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        show_default="all cores",
+        help="Threads for decoding, networks and blending.",
+    ),
+]
+
+
 def protect(
     context: typer.Context,
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT",
-            help="A video: a file, a camera (/dev/video0, avfoundation:0, dshow:video=NAME), a "
-            "URL, - (standard input).",
-        ),
-    ],
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="OUT",
-            help="A video file, pictures (frame-%05d.png), - (standard output, Matroska), or "
-            "camera[:DEVICE], a virtual camera.",
-        ),
-    ],
-    mode: Annotated[
-        Literal["remove", "blur", "replace"] | None,
-        typer.Option(
-            show_default="replace with --background, else blur",
-            help="Show the person before nothing (green where OUT keeps no transparency), before "
-            "the blurred room, or before another background.",
-        ),
-    ] = None,
-    background: Annotated[
-        str | None,
-        typer.Option(
-            metavar="IMAGE|VIDEO|COLOUR",
-            show_default="none",
-            help="What is shown behind the person; a video is repeated.",
-        ),
-    ] = None,
-    blur: Annotated[
-        int | None,
-        typer.Option(
-            metavar="RADIUS",
-            show_default="a twentieth of the height",
-            help="Radius of the blur in pixels, 4 to 1000.",
-        ),
-    ] = None,
-    model: Annotated[
-        Model,
-        typer.Option(
-            help="The network that finds the person: one person, the surer the slower (lite, full, "
-            "heavy), or everybody close to the camera (selfie, selfie-landscape)."
-        ),
-    ] = "full",
-    edge: Annotated[
-        float,
-        typer.Option(
-            metavar="P",
-            help="Probability at which the person ends, 0.05 to 0.95; more shows less of the room.",
-        ),
-    ] = PROTECT_EDGE,
-    smooth: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Frames over which the edge settles outwards; inwards it goes at once.",
-        ),
-    ] = PROTECT_SMOOTH,
-    every: Annotated[
-        int, typer.Option(metavar="K", help="Look for the person in every K-th frame; 1 is safest.")
-    ] = 1,
-    codec: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            show_default="libx264; libvpx-vp9 for .webm",
-            help="A video encoder of FFmpeg.",
-        ),
-    ] = None,
-    crf: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            show_default="the encoder's",
-            help="Constant quality of the encoder, 0 (best) to 63.",
-        ),
-    ] = None,
-    sound: Annotated[
-        bool, typer.Option("--sound/--no-sound", help="Copy the sound, or leave it out.")
-    ] = True,
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", show_default="all cores", help="Threads to work with."),
-    ] = None,
+    source: SourceArgument,
+    output: OutputOption,
+    mode: ModeOption = None,
+    background: BackgroundOption = None,
+    blur: BlurOption = None,
+    model: ModelOption = "auto",
+    edge: EdgeOption = PROTECT_EDGE,
+    smooth: SmoothOption = PROTECT_SMOOTH,
+    every: EveryOption = 1,
+    codec: CodecOption = None,
+    crf: CrfOption = None,
+    sound: SoundOption = True,
+    threads: ThreadsOption = None,
     start_seconds: Start = None,
     end_seconds: End = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Remove, blur or replace the background of a video, as it comes.
+    """Remove, blur or replace the background of a video or a camera.
 
-    A frame in which the person is not found, or in which something fails, shows the background
-    alone. OUT's report stands beside it, as NAME.report.json.
+    A frame in which no person is found, or for which a step fails, shows the background alone.
+    The report is written next to OUT, as NAME.report.json.
     """
     with reporting(context, quiet=quiet, as_json=as_json) as report:
         from unveil.protection import protect
 
+        hide_encoder_log()
+        named = described(source)
         done = protect(
             source,
             output,
@@ -136,10 +162,10 @@ def protect(
             start_seconds=seconds("start_seconds", start_seconds),
             end_seconds=seconds("end_seconds", end_seconds),
             force=force,
-            progress=partial(report.progress_to_ctrl_c, source, "completes the output"),
+            progress=partial(report.progress_to_ctrl_c, named, "completes the output"),
             stop=report.stop,
         )
         if done.unfinished is not None:
             raise Interrupted(done.unfinished)
-        report.notes(source, *done.notes)
+        report.notes(named, *done.notes)
         report.result(done.summary, as_dict=done.report, err=output == "-")

@@ -13,103 +13,128 @@ from unveil.counting.capacity import DEFAULT_SLOTS
 from unveil.recovery.parameters import CHUNK_FRAMES, Method, Person
 from unveil.video.metric import Metric
 
+InputsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT",
+        help="Calls: files, folders, globs, a camera (/dev/video0), URLs, - (standard input).",
+    ),
+]
+OutOption = Annotated[
+    Path,
+    typer.Option("-o", "--out", metavar="OUT", help="Folder that gets one folder per input."),
+]
+MethodOption = Annotated[
+    Method,
+    typer.Option(
+        help="How the room is found. farend: per pixel, the colour outside the person mask "
+        "with the largest distance from the background. transitions: the colour seen in most "
+        "separate changes from or to the background. rarest: zoomg's rule, the rarest colour "
+        "that differs from the most frequent one. auto: farend if a person is found, else "
+        "transitions."
+    ),
+]
+MetricOption = Annotated[Metric, typer.Option(help="How two colours are compared.")]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        show_default="5.06, or 0.75 for cosine",
+        help="A colour differs from the background if its CIEDE2000 distance is above X (0 to "
+        "100), or its cosine similarity below X (0 to 1).",
+    ),
+]
+NoiseFramesOption = Annotated[
+    int,
+    typer.Option(metavar="N", help="Discard colours that are counted in at most N frames."),
+]
+SlotsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        show_default=", ".join(f"{n} for {method}" for method, n in DEFAULT_SLOTS.items()),
+        help="Colours kept per pixel, 2 to 4096. Memory grows with it.",
+    ),
+]
+BitsOption = Annotated[
+    int,
+    typer.Option(metavar="N", help="Bits kept of each channel when colours are compared, 1 to 8."),
+]
+ToleranceOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Two colours are equal if each channel differs by at most N levels, 0 to 255.",
+    ),
+]
+PersonOption = Annotated[
+    Person,
+    typer.Option(
+        help="Network that finds the person for auto and farend. none counts as transitions "
+        "does, for calls without a person."
+    ),
+]
+PersonEveryOption = Annotated[
+    int,
+    typer.Option(metavar="K", help="Run the network on every K-th frame."),
+]
+ChunkFramesOption = Annotated[
+    int, typer.Option("--chunk", metavar="N", help="Frames counted at once.")
+]
+BackgroundOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IMAGE",
+        show_default="none",
+        help="Picture of the virtual background, known or guessed. It may be scaled, cropped "
+        "or mirrored in the call. A picture that the call does not show is refused.",
+    ),
+]
+PreviewSecondsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--preview",
+        metavar="N",
+        show_default="at the end only",
+        help="Write room.png and background.png every N seconds during the run.",
+    ),
+]
+AsJsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print one JSON object per input on standard output instead of the table.",
+    ),
+]
+
 
 def recover(
     context: typer.Context,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT",
-            help="Calls: files, folders, globs, a camera (/dev/video0), URLs, - (standard input).",
-        ),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("-o", "--out", metavar="OUT", help="Folder that gets a folder per input."),
-    ],
-    method: Annotated[
-        Method,
-        typer.Option(
-            help="What counts as the room: of the colours seen outside the person the one "
-            "farthest from the background (farend), colours that come up where the background "
-            "goes or comes back (transitions), or the rarest colour (rarest: zoomg's method). "
-            "auto takes farend where the call shows a person, else transitions."
-        ),
-    ] = DEFAULTS.method,
-    metric: Annotated[Metric, typer.Option(help="How colours are told apart.")] = DEFAULTS.metric,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            show_default="5.06, or 0.75 for cosine",
-            help="A colour is not the background where its CIEDE2000 from it is above X (0 to "
-            "100), or its cosine similarity below X (0 to 1).",
-        ),
-    ] = DEFAULTS.threshold,
-    noise_frames: Annotated[
-        int, typer.Option(metavar="N", help="Drop colours seen in at most N frames.")
-    ] = DEFAULTS.noise_frames,
-    slots: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            show_default=", ".join(f"{n} for {method}" for method, n in DEFAULT_SLOTS.items()),
-            help="Colours remembered per pixel, 2 to 4096; costs memory.",
-        ),
-    ] = DEFAULTS.slots,
-    bits: Annotated[
-        int, typer.Option(metavar="N", help="Bits kept of each channel, 1 to 8.")
-    ] = DEFAULTS.bits,
-    tolerance: Annotated[
-        int,
-        typer.Option(metavar="N", help="Levels by which a channel may vary in one colour, 0-255."),
-    ] = DEFAULTS.tolerance,
-    person: Annotated[
-        Person,
-        typer.Option(
-            help="The network that finds the person for auto and farend; with none it is "
-            "counted as by transitions, as suits calls that show no person."
-        ),
-    ] = DEFAULTS.person,
-    person_every: Annotated[
-        int,
-        typer.Option(metavar="K", help="Look for the person in every K-th frame."),
-    ] = DEFAULTS.person_every,
+    inputs: InputsArgument,
+    out: OutOption,
+    method: MethodOption = DEFAULTS.method,
+    metric: MetricOption = DEFAULTS.metric,
+    threshold: ThresholdOption = DEFAULTS.threshold,
+    noise_frames: NoiseFramesOption = DEFAULTS.noise_frames,
+    slots: SlotsOption = DEFAULTS.slots,
+    bits: BitsOption = DEFAULTS.bits,
+    tolerance: ToleranceOption = DEFAULTS.tolerance,
+    person: PersonOption = DEFAULTS.person,
+    person_every: PersonEveryOption = DEFAULTS.person_every,
     threads: Threads = DEFAULTS.threads,
-    chunk_frames: Annotated[
-        int, typer.Option("--chunk", metavar="N", help="Frames counted at once.")
-    ] = CHUNK_FRAMES,
+    chunk_frames: ChunkFramesOption = CHUNK_FRAMES,
     start_seconds: Start = None,
     end_seconds: End = None,
     stride: Stride = 1,
-    background: Annotated[
-        str | None,
-        typer.Option(
-            metavar="IMAGE",
-            show_default="none",
-            help="The virtual background's picture, known or guessed; it may be scaled, cut or "
-            "mirrored in the call. One that the call does not show is refused.",
-        ),
-    ] = None,
-    preview_seconds: Annotated[
-        float | None,
-        typer.Option(
-            "--preview",
-            metavar="N",
-            show_default="at the end only",
-            help="Write room.png and background.png every N seconds while it runs.",
-        ),
-    ] = None,
+    background: BackgroundOption = None,
+    preview_seconds: PreviewSecondsOption = None,
     quiet: Quiet = False,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Print a JSON object per input on standard output, no table."),
-    ] = False,
+    as_json: AsJsonOption = False,
     force: Force = False,
 ) -> None:
-    """Recover room and background from calls.
+    """Recover the room and the virtual background from calls.
 
-    Each input gets OUT/NAME/ with room.png, background.png, stats.parquet and report.json.
+    Each input gets a folder OUT/NAME/ with room.png, background.png, stats.parquet, report.json.
     """
     with reporting(context, quiet=quiet, as_json=as_json) as report:
         from unveil.recovery.batch import find_sources, recover_all

@@ -17,6 +17,7 @@ from unveil.cli.tables import print_outcomes
 from unveil.errors import Interrupted, InvalidParameter, UnveilError, explain
 from unveil.interruption import SignalStop, stop_on_signals
 from unveil.person.network import networks_created_inside
+from unveil.redaction import printable, redacted
 
 if TYPE_CHECKING:
     from unveil.progress import Progress
@@ -36,7 +37,8 @@ def exit_codes(context: typer.Context) -> Iterator[SignalStop]:
         except typer.Exit:
             raise
         except (KeyboardInterrupt, Interrupted) as interrupt:
-            print_line("; ".join(["unveil: interrupted", *interrupt.args]), err=True)
+            left_undone = [said for said in interrupt.args if said]
+            print_line("; ".join(["unveil: interrupted", *left_undone]), err=True)
             raise typer.Exit(stop.exit_code) from None
         except Exception as error:
             print_line(_told(context, error, explain(error)), err=True)
@@ -148,7 +150,7 @@ class Report:
             print_json(as_dict, err=err)
         elif not self._quiet:
             for line in lines:
-                print_line(line, err=err)
+                print_line(printable(line), err=err)
 
     def table(self, outcomes: Sequence[Outcome]) -> None:
         """End the progress, and print a table unless nothing was recovered, or none is wanted."""
@@ -196,7 +198,7 @@ def print_json(found: Mapping[str, Any], *, err: bool = False) -> None:
 def _told(context: typer.Context, error: Exception, said: str) -> str:
     """Give the line, or lines with --debug, that report an error."""
     if context.obj:
-        return "".join(traceback.format_exception(error)).rstrip()
+        return redacted("".join(traceback.format_exception(error))).rstrip()
     if isinstance(error, InvalidParameter):
         # The library names its parameters, which here are options.
         name, colon, rest = said.partition(":")

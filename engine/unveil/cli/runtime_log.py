@@ -1,4 +1,4 @@
-"""LiteRT's log on standard error, without the message that it is starting."""
+"""What libraries write to standard error by themselves, without what is no error."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from typing import Final
 _START_MESSAGE: Final = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
 _lock = threading.Lock()
 _started = False
+
+
+def hide_encoder_log() -> None:
+    """Have SVT-AV1 write errors only, unless the user's environment asks for more.
+
+    It writes below Python, and has no other option than this variable of the environment.
+    """
+    os.environ.setdefault("SVT_LOG", "1")
 
 
 @contextmanager
@@ -29,7 +37,7 @@ def start_message_hidden() -> Iterator[None]:
 
         try:
             terminal = os.dup(2)
-        except OSError:  # there is no standard error to keep clean
+        except OSError:  # standard error is closed
             yield
             return
         try:

@@ -20,7 +20,7 @@ def score(
     recovery_path: Annotated[
         Path,
         typer.Argument(
-            metavar="RECOVERY", help="A recovered room.png, or the folder that holds it."
+            metavar="RECOVERY", help="A recovered room.png, or the folder that contains it."
         ),
     ],
     truth_path: Annotated[
@@ -28,27 +28,27 @@ def score(
         typer.Option(
             "--truth",
             metavar="PHOTO|TRUTH.npz",
-            help="A photo of the room in the same size, or the exact truth of a simulated call.",
+            help="A photo of the room of the same size, or the exact truth of a simulated call.",
         ),
     ],
     metric: Annotated[
-        Metric, typer.Option(help="How colours are compared with a photo's.")
+        Metric, typer.Option(help="How colours are compared with those of a photo.")
     ] = DEFAULTS.metric,
     threshold: Annotated[
         float | None,
         typer.Option(
             metavar="X",
             show_default="5.06, or 0.99 for cosine",
-            help="A pixel matches a photo's where its CIEDE2000 is below X (0 to 100), or its "
-            "cosine similarity above X (0 to 1).",
+            help="A pixel matches the photo if its CIEDE2000 distance is below X (0 to 100), or "
+            "its cosine similarity above X (0 to 1).",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure how right a recovery is, given a photo of the room or the exact truth.
+    """Score a recovery against a photo of the room or the exact truth of a simulated call.
 
-    A photo tells zoomg's verification and the metrics of background initialisation. The
-    truth of a simulated call tells leak score, precision, recall and calibration, too.
+    A photo gives zoomg's verification and the metrics of background initialisation. The exact
+    truth gives leak score, precision, recall and calibration as well.
     """
     with exit_codes(context) as stop, stoppable(stop):
         from unveil.scoring.leak import room_file, score_truth
@@ -57,7 +57,7 @@ def score(
         if truth_path.suffix.lower() == ".npz":
             if threshold is not None or metric != DEFAULTS.metric:
                 name = "metric" if threshold is None else "threshold"
-                raise InvalidParameter(f"{name}: is for photos; leave it out with a truth.npz")
+                raise InvalidParameter(f"{name}: applies to photos; leave it out with a truth.npz")
             measured = score_truth(recovery_path, truth_path)
             if as_json:
                 print_json(measured.as_dict())

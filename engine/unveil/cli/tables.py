@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from unveil.redaction import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -16,16 +18,16 @@ if TYPE_CHECKING:
     from unveil.scoring.photo import Score
 
 _PAGE_WIDTH: Final = 160
-"""Columns of a table that goes into a file or a pipe."""
+"""Width of a table that is written to a file or a pipe, in characters."""
 
 _NAME_WIDTH: Final = 24
 _NUMBERS: Final = frozenset(
-    {"frames", "damaged", "recovered", "confidence", "speed", "value", "pixels", "right"}
+    {"frames", "damaged", "recovered", "confidence", "speed", "value", "pixels", "correct"}
 )
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """Print a table of what became of each input on stdout."""
+    """Print a table of the outcome of each input on stdout."""
     table = _table("input", "frames", "damaged", "recovered", "confidence", "speed", "result")
     for outcome in outcomes:
         report = outcome.report
@@ -37,16 +39,16 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
                 f"{report['coverage']:.1%}",
                 f"{report['mean_confidence']:.2f}",
                 _speed(outcome),
-                str(outcome.folder),
+                printable(str(outcome.folder)),
             )
         else:
-            said = (outcome.problem or outcome.state).removeprefix(f"{outcome.name}: ")
-            table.add_row(outcome.name, *5 * [""], said)
+            reason = (outcome.problem or outcome.state).removeprefix(f"{outcome.name}: ")
+            table.add_row(outcome.name, *5 * [""], reason)
     _stdout().print(table)
 
 
 def print_score(score: Score) -> None:
-    """Print a table of what a recovered room's score consists of on stdout."""
+    """Print a table of a recovered room's score against a photo on stdout."""
     verified, measured = score.verification, score.initialisation
     side = "below" if verified.metric == "ciede2000" else "above"
     table = _table("measure", "value", "meaning")
@@ -57,7 +59,7 @@ def print_score(score: Score) -> None:
             f"recovered pixels with {verified.metric} {side} {verified.threshold:g}",
         ),
         "mismatches": (str(verified.mismatches), "the other recovered pixels"),
-        "accuracy": (f"{verified.accuracy:.2%}", "matches of all recovered pixels"),
+        "accuracy": (f"{verified.accuracy:.2%}", "share of matches among the recovered pixels"),
         **_initialisation_rows(measured),
     }
     for name, (value, meaning) in rows.items():
@@ -71,23 +73,23 @@ def print_truth_score(score: TruthScore) -> None:
     rows: dict[str, tuple[str, str]] = {
         "leak score": (
             f"{score.leak_score:.3f}",
-            "of the leaks' weight, found within CIEDE2000 4 of the strongest blend (VADER)",
+            "weighted share of the leaks found within CIEDE2000 4 of the strongest blend (VADER)",
         ),
         "its floor": (
             f"{score.floor:.3f}",
-            "what painting the virtual background earns; a leak score near it says nothing",
+            "leak score of the virtual background itself; a score near it is meaningless",
         ),
         "F": (f"{score.f:.3f}", "harmonic mean of recall and precision"),
         "recall": (
             f"{score.recall:.2%}",
-            f"of the strongly leaked pixels ({score.strong_share:.2%} of all), within 10",
+            f"strongly leaked pixels ({score.strong_share:.2%} of all) claimed within CIEDE2000 10",
         ),
-        "close recall": (f"{score.close_recall:.2%}", "of these, within 5"),
-        "precision": (f"{score.precision:.2%}", "of the claimed pixels, right"),
+        "close recall": (f"{score.close_recall:.2%}", "the same within CIEDE2000 5"),
+        "precision": (f"{score.precision:.2%}", "share of the claimed pixels that are correct"),
         "confident": (
             f"{score.confident_precision:.2%}",
-            "of those claimed with a confidence over 0.5 "
-            f"({score.confident_coverage:.2%} of all), right",
+            "the same for claims with a confidence over 0.5 "
+            f"({score.confident_coverage:.2%} of all pixels)",
         ),
         "coverage": (f"{score.coverage:.2%}", "share of the picture that is claimed"),
     }
@@ -102,10 +104,10 @@ def print_truth_score(score: TruthScore) -> None:
     console = _stdout()
     console.print(table)
     console.print()
-    calibration = _table("confidence", "pixels", "right")
+    calibration = _table("confidence", "pixels", "correct")
     for part in score.calibration:
-        right = f"{part.precision:.2%}" if part.pixels else "none"
-        calibration.add_row(f"{part.low:.1f} to {part.high:.1f}", str(part.pixels), right)
+        correct = f"{part.precision:.2%}" if part.pixels else "none"
+        calibration.add_row(f"{part.low:.1f} to {part.high:.1f}", str(part.pixels), correct)
     console.print(calibration)
 
 
@@ -113,10 +115,10 @@ def _initialisation_rows(measured: InitialisationMetrics) -> dict[str, tuple[str
     return {
         "AGE": (f"{measured.age:.3f}", "mean error of luma in levels; best 0"),
         "pEPs": (f"{measured.peps:.2%}", "pixels with an error above 20 levels; best 0"),
-        "pCEPs": (f"{measured.pceps:.2%}", "those among their like; best 0"),
+        "pCEPs": (f"{measured.pceps:.2%}", "those whose four neighbours are too; best 0"),
         "MS-SSIM": (f"{measured.ms_ssim:.4f}", "structural similarity of luma; best 1"),
-        "PSNR": (f"{measured.psnr:.2f} dB", "of luma; the higher the better"),
-        "CQM": (f"{measured.cqm:.2f} dB", "of luma and chroma; the higher the better"),
+        "PSNR": (f"{measured.psnr:.2f} dB", "of luma; higher is better"),
+        "CQM": (f"{measured.cqm:.2f} dB", "of luma and chroma; higher is better"),
     }
 
 
@@ -130,7 +132,7 @@ def _speed(outcome: Outcome) -> str:
 
 
 def _table(*titles: str) -> Table:
-    """Make a table whose last column alone is wrapped where the page is narrow."""
+    """Make a table of which only the last column wraps on a narrow page."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)

@@ -22,6 +22,7 @@ from unveil.cli.options import (
 )
 from unveil.cli.reporting import reporting
 from unveil.recovery.parameters import Method
+from unveil.redaction import described
 
 
 def timeline(
@@ -29,13 +30,13 @@ def timeline(
     source: Input,
     at: Annotated[
         list[str],
-        typer.Option(metavar="X,Y", help="A pixel, from the upper left corner; may be repeated."),
+        typer.Option(metavar="X,Y", help="Pixel, counted from the upper left corner; repeatable."),
     ],
     output: Annotated[
         Path, typer.Option("-o", "--out", metavar="STRIP.png", help="The picture to write.")
     ],
     method: Annotated[
-        Method, typer.Option(help="By which room and background are recovered, as for recover.")
+        Method, typer.Option(help="Method of the recovery, as for recover.")
     ] = DEFAULTS.method,
     threads: Threads = None,
     start_seconds: Start = None,
@@ -50,9 +51,9 @@ def timeline(
     quiet: Quiet = False,
     force: Force = False,
 ) -> None:
-    """Draw the colour of pixels over time, one row a pixel.
+    """Draw the colours of pixels over time, one row per pixel.
 
-    The recovered background and room stand at the end of each row.
+    The recovered background and room are at the end of each row.
     """
     with reporting(context, quiet=quiet) as report:
         from unveil.timeline.timeline import draw_timeline
@@ -69,7 +70,7 @@ def timeline(
             row_height=row_height,
             max_width=max_width,
             force=force,
-            progress=partial(report.progress, source),
+            progress=partial(report.progress, described(source)),
             stop=report.stop,
         )
         rows = "row" if len(strip.at) == 1 else "rows"

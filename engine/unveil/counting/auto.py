@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Self
 
 from unveil.arrays import I64, Array
 from unveil.counting.capacity import slots_of
-from unveil.counting.presence import Presence
+from unveil.counting.presence import PersonWatch, Presence
 from unveil.counting.state_file import layout_of, write_state
 from unveil.counting.table import TABLES, ColourTable, OutsideTable, TransitionTable
 from unveil.errors import IncompatibleTable
@@ -26,8 +26,8 @@ class AutoTable:
     decided from, are those of one accumulator that saw all frames, whether they are read once or
     again, and whenever the person comes.
 
-    Merging is as associative as that of the two accumulators: `presence` is joined exactly, and
-    a state that is certain of the person stays so.
+    Merging is as associative as that of the two accumulators: whether there is a person is joined
+    exactly, and a state that is certain of it stays so.
 
     Not thread-safe: one thread updates, the bands share the work.
 
@@ -46,8 +46,6 @@ class AutoTable:
         What "farend" decides by; of all frames.
     transitions
         What "transitions" decides by; None once the person is certainly there.
-    presence
-        Whether the frames counted show a person.
     """
 
     method: ClassVar = "auto"
@@ -59,7 +57,7 @@ class AutoTable:
         self.transitions: TransitionTable | None = TransitionTable(
             layout, slots=slots_of("transitions", slots), bits=bits, tolerance=tolerance
         )
-        self.presence = Presence()
+        self._person = PersonWatch(layout)
         self._slots = slots
 
     @property
@@ -78,6 +76,11 @@ class AutoTable:
         return self.outside.searches
 
     @property
+    def presence(self) -> Presence:
+        """What the search for the person found in the frames counted."""
+        return self._person.presence
+
+    @property
     def decided(self) -> OutsideTable | TransitionTable:
         """The accumulator that suits what the frames showed."""
         if self.transitions is None or self.presence.shows_person:
@@ -86,14 +89,14 @@ class AutoTable:
 
     def update(self, chunk: Chunk, bands: Bands) -> None:
         """Count the frames of a chunk that tells where the person is."""
-        found = Presence.of_chunk(chunk)
         try:
             self.outside.update(chunk, bands)
         finally:
             # Both have counted the same frames, also where one fails.
             if self.transitions is not None:
                 self.transitions.update(chunk, bands)
-            self._see(found)
+        self._person.add(chunk)
+        self._drop_transitions()
 
     def merge(self, later: Self, bands: Bands) -> None:
         """Add what a table of the frames after this one's last has counted.
@@ -113,11 +116,12 @@ class AutoTable:
         if self.transitions is not None:
             assert later.transitions is not None
             self.transitions.merge(later.transitions, bands)
-        self._see(later.presence)
+        self._person.merge(later._person)
+        self._drop_transitions()
 
     def save(self, path: Path, parameters: Mapping[str, Any]) -> None:
         """Write the state, and the parameters it is to be finalised with, to a file."""
-        arrays: dict[str, Array] = {_PRESENCE: self.presence.as_array()}
+        arrays = self._person.as_arrays()
         for table in (self.outside, self.transitions):
             if table is not None:
                 arrays |= {f"{table.method}_{name}": a for name, a in table.stored.items()}
@@ -145,9 +149,8 @@ class AutoTable:
             bits=parameters["bits"],
             tolerance=parameters["tolerance"],
         )
-        table.presence = Presence.from_array(arrays[_PRESENCE])
-        if table.presence.certain:
-            table.transitions = None
+        table._person.restore(arrays)
+        table._drop_transitions()
         for part in (table.outside, table.transitions):
             if part is not None:
                 prefix = f"{part.method}_"
@@ -157,17 +160,14 @@ class AutoTable:
                 )
         return table
 
-    def _see(self, presence: Presence) -> None:
-        self.presence = self.presence.joined(presence)
-        if self.presence.certain:
+    def _drop_transitions(self) -> None:
+        if self._person.certain:
             self.transitions = None
 
     def _identity(self) -> tuple[object, ...]:
         # `slots` that were not chosen are two numbers.
         return (self.method, *self.outside._identity()[1:], self._slots)
 
-
-_PRESENCE: Final = "presence"
 
 STATES: Final[dict[str, type[ColourTable | AutoTable]]] = {**TABLES, AutoTable.method: AutoTable}
 """What an engine counts with, by the name it is saved under."""

@@ -18,6 +18,7 @@ from unveil.errors import IncompatibleTable
 from unveil.parallel import Bands
 from unveil.video.chunk import Chunk, Layout, Planes
 from unveil_kernels.counting import outside, runs, slots, transitions
+from unveil_kernels.counting.frames import Comparison, Frames, PersonMask
 
 MAX_FRAMES: Final = 2**32 - 1
 """Frame numbers are kept in 32 bits: four and a half years at 30 frames a second."""
@@ -47,8 +48,10 @@ class ColourTable(ABC):
     method: ClassVar[str]
     slot: ClassVar[np.dtype[np.void]]
     """One remembered colour, as `unveil_kernels.counting.slots` defines it."""
-    names: ClassVar[tuple[str, ...]]
-    """The arrays of the state, those of every table first."""
+    state_type: ClassVar[Any]
+    """NamedTuple of the arrays that the kernels read and change."""
+    extra_names: ClassVar[tuple[str, ...]] = ()
+    """Arrays of the state that concern all pixels together; no kernel changes them."""
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         self.layout = layout
@@ -74,7 +77,19 @@ class ColourTable(ABC):
     @property
     def arrays(self) -> dict[str, Array]:
         """All arrays by name, as they are saved."""
-        return {name: getattr(self, name) for name in self.names}
+        names = (*self.state_type._fields, *self.extra_names)
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def state(self) -> Any:
+        """The arrays that the kernels read and change, as a `state_type`."""
+        return self.state_type(*(getattr(self, name) for name in self.state_type._fields))
+
+    @property
+    def comparison(self) -> Comparison:
+        """When two colours are one."""
+        far = min(255, self.tolerance + self.tolerance // 2)
+        return Comparison(self.mask, np.uint8(self.tolerance), np.uint8(far))
 
     @property
     def bytes_per_pixel(self) -> float:
@@ -88,8 +103,13 @@ class ColourTable(ABC):
             raise IncompatibleTable(f"a chunk of {chunk.layout} does not fit {self.layout}")
         if self.n_frames + len(chunk) > MAX_FRAMES:
             raise IncompatibleTable(f"a state counts at most {MAX_FRAMES} frames")
+        frames = Frames(
+            *chunk.planes, self.n_frames, self.layout.chroma_shift_y, self.layout.chroma_shift_x
+        )
         try:
-            bands.run(lambda first, last: self._count(chunk, first, last), self.layout.height)
+            bands.run(
+                lambda first, last: self._count(frames, chunk, first, last), self.layout.height
+            )
         finally:
             # Where a band failed the others have counted these frames all the same.
             self._remember(chunk)
@@ -186,7 +206,7 @@ class ColourTable(ABC):
         return self.method, self.layout, self.n_slots, self.bits, self.tolerance
 
     @abstractmethod
-    def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
+    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
         """Update a band of rows."""
 
     @abstractmethod
@@ -211,7 +231,7 @@ class RunTable(ColourTable):
 
     method = "rarest"
     slot = slots.RUN_SLOT
-    names = ("slots", "evictions", "run", "run_start")
+    state_type = runs.RunState
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
@@ -221,58 +241,32 @@ class RunTable(ColourTable):
 
     def closed(self, first_row: int, last_row: int) -> tuple[Array, Array]:
         """Copy a band's slots and evictions, the runs that still go on counted."""
-        band = slice(first_row, last_row)
-        slots, evictions = self.slots[band].copy(), self.evictions[band].copy()
-        self._close(slots, evictions, band)
-        return slots, evictions
+        band = self._band(first_row, last_row)
+        copy = band._replace(slots=band.slots.copy(), evictions=band.evictions.copy())
+        self._close(copy)
+        return copy.slots, copy.evictions
 
-    def _close(self, slots: Array, evictions: Array, band: slice) -> None:
-        if self.n_frames == 0:
-            return
-        runs.close_runs(
-            self.n_frames,
-            0,
-            len(slots),
-            self.mask,
-            np.uint8(self.tolerance),
-            self.run[:, band],
-            self.run_start[band],
-            slots,
-            evictions,
+    def _band(self, first_row: int, last_row: int) -> runs.RunState:
+        rows = slice(first_row, last_row)
+        return runs.RunState(
+            self.slots[rows], self.evictions[rows], self.run[:, rows], self.run_start[rows]
         )
 
-    def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
-        runs.count_runs(
-            *chunk.planes,
-            self.n_frames,
-            first_row,
-            last_row,
-            self.layout.chroma_shift_y,
-            self.layout.chroma_shift_x,
-            self.mask,
-            np.uint8(self.tolerance),
-            self.run,
-            self.run_start,
-            self.slots,
-            self.evictions,
-        )
+    def _close(self, band: runs.RunState) -> None:
+        if self.n_frames:
+            runs.close_runs(self.n_frames, 0, len(band.slots), self.comparison, band)
+
+    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
+        runs.count_runs(frames, first_row, last_row, self.comparison, self.state)
 
     def _remember(self, chunk: Chunk) -> None:
         """Nothing: the runs that go on are in the state."""
 
     def _merge(self, later: Self, first_row: int, last_row: int) -> None:
         band = slice(first_row, last_row)
-        self._close(self.slots[band], self.evictions[band], band)
+        self._close(self._band(first_row, last_row))
         runs.merge_runs(
-            first_row,
-            last_row,
-            self.n_frames,
-            self.mask,
-            np.uint8(self.tolerance),
-            self.slots,
-            self.evictions,
-            later.slots,
-            later.evictions,
+            first_row, last_row, self.n_frames, self.comparison, self.state, later.state
         )
         self.run[:, band] = later.run[:, band]
         self.run_start[band] = later.run_start[band] + np.uint32(self.n_frames)
@@ -295,10 +289,9 @@ class SurveyingTable(ColourTable):
     """
 
     slot = slots.TRANSITION_SLOT
-    by_pixel: ClassVar[tuple[str, ...]]
-    """Arrays with a value, or several, a pixel, in the order of the kernels' arguments."""
+    extra_names: ClassVar[tuple[str, ...]] = ("surveyed",)
     merge_kernel: ClassVar[Callable[..., None]]
-    """Merges a band: both tables' arrays `by_pixel` come last."""
+    """Merges a band of the later table's state into this one's."""
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
         super().__init__(layout, slots=slots, bits=bits, tolerance=tolerance)
@@ -315,11 +308,6 @@ class SurveyingTable(ColourTable):
     @property
     def _counted_slots(self) -> int:
         return self.n_slots - 1
-
-    @property
-    def far(self) -> np.uint8:
-        """Levels by which a counted sample differs from the leader."""
-        return np.uint8(min(255, self.tolerance + self.tolerance // 2))
 
     @property
     def n_surveys(self) -> int:
@@ -347,10 +335,9 @@ class SurveyingTable(ColourTable):
             last_row,
             self.n_frames,
             later.n_frames,
-            self.mask,
-            np.uint8(self.tolerance),
-            *(getattr(self, name) for name in self.by_pixel),
-            *(getattr(later, name) for name in self.by_pixel),
+            self.comparison,
+            self.state,
+            later.state,
         )
 
     def _remember_merged(self, later: Self) -> None:
@@ -366,11 +353,7 @@ class TransitionTable(SurveyingTable):
     """
 
     method = "transitions"
-    by_pixel = (
-        *("leader", "leader_surveys", "leader_returns", "challenger", "challenger_votes"),
-        *("history", "slots", "evictions"),
-    )
-    names = (*by_pixel, "tail0", "tail1", "tail2", "surveyed")
+    state_type = transitions.TransitionState
     merge_kernel = staticmethod(transitions.merge_transitions)
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
@@ -384,27 +367,8 @@ class TransitionTable(SurveyingTable):
         surveyed: Array = (frames % transitions.SURVEY_EVERY == 1) | (frames == 0)
         return surveyed
 
-    def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
-        transitions.count_transitions(
-            *chunk.planes,
-            self.n_frames,
-            first_row,
-            last_row,
-            self.layout.chroma_shift_y,
-            self.layout.chroma_shift_x,
-            self.mask,
-            np.uint8(self.tolerance),
-            self.far,
-            self.leader,
-            self.leader_surveys,
-            self.leader_returns,
-            self.challenger,
-            self.challenger_votes,
-            self.history,
-            *self._tails,
-            self.slots,
-            self.evictions,
-        )
+    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
+        transitions.count_transitions(frames, first_row, last_row, self.comparison, self.state)
 
 
 class OutsideTable(SurveyingTable):
@@ -417,11 +381,8 @@ class OutsideTable(SurveyingTable):
 
     method = "farend"
     slot = slots.OUTSIDE_SLOT
-    by_pixel = (
-        *("leader", "leader_surveys", "leader_stills", "challenger", "challenger_votes"),
-        *("outside_surveys", "slots", "evictions"),
-    )
-    names = (*by_pixel, "tail0", "tail1", "tail2", "surveyed", "searches")
+    state_type = outside.OutsideState
+    extra_names = ("surveyed", "searches")
     merge_kernel = staticmethod(outside.merge_outside)
 
     def __init__(self, layout: Layout, *, slots: int, bits: int, tolerance: int) -> None:
@@ -440,34 +401,13 @@ class OutsideTable(SurveyingTable):
         surveyed: Array = frames % outside.OUTSIDE_SURVEY_EVERY == 0
         return surveyed
 
-    def _count(self, chunk: Chunk, first_row: int, last_row: int) -> None:
+    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
         if chunk.person is None:
             raise ValueError("a chunk does not tell where the person is")
         if chunk.person.all():
             return  # nothing is outside: no memory is touched for frames that show nobody
-        outside.count_outside(
-            *chunk.planes,
-            chunk.person,
-            chunk.mask_is_fresh,
-            self.layout.block_size,
-            self.n_frames,
-            first_row,
-            last_row,
-            self.layout.chroma_shift_y,
-            self.layout.chroma_shift_x,
-            self.mask,
-            np.uint8(self.tolerance),
-            self.far,
-            self.leader,
-            self.leader_surveys,
-            self.leader_stills,
-            self.challenger,
-            self.challenger_votes,
-            self.outside_surveys,
-            *self._tails,
-            self.slots,
-            self.evictions,
-        )
+        person = PersonMask(chunk.person, chunk.mask_is_fresh, self.layout.block_size)
+        outside.count_outside(frames, person, first_row, last_row, self.comparison, self.state)
 
     def _remember_merged(self, later: Self) -> None:
         super()._remember_merged(later)

@@ -34,6 +34,8 @@ class Mask:
     landmarks
         (33, 3) float32: BlazePose's landmarks, x and y in pixels of the frame, which may lie
         outside it, and visibility, 0 to 1. None for selfie models and if nobody was found.
+    model
+        The name of the network that made the mask; None if none of `MODELS` did.
     """
 
     probability: F32
@@ -42,6 +44,7 @@ class Mask:
     width: int
     presence: float
     landmarks: F32 | None
+    model: str | None = None
 
     def at(self, height: int, width: int) -> F32:
         """Resample the mask to the frame, scaled to any size.

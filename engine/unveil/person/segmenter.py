@@ -169,7 +169,13 @@ class Segmenter:
         probability = np.clip(self._network.output(0)[..., 0], 0.0, 1.0)
         presence = float(probability.max())
         return Mask(
-            probability, inverse(to_frame), layout.height, layout.width, presence, landmarks=None
+            probability,
+            inverse(to_frame),
+            layout.height,
+            layout.width,
+            presence,
+            landmarks=None,
+            model=self.model,
         )
 
     def _look_at(self, region: Region, planes: Planes, layout: Layout) -> Mask | None:
@@ -193,12 +199,15 @@ class Segmenter:
             landmarks=np.column_stack(
                 [points[:N_LANDMARKS], _sigmoid(values[:N_LANDMARKS, 3])]
             ).astype(np.float32),
+            model=self.model,
         )
 
     def _nobody(self, layout: Layout) -> Mask:
         nothing = np.zeros((self._model.height, self._model.width), np.float32)
         to_mask = inverse(self._stretched(layout))
-        return Mask(nothing, to_mask, layout.height, layout.width, 0.0, landmarks=None)
+        return Mask(
+            nothing, to_mask, layout.height, layout.width, 0.0, landmarks=None, model=self.model
+        )
 
     def _stretched(self, layout: Layout) -> F64:
         """Return the affine map (2, 3) from the network's input to the whole frame."""

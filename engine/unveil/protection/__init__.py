@@ -1,7 +1,6 @@
-"""Protected video: the person before nothing, before a blur or before another background.
+"""Protection of videos: removes, blurs or replaces the real background of a person.
 
-The package bears another name than its function `unveil.protect`, or importing the one would
-hide the other.
+The package is not called `protect`, because `unveil.protect` is its function.
 
 >>> import unveil
 >>> unveil.protect("call.mp4", "protected.mp4", background="beach.jpg")  # doctest: +SKIP
@@ -10,7 +9,8 @@ hide the other.
 from __future__ import annotations
 
 from unveil.protection.parameters import Mode, ProtectParameters
-from unveil.protection.protector import Protector, ProtectTally
+from unveil.protection.protector import Protector
 from unveil.protection.stream import Protection, protect
+from unveil.protection.tally import ProtectTally
 
 __all__ = ["Mode", "ProtectParameters", "ProtectTally", "Protection", "Protector", "protect"]

@@ -18,6 +18,7 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, UnreadableImage, UnveilError
+from unveil.files import is_there
 from unveil.protection.frames import Converter, covering
 from unveil.protection.parameters import Background
 from unveil.video.chunk import Layout, Planes
@@ -223,7 +224,7 @@ def make_backdrop(background: Background) -> Backdrop:
         return Picture(background)
     text = os.fspath(background)
     path = Path(text)
-    if path.is_file():
+    if is_there(path) and path.is_file():
         return _file_backdrop(path)
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]

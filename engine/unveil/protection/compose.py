@@ -8,6 +8,7 @@ import numpy as np
 
 from unveil.arrays import F32, F64, I64, U8, U16
 from unveil.parallel import Bands
+from unveil.protection.framing import landmark_cells
 from unveil.video.chunk import Layout, Planes
 from unveil_kernels import blur, matte
 
@@ -17,9 +18,6 @@ MIN_CELLS: Final = 240
 
 SOFTNESS: Final = 0.15
 """How far in probability the blend reaches to either side of the edge."""
-
-MIN_VISIBILITY: Final = 0.5
-"""Landmarks below it are guesses at what is hidden or outside the frame."""
 
 BLUR_PASSES: Final = 3
 """Box blurs in a row: close to a Gaussian, whose standard deviation is about the box's radius."""
@@ -73,7 +71,7 @@ class Compositor:
         # Where the mask is older than the frame, only what is surely the person is shown.
         self._close_cut = Cut((1 + edge) / 2)
         self._rise = max(1, round(512 / (max(smooth, 1) + 1)))
-        self._step = _cell_side(layout)
+        self._step = cell_side(layout)
         rows, columns = _ceil(layout.height, self._step), _ceil(layout.width, self._step)
         self.opacity: U16 = np.zeros((rows, columns), np.uint16)
         self._placed = False
@@ -129,11 +127,8 @@ class Compositor:
         self._placed = bool(self.opacity.max() > self._cut.clear)
 
     def _keep_joined(self, landmarks: F32) -> None:
-        visible = landmarks[landmarks[:, 2] >= MIN_VISIBILITY]
-        # Far outside the frame a landmark may not even fit an integer.
-        places = np.clip(visible[:, 1::-1] / self._step, -1, 2**31)
         matte.keep_joined(
-            np.floor(places).astype(np.int64),
+            landmark_cells(landmarks, 1 / self._step, 1 / self._step),
             self._cut.clear,
             self.opacity,
             self._reached,
@@ -276,7 +271,7 @@ class _Blur:
         blur.box_rows(self._transposed, self._block_radius, self._values, first, last)
 
 
-def _cell_side(layout: Layout) -> int:
+def cell_side(layout: Layout) -> int:
     """Side of a cell in pixels: a power of two, at least as coarse as the chroma."""
     side = 1 << max(layout.chroma_shift_y, layout.chroma_shift_x)
     while min(layout.height, layout.width) >= 2 * side * MIN_CELLS:

@@ -1,4 +1,4 @@
-"""What a user may choose about a protection, checked in one place."""
+"""Parameters of a protection, and the checks of their ranges."""
 
 from __future__ import annotations
 
@@ -12,59 +12,63 @@ from unveil.arrays import U8
 from unveil.errors import InvalidParameter, check_choice, check_range
 from unveil.parallel import available_cores
 from unveil.person import MODELS, ModelName
+from unveil.redaction import file_name
 
 Mode: TypeAlias = Literal["remove", "blur", "replace"]
+ProtectModel: TypeAlias = ModelName | Literal["auto"]
 Background: TypeAlias = str | os.PathLike[str] | U8
-"""A colour, the file of a picture or a video, or an RGB picture (h, w, 3) uint8."""
+"""A colour, a file (an image or a video), or an RGB picture (h, w, 3) uint8."""
 
 DEFAULT_EDGE: Final = 0.6
 DEFAULT_SMOOTH: Final = 3
 BLUR_SHARE: Final = 1 / 20
-"""Radius of the blur as a share of the frame's height, where none is chosen: letters as high as
-a tenth of the frame are gone."""
+"""Default radius of the blur as a share of the frame's height: letters as high as a tenth of the
+frame become unreadable."""
 MIN_BLUR: Final = 4
 MAX_BLUR: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ProtectParameters:
-    """What becomes of the background, and where the person ends.
+    """How the background is replaced, and where the person ends.
 
     Parameters
     ----------
     mode
-        "remove" cuts the person out, before nothing where the output keeps transparency and
-        else before a colour; "blur" blurs the rest; "replace" shows another background. None
-        takes "replace" where there is a background and "blur" where there is none.
+        "remove" cuts the person out: transparent if the output keeps transparency, else over a
+        colour. "blur" blurs the background. "replace" shows another background. None is "replace"
+        with a background and "blur" without.
     background
         For "replace" a colour ("white", "#00a000"), a picture, or a video that is repeated; for
-        "remove" a colour; for "blur" nothing.
+        "remove" a colour; for "blur" None.
     blur
-        Radius of the blur in pixels, 4 to 1000; None takes a twentieth of the frame's height.
+        Radius of the blur in pixels, 4 to 1000; None is a twentieth of the frame's height.
     model
-        The network that finds the person, as `unveil.person.MODELS` has them.
+        Network that finds the person, a key of `unveil.person.MODELS`; or "auto", which uses
+        "selfie-landscape" for close-ups and "full" elsewhere, see `AutoSegmenter`.
     edge
-        Probability at which a pixel is half the person's, 0.05 to 0.95. More shows less of the
-        room and less of the hair.
+        Probability at which a pixel has half opacity, 0.05 to 0.95. A higher value shows less of
+        the room and less of the hair. With "auto" it is the probability of "full"; those of the
+        other network are converted to the same scale.
     smooth
-        Frames over which the person's edge settles outwards, 0 to 100; 0 and 1: none. It goes
-        inwards at once, so that it never trails.
+        Frames over which the edge of the person expands, 0 to 100; 0 and 1: at once. It always
+        contracts at once, so that no rim of the room trails behind a movement.
     every
-        The person is looked for in every so-manyth frame, 1 to 100. In between the edge is cut
-        more closely, but a fast move can still show some of the room; 1 is safest.
+        The network runs on every N-th frame, 1 to 100. In the other frames the edge is cut more
+        closely, but a fast movement can show some of the room; 1 is safest.
     threads
-        Threads for decoding, networks and compositing; None takes one per available core.
+        Threads for decoding, networks and blending; None uses one per available core.
 
     Raises
     ------
     InvalidParameter
-        A value lies outside its range, or does not fit the mode.
+        A value is out of range, or does not fit the mode.
     """
 
     mode: Mode | None = None
     background: Background | None = None
     blur: int | None = None
-    model: ModelName = "full"
+    model: ProtectModel = "auto"
     edge: float = DEFAULT_EDGE
     smooth: int = DEFAULT_SMOOTH
     every: int = 1
@@ -74,7 +78,7 @@ class ProtectParameters:
         """Check every range."""
         if self.mode is not None:
             check_choice("mode", self.mode, get_args(Mode))
-        check_choice("model", self.model, tuple(MODELS))
+        check_choice("model", self.model, ("auto", *MODELS))
         if self.chosen_mode == "replace" and self.background is None:
             raise InvalidParameter(
                 "background: mode replace needs one: a colour, a picture or a video"
@@ -93,7 +97,7 @@ class ProtectParameters:
 
     @property
     def chosen_mode(self) -> Mode:
-        """`mode`, or what the background tells."""
+        """`mode`, or the mode that follows from `background`."""
         return self.mode or ("blur" if self.background is None else "replace")
 
     @property
@@ -102,11 +106,11 @@ class ProtectParameters:
         return self.threads or available_cores()
 
     def blur_radius(self, height: int) -> int:
-        """`blur`, or what suits frames of this height; in pixels."""
+        """Return `blur`, or the default for frames of this height, in pixels."""
         return self.blur or max(MIN_BLUR, round(BLUR_SHARE * height))
 
     def as_dict(self) -> dict[str, Any]:
-        """All parameters, ready for JSON, but `threads`: it changes no result."""
+        """Return all parameters, ready for JSON, except `threads`: it changes no result."""
         given = self.background
         if isinstance(given, np.ndarray):
             given = f"picture of {given.shape[1]}x{given.shape[0]}"
@@ -117,5 +121,5 @@ class ProtectParameters:
         }
         return chosen | {
             "mode": self.chosen_mode,
-            "background": None if given is None else os.fspath(given),
+            "background": None if given is None else file_name(given),
         }

@@ -1,13 +1,14 @@
-"""`Protector`: frames in, frames without the room out. What goes wrong shows the background."""
+"""`Protector`: replaces the background of frames; if a step fails, only background shows."""
 
 from __future__ import annotations
 
 import logging
 import math
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
 
 import av
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, ProtectionFailed, UnveilError, explain
 from unveil.parallel import Bands
+from unveil.protection.auto import POSE_MODEL, SELFIE_MODEL, AutoSegmenter
 from unveil.protection.backdrop import Backdrop, Colour, as_colour, make_backdrop
 from unveil.protection.compose import Compositor
 from unveil.protection.frames import empty_frame
@@ -23,96 +25,79 @@ from unveil.protection.parameters import (
     DEFAULT_SMOOTH,
     Background,
     Mode,
+    ProtectModel,
     ProtectParameters,
 )
+from unveil.protection.tally import ProtectTally
 from unveil.video.chunk import Layout, Planes
 from unveil.video.pixel_format import PlaneReader
 
 if TYPE_CHECKING:
-    from unveil.person import Mask, ModelName
+    from unveil.person import Mask
 
 logger = logging.getLogger(__name__)
 
 MAX_FAILURES_IN_A_ROW: Final = 30
-"""After so many frames that failed one after the other, about a second, the run ends."""
+"""Number of consecutive failed frames, about a second, after which the run ends with an error."""
 
 
-class Segments(Protocol):
-    """What finds the person; `unveil.person.Segmenter` is one."""
+class PersonSegmenter(Protocol):
+    """Segments the person in frames; `unveil.person.Segmenter` is one."""
 
     def mask_planes(self, planes: Planes, layout: Layout) -> Mask | None:
-        """Find the person in planes (h, w), (ch, cw), (ch, cw); None or presence 0: nobody."""
+        """Segment planes (h, w), (ch, cw), (ch, cw). None or presence 0: no person was found."""
 
     def reset(self) -> None:
         """Forget earlier frames."""
 
 
-@dataclass(slots=True)
-class ProtectTally:
-    """How many frames came out, and how many of them show the background alone, and why.
-
-    `nobody_found` frames show no person. In `segmentation_failed` frames the network failed, in
-    `composition_failed` frames blending or the background did; `last_error` says how, last.
-    """
-
-    frames: int = 0
-    nobody_found: int = 0
-    segmentation_failed: int = 0
-    composition_failed: int = 0
-    last_error: str | None = None
-
-    @property
-    def failed_closed(self) -> int:
-        """Frames that show the background alone."""
-        return self.nobody_found + self.segmentation_failed + self.composition_failed
-
-    def as_dict(self) -> dict[str, Any]:
-        """All counts, ready for JSON."""
-        return {
-            "frames": self.frames,
-            "frames_failed_closed": self.failed_closed,
-            "nobody_found": self.nobody_found,
-            "segmentation_failed": self.segmentation_failed,
-            "composition_failed": self.composition_failed,
-            "last_error": self.last_error,
-        }
-
-
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The mask of a frame; `stale` where it is an earlier frame's, None where nobody is there."""
+class Detected:
+    """The mask of a frame.
+
+    Attributes
+    ----------
+    mask
+        None if no person was found, or if `stale`.
+    stale
+        Whether the network did not run on this frame, so that the last mask applies.
+    model
+        Name of the network, None if unknown.
+    """
 
     mask: Mask | None = None
     stale: bool = False
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """Why a frame has no mask."""
+class DetectionFailed:
+    """The error because of which a frame has no mask."""
 
     error: Exception
 
 
-Sighting: TypeAlias = Found | Failed
+Detection: TypeAlias = Detected | DetectionFailed
 
 
 class Protector:
-    """Removes, blurs or replaces the background of frames, one after the other.
+    """Removes, blurs or replaces the background of frames, in the order of time.
 
-    The room is never shown by accident. A frame in which nobody is found comes out as background
-    alone (in mode "blur": blurred as a whole), and so does one in which something failed; both
-    are counted in `tally`. When `MAX_FAILURES_IN_A_ROW` frames failed, an error is raised. A
-    frame is never passed through.
+    It fails closed: a frame in which no person is found, or for which a step fails, shows the
+    background alone (in mode "blur": the whole frame is blurred). `tally` counts these frames.
+    After `MAX_FAILURES_IN_A_ROW` consecutive failures an error is raised. A frame is never passed
+    through unchanged.
 
     Parameters
     ----------
     mode, background, blur, model, edge, smooth, every, threads
         As in `ProtectParameters`.
     transparent
-        For mode "remove": whether frames come out with a plane of opacity. Their colours are
-        those of the person before black, so that a viewer that ignores opacity sees no room.
+        For mode "remove": whether the protected frames have an alpha plane. Their colours are
+        those of the person over black, so that a viewer that ignores alpha shows no room.
     segmenter
-        Finds the person; None takes `unveil.person.Segmenter` with `model`.
+        Segments the person; None uses `unveil.person.Segmenter` with `model`, or an
+        `AutoSegmenter` for model "auto".
 
     Attributes
     ----------
@@ -122,15 +107,15 @@ class Protector:
     Raises
     ------
     InvalidParameter
-        A value lies outside its range, or does not fit the mode.
+        A value is out of range, or does not fit the mode.
     UnreadableImage, UnreadableVideo
-        The background cannot be shown.
+        The background cannot be read.
     DamagedModel
         The model's file is damaged.
 
     Notes
     -----
-    Not thread-safe, but that `sight` may run in another thread than `compose`.
+    Not thread-safe, except that `detect_person` may run in another thread than `compose`.
 
     Examples
     --------
@@ -145,20 +130,20 @@ class Protector:
         *,
         background: Background | None = None,
         blur: int | None = None,
-        model: ModelName = "full",
+        model: ProtectModel = "auto",
         edge: float = DEFAULT_EDGE,
         smooth: int = DEFAULT_SMOOTH,
         every: int = 1,
         threads: int | None = None,
         transparent: bool = False,
-        segmenter: Segments | None = None,
+        segmenter: PersonSegmenter | None = None,
     ) -> None:
         self.parameters = ProtectParameters(
             mode, background, blur, model, edge, smooth, every, threads
         )
         chosen = self.parameters.chosen_mode
         if transparent and (chosen != "remove" or background is not None):
-            raise InvalidParameter("transparent: only mode remove without a background is")
+            raise InvalidParameter("transparent: only mode remove without a background can be")
         self.transparent = transparent
         self.tally = ProtectTally()
         self._safe = Colour(0, 0, 0) if transparent else Colour(128, 128, 128)
@@ -169,21 +154,18 @@ class Protector:
             self._backdrop = self._safe = as_colour(background)
         elif background is not None:
             self._backdrop = make_backdrop(background)
-        if segmenter is None:
-            from unveil.person import Segmenter
-
-            segmenter = Segmenter(model, threads=threads)
-        self._segmenter = segmenter
+        self._segmenter = segmenter or _make_segmenter(self.parameters)
         self._bands = Bands(self.parameters.n_threads)
         self._compositor: Compositor | None = None
         self._reader = PlaneReader()
         self._buffer: tuple[Layout, Planes] | None = None
-        self._sighted_layout: Layout | None = None
-        self._n_sighted = 0
+        self._layout: Layout | None = None
+        self._n_since_reset = 0
+        self._model: str | None = None
         self._n_failures_in_a_row = 0
 
     def __enter__(self) -> Self:
-        """Nothing more to do."""
+        """Return the protector itself."""
         return self
 
     def __exit__(
@@ -196,14 +178,14 @@ class Protector:
         self.close()
 
     def close(self) -> None:
-        """Free the background; a second time does nothing."""
+        """Free the background; further calls do nothing."""
         if self._backdrop is not None:
             self._backdrop.close()
 
     def reset(self) -> None:
-        """Forget earlier frames: the next one has nothing to do with them."""
+        """Forget earlier frames: the next frame is unrelated to them."""
         self._segmenter.reset()
-        self._n_sighted = 0
+        self._n_since_reset = 0
         if self._compositor is not None:
             self._compositor.clear()
 
@@ -213,18 +195,18 @@ class Protector:
         Parameters
         ----------
         frame
-            In any pixel format, in main memory. It is not changed.
+            A frame in any pixel format, in main memory; it is not changed.
 
         Returns
         -------
         protected
-            A new frame of the same size and time, 8 bits, in the frame's own chroma resolution
-            and colours, RGB as gbrp; with opacity where `transparent`.
+            A new frame of the same size and time, with 8 bits per sample and the same chroma
+            resolution and colour space (RGB as gbrp); with an alpha plane if `transparent`.
 
         Raises
         ------
         ProtectionFailed
-            `MAX_FAILURES_IN_A_ROW` frames failed.
+            `MAX_FAILURES_IN_A_ROW` consecutive frames failed.
         av.error.FFmpegError
             The frame's pixel format cannot be read.
         """
@@ -238,14 +220,14 @@ class Protector:
         seconds = math.nan
         if frame.pts is not None and frame.time_base:
             seconds = float(frame.pts * frame.time_base)
-        self.compose(planes, layout, self.sight(planes, layout), target, seconds)
+        self.compose(planes, layout, self.detect_person(planes, layout), target, seconds)
         protected.pts = frame.pts
         if frame.time_base is not None:
             protected.time_base = frame.time_base
         return protected
 
     def planes(self, planes: Planes, layout: Layout, seconds: float = math.nan) -> Planes:
-        """Protect a frame given as native planes; faster than `frame`.
+        """Protect a frame given as decoded planes; faster than `frame`.
 
         Parameters
         ----------
@@ -254,7 +236,7 @@ class Protector:
         layout
             Shape and colour of the planes.
         seconds
-            Time of the frame, for a background that plays; NaN: one 30th after the last one.
+            Time of the frame, for a background video; NaN: a 30th of a second after the last one.
 
         Returns
         -------
@@ -264,73 +246,84 @@ class Protector:
         Raises
         ------
         ProtectionFailed
-            `MAX_FAILURES_IN_A_ROW` frames failed.
+            `MAX_FAILURES_IN_A_ROW` consecutive frames failed.
         """
         if self.transparent:
             raise InvalidParameter("transparent: planes hold no opacity; use frame")
         luma, cb, cr = layout.empty(1)
         protected = luma[0], cb[0], cr[0]
-        self.compose(planes, layout, self.sight(planes, layout), protected, seconds)
+        self.compose(planes, layout, self.detect_person(planes, layout), protected, seconds)
         return protected
 
-    def sight(self, planes: Planes, layout: Layout) -> Sighting:
-        """Look for the person; the first half of `planes`, for pipelines that overlap the two.
+    def detect_person(self, planes: Planes, layout: Layout) -> Detection:
+        """Segment the person: the first half of `planes`, for pipelines that overlap the two.
 
-        Frames must come in their order. It does not raise: `compose` is told what failed.
+        Frames must be given in the order of time. An error is not raised but returned, and
+        `compose` then shows the background alone.
         """
         try:
-            if layout != self._sighted_layout:
+            if layout != self._layout:
                 self._segmenter.reset()
-                self._sighted_layout, self._n_sighted = layout, 0
-            number = self._n_sighted
-            self._n_sighted += 1
+                self._layout, self._n_since_reset = layout, 0
+            number = self._n_since_reset
+            self._n_since_reset += 1
             if number % self.parameters.every:
-                return Found(stale=True)
+                return Detected(stale=True, model=self._model)
             mask = self._segmenter.mask_planes(planes, layout)
+            self._model = None if mask is None else mask.model
             if mask is None or not mask.presence > 0:
-                return Found()
-            return Found(mask)
+                return Detected(model=self._model)
+            return Detected(mask, model=self._model)
         except Exception as error:
             logger.debug("segmentation failed", exc_info=True)
-            self._n_sighted = 0  # the next frame is looked at, whatever its turn
-            return Failed(error)
+            self._n_since_reset = 0  # run the network on the next frame, whatever `every` is
+            return DetectionFailed(error)
+
+    def sight(self, planes: Planes, layout: Layout) -> Detection:
+        """Call `detect_person`; deprecated name."""
+        warnings.warn(
+            "Protector.sight is deprecated; call Protector.detect_person",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.detect_person(planes, layout)
 
     def compose(
         self,
         planes: Planes,
         layout: Layout,
-        sighting: Sighting,
+        detection: Detection,
         target: tuple[U8, ...],
         seconds: float = math.nan,
     ) -> None:
-        """Write a protected frame, given what `sight` said of it; the second half of `planes`.
+        """Write a protected frame, given its detection: the second half of `planes`.
 
         Parameters
         ----------
         planes, layout, seconds
             As for `planes`.
-        sighting
-            What `sight` returned for this very frame.
+        detection
+            The result of `detect_person` for this frame.
         target
-            Planes to write, which may have more columns than the picture; with a fourth one for
-            the opacity if `transparent`.
+            Planes to write; they may have more columns than the picture. If `transparent`, a
+            fourth plane takes the alpha.
 
         Raises
         ------
         ProtectionFailed
-            `MAX_FAILURES_IN_A_ROW` frames failed. What `target` holds must not be shown.
+            `MAX_FAILURES_IN_A_ROW` consecutive frames failed. `target` must not be shown.
         """
         tally = self.tally
         error: Exception | None = None
-        if isinstance(sighting, Failed):
-            error = sighting.error
+        if isinstance(detection, DetectionFailed):
+            error = detection.error
             tally.segmentation_failed += 1
         try:
-            alone = not self._blend(planes, layout, sighting, target, seconds)
+            alone = not self._blend(planes, layout, detection, target, seconds)
         except Exception as failure:
             logger.debug("composition failed", exc_info=True)
             if self._compositor is not None:
-                self._compositor.clear()  # what it holds may be half of something
+                self._compositor.clear()  # its opacity may be incomplete
             self._fill(layout, target)
             if error is None:
                 tally.composition_failed += 1
@@ -341,34 +334,36 @@ class Protector:
         tally.frames += 1
         if error is None:
             self._n_failures_in_a_row = 0
+            if isinstance(detection, Detected) and detection.model is not None:
+                tally.models[detection.model] = tally.models.get(detection.model, 0) + 1
             return
         tally.last_error = explain(error)
         self._n_failures_in_a_row += 1
         if self._n_failures_in_a_row >= MAX_FAILURES_IN_A_ROW:
-            said = tally.last_error
             hint = "" if isinstance(error, UnveilError) else "; try another --model"
             raise ProtectionFailed(
-                f"{self._n_failures_in_a_row} frames in a row could not be protected: {said}{hint}"
+                f"{self._n_failures_in_a_row} frames in a row could not be protected: "
+                f"{tally.last_error}{hint}"
             ) from error
 
     def _blend(
         self,
         planes: Planes,
         layout: Layout,
-        sighting: Sighting,
+        detection: Detection,
         target: tuple[U8, ...],
         seconds: float,
     ) -> bool:
-        """Write the frame; return whether anybody may show."""
+        """Write the frame; return whether it may show a person."""
         compositor = self._compositor
         if compositor is None or compositor.layout != layout:
             chosen = self.parameters
             compositor = self._compositor = Compositor(
                 layout, self._bands, edge=chosen.edge, smooth=chosen.smooth
             )
-        stale = isinstance(sighting, Found) and sighting.stale
-        if isinstance(sighting, Found) and sighting.mask is not None:
-            mask = sighting.mask
+        stale = isinstance(detection, Detected) and detection.stale
+        if isinstance(detection, Detected) and detection.mask is not None:
+            mask = detection.mask
             compositor.place(mask.probability, mask.to_mask, mask.landmarks)
         elif not stale:
             compositor.clear()
@@ -383,23 +378,38 @@ class Protector:
         return compositor.shows_somebody
 
     def _fill(self, layout: Layout, target: tuple[U8, ...]) -> None:
-        """Write the plainest background there is."""
+        """Fill the frame with one colour, fully transparent if it has an alpha plane."""
         for plane, colour in zip(target, self._safe.planes(layout, 0.0), strict=False):
             plane[:, : colour.shape[1]] = colour
         if len(target) == 4:
             target[3][:] = 0
 
 
+def _make_segmenter(parameters: ProtectParameters) -> PersonSegmenter:
+    from unveil.person import Segmenter
+
+    if parameters.model != "auto":
+        return Segmenter(parameters.model, threads=parameters.threads)
+    return AutoSegmenter(
+        Segmenter(POSE_MODEL, threads=parameters.threads),
+        Segmenter(SELFIE_MODEL, threads=parameters.threads),
+        edge=parameters.edge,
+    )
+
+
 def prepare(protector: Protector) -> None:
-    """Load the kernels that a protector needs, compiling those that are not in the cache."""
+    """Load the kernels of a protector; those that are not in the cache are compiled."""
     layout = Layout(16, 16, 1, 1)
     luma, cb, cr = layout.empty(1)
     planes: Planes = (luma[0], cb[0], cr[0])
     for plane in planes:
         plane[:] = 128
-    with suppress(Exception):  # what fails here is counted when it fails on a frame
-        protector._segmenter.mask_planes(planes, layout)
-        protector._segmenter.reset()
+    with suppress(Exception):  # the same failure on a frame is counted
+        if isinstance(protector._segmenter, AutoSegmenter):
+            protector._segmenter.prepare(planes, layout)
+        else:
+            protector._segmenter.mask_planes(planes, layout)
+            protector._segmenter.reset()
     chosen = protector.parameters
     compositor = Compositor(layout, Bands(1), edge=chosen.edge, smooth=chosen.smooth)
     landmarks = np.zeros((1, 3), np.float32)

@@ -1,4 +1,4 @@
-"""`protect`: a video in, a protected one out; decoding, networks and encoding overlap."""
+"""`protect`: protects a video; decoding, networks, blending and encoding overlap."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from unveil._version import __version__
 from unveil.errors import Interrupted, InvalidParameter, UnreadableVideo
-from unveil.files import write_json
 from unveil.interruption import StopRequested, never, stoppable
 from unveil.parallel import on_first_compile
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, silent
@@ -26,19 +25,18 @@ from unveil.protection.parameters import (
     DEFAULT_SMOOTH,
     Background,
     Mode,
+    ProtectModel,
     ProtectParameters,
 )
-from unveil.protection.protector import Protector, Segments, prepare
+from unveil.protection.protector import PersonSegmenter, Protector, prepare
+from unveil.protection.report_file import report_file, write_report
 from unveil.protection.sinks import Footage, Output, open_sink, output_of
 from unveil.protection.writer import SoundCopy, Writer
 from unveil.video.reader import Video, open_video
 from unveil.video.source import Source, source_of
 
-if TYPE_CHECKING:
-    from unveil.person import ModelName
-
 _CHUNK_FRAMES: Final = 8
-"""Frames that are decoded, looked at and encoded in step."""
+"""Frames that are decoded, segmented and encoded as one batch."""
 
 _PIPE_SECONDS: Final = 5.0
 """After an interruption, the time that the reader of a pipe has to take what is left."""
@@ -46,20 +44,20 @@ _PIPE_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What became of a video.
+    """The outcome of `protect`.
 
     Attributes
     ----------
     output
         The file, or the pattern of pictures; None for a pipe or a camera.
     report
-        Everything there is to tell, as in the report's file.
+        The content of the report file.
     interrupted
         Whether Ctrl-C or a request to stop came while frames were protected, or Ctrl-C while the
         output was completed.
     live
-        Whether nothing says that the source ends (a camera, a stream, a pipe), so that this is
-        how it ends.
+        Whether nothing says that the input ends (a camera, a stream, a pipe), so that this is how
+        it ends.
     complete
         Whether the output holds all frames.
     """
@@ -72,7 +70,7 @@ class Protection:
 
     @property
     def summary(self) -> str:
-        """What was done, in one line."""
+        """The result in one line."""
         told = self.report
         said = [f"{told['frames']} frames at {told['frames_per_second']:.0f}/s"]
         if told["frames_failed_closed"]:
@@ -83,7 +81,7 @@ class Protection:
 
     @property
     def unfinished(self) -> str | None:
-        """What an interruption left undone, in one line; None where nothing is."""
+        """What is missing after an interruption, in one line; None if nothing is."""
         if self.complete or self.live:
             return None
         name, seconds = self.report["output"]["name"], self.report["protected_seconds"]
@@ -91,7 +89,7 @@ class Protection:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What else a user should know, one line each."""
+        """Warnings, one line each."""
         told = self.report
         notes = list(told["warnings"])
         if told["truncated"]:
@@ -103,6 +101,9 @@ class Protection:
                 f"{told['segmentation_failed'] + told['composition_failed']} frames failed and "
                 f"show the background alone ({told['last_error']})"
             )
+        if told["parameters"]["model"] == "auto" and told["models"]:
+            used = ", ".join(f"{model} in {n}" for model, n in told["models"].items())
+            notes.append(f"model auto found the person by {used} of {told['frames']} frames")
         return tuple(notes)
 
 
@@ -113,7 +114,7 @@ def protect(
     mode: Mode | None = None,
     background: Background | None = None,
     blur: int | None = None,
-    model: ModelName = "full",
+    model: ProtectModel = "auto",
     edge: float = DEFAULT_EDGE,
     smooth: int = DEFAULT_SMOOTH,
     every: int = 1,
@@ -125,33 +126,33 @@ def protect(
     end_seconds: float | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
-    segmenter: Segments | None = None,
+    segmenter: PersonSegmenter | None = None,
     stop: StopRequested = never,
 ) -> Protection:
     """Remove, blur or replace the background of a video.
 
-    Frames keep their times, sound is copied. The report is written beside the output, as
-    NAME.report.json.
+    Frames keep their times, and sound is copied. The report is written next to the output, to
+    the file that `unveil.protection.report_file` names.
 
     Parameters
     ----------
     source
-        A file, a camera, a URL or "-", as `unveil.video.source` explains. Of a live source
-        frames that come too fast are left out, so that the last protected one is shown for longer.
+        A file, a camera, a URL or "-", see `unveil.video.source`. If a live source is faster than
+        the network, frames are dropped and the last protected frame is shown for longer.
     output
-        A video file; pictures as in "frame-%05d.png"; "-", which gets Matroska; "camera" or
-        "camera:DEVICE", a virtual one.
+        A video file; numbered pictures, "frame-%05d.png"; "-" for Matroska on standard output;
+        "camera" or "camera:DEVICE" for a virtual camera.
     mode, background, blur, model, edge, smooth, every, threads
         As in `ProtectParameters`. Mode "remove" without a background keeps transparency in WebM,
-        in pictures, and with an encoder that has it; elsewhere it shows green.
+        in pictures, and with an encoder that supports it; elsewhere it shows green.
     codec
-        FFmpeg's name of a video encoder; None takes VP9 for WebM and else H.264.
+        FFmpeg's name of a video encoder; None uses VP9 for WebM and H.264 for other files.
     crf
-        The encoder's constant quality, 0 to 63; None takes its default.
+        Constant quality of the encoder, 0 to 63; None uses the encoder's default.
     sound
         Whether sound is copied.
     start_seconds, end_seconds
-        Which frames, as in `unveil.video.reader.open_video`.
+        Selection of frames, as in `unveil.video.reader.open_video`.
     force
         Replace an earlier output.
     progress
@@ -164,24 +165,23 @@ def protect(
     Raises
     ------
     Interrupted
-        `stop` asked for it before the first frame was protected; no output is left.
+        `stop` asked for it before the first frame was protected; no output remains.
     MissingInput, UnreadableVideo, NoFrames, FrameTooLarge, InvalidParameter
-        What their docstrings say.
+        See their docstrings.
     UnreadableImage
-        The background cannot be shown.
+        The background cannot be read.
     OutputExists, OutputUnwritable
-        The output exists and `force` is not given, or cannot be written.
+        The output exists and `force` is not set, or cannot be written.
     DamagedModel
         The model's file is damaged.
     ProtectionFailed
-        Frame after frame could not be protected; no output is left.
+        Too many consecutive frames could not be protected; no output remains.
 
     Notes
     -----
-    `stop` and Ctrl-C (`KeyboardInterrupt`) complete the output with the frames protected so far,
-    which `Protection.interrupted` tells. A second Ctrl-C gives the output up, unless it is complete
-    by then. A live source that stops by itself leaves its output complete, too, and raises
-    `UnreadableVideo`.
+    `stop` and Ctrl-C (`KeyboardInterrupt`) complete the output with the frames protected so far
+    and set `Protection.interrupted`; a second Ctrl-C discards it, unless it is complete by then.
+    If a live source stops by itself, the output is completed too, and `UnreadableVideo` is raised.
     """
     started = time.perf_counter()
     parameters = ProtectParameters(mode, background, blur, model, edge, smooth, every, threads)
@@ -192,6 +192,7 @@ def protect(
         parameters.chosen_mode == "remove" and background is None and target.keeps_alpha(codec)
     )
     target.refuse_earlier_result(force=force)
+    report_file(target, force=force)
     found = source if isinstance(source, Source) else source_of(source)
     with ExitStack() as opened:
         video = opened.enter_context(
@@ -224,19 +225,18 @@ def protect(
     report = run.report(started) | {
         "selection": {"start_seconds": start_seconds, "end_seconds": end_seconds}
     }
-    if target.report_path is not None:
-        write_json(target.report_path, report)
+    write_report(target, report)
     if video.live and video.tally.reason is not None and not run.interrupted:
         raise UnreadableVideo(
             f"{video.properties.name}: stopped ({video.tally.reason}); "
             f"{target.name} holds what came before"
         )
-    path = target.path if target.report_path is not None else None
-    return Protection(path, report, run.interrupted, video.may_be_endless, run.complete)
+    path = target.path if target.has_report else None
+    return Protection(path, report, run.interrupted, found.may_be_endless, run.complete)
 
 
 class _Run:
-    """One video on its way through the protector into a sink."""
+    """One run: reads a video, protects its frames and writes them to a sink."""
 
     def __init__(
         self,
@@ -259,9 +259,11 @@ class _Run:
         self._end = math.inf if end_seconds is None else end_seconds
         self._batches = Batches(video)
         self._time_base = video.time_base or Fraction(1, 90000)
-        self._rate = video.properties.frame_rate or 30.0
+        self._rate = video.nominal_rate or 30.0
         self._last_pts = -1
         self._last_seconds = 0.0
+        self._notes: list[str] = []
+        self._lead = 0.0  # of the sound before the pictures, in seconds
         self._sound: SoundCopy | None = None
         self._writer: Writer | None = None
         self._seconds = {"prepare": 0.0, "wait_for_person": 0.0, "compose": 0.0}
@@ -269,7 +271,7 @@ class _Run:
         self.complete = False
 
     def go(self, started: float, progress: ProgressCallback) -> None:
-        """Protect everything."""
+        """Protect all frames."""
         with stoppable(self._stop):
             self._prepare(progress)
         try:
@@ -286,24 +288,24 @@ class _Run:
             raise
 
     def _protect_all(self, started: float, progress: ProgressCallback) -> None:
-        told = time.perf_counter()
-        # One thread looks for the person, so that it follows the frames in their order.
-        looker = ThreadPoolExecutor(1, thread_name_prefix="unveil-person")
+        last_progress = time.perf_counter()
+        # One thread only: a network that tracks the person needs the frames in their order.
+        detector = ThreadPoolExecutor(1, thread_name_prefix="unveil-person")
         try:
             for batch in self._batches:
-                self._protect(batch, looker)
+                self._protect(batch, detector)
                 now = time.perf_counter()
-                if now - told >= PROGRESS_SECONDS:
-                    told = now
+                if now - last_progress >= PROGRESS_SECONDS:
+                    last_progress = now
                     progress(self._progress(now - started))
             self.complete = True
         finally:
-            looker.shutdown(cancel_futures=True)
+            detector.shutdown(cancel_futures=True)
 
     def report(self, started: float) -> dict[str, Any]:
-        """Tell everything about the run."""
+        """Return the report of the run."""
         tally, protected = self._video.tally, self._protector.tally
-        warnings = list(tally.warnings)
+        warnings = [*tally.warnings, *self._notes]
         if self._batches.n_scaled:
             warnings.append(
                 f"{self._batches.n_scaled} frames of another size or colour were converted to "
@@ -316,7 +318,7 @@ class _Run:
             "parameters": self._protector.parameters.as_dict(),
             "input": self._video.properties.as_dict(),
             "output": {
-                "name": self._output.name,
+                "name": self._output.file_name,
                 "codec": None if self._output.kind == "camera" else self._output.codec(self._codec),
                 "crf": self._crf,
                 "transparent": self._protector.transparent,
@@ -344,24 +346,27 @@ class _Run:
             prepare(self._protector)
         self._seconds["prepare"] = time.perf_counter() - before
 
-    def _protect(self, batch: Batch, looker: ThreadPoolExecutor) -> None:
+    def _protect(self, batch: Batch, detector: ThreadPoolExecutor) -> None:
         protector, layout = self._protector, batch.layout
         if self._writer is None:
             self._writer = self._writer_for(batch)
             self._writer.open()
-        sightings = [looker.submit(protector.sight, planes, layout) for planes, _ in batch.frames]
-        for (planes, seconds), sighting in zip(batch.frames, sightings, strict=True):
+            self._notes = list(self._writer.notes)
+        detections = [
+            detector.submit(protector.detect_person, planes, layout) for planes, _ in batch.frames
+        ]
+        for (planes, seconds), detection in zip(batch.frames, detections, strict=True):
             frame, target = empty_frame(layout, alpha=protector.transparent)
             before = time.perf_counter()
-            found = sighting.result()
-            looked = time.perf_counter()
+            found = detection.result()
+            detected = time.perf_counter()
             place = max(0.0, seconds - self._start)
             protector.compose(planes, layout, found, target, place)
-            self._seconds["wait_for_person"] += looked - before
-            self._seconds["compose"] += time.perf_counter() - looked
-            # A container refuses a time that is not after the one before.
-            pts = max(round(place / self._time_base), self._last_pts + 1)
-            self._writer.put(frame, pts, place)
+            self._seconds["wait_for_person"] += detected - before
+            self._seconds["compose"] += time.perf_counter() - detected
+            # A container refuses times that do not increase.
+            pts = max(round((place + self._lead) / self._time_base), self._last_pts + 1)
+            self._writer.put(frame, pts, place + self._lead)
             self._last_pts, self._last_seconds = pts, place
 
     def _writer_for(self, batch: Batch) -> Writer:
@@ -389,20 +394,30 @@ class _Run:
         )
         if video.sound.streams:
             origin = 0.0 if math.isnan(video.origin_seconds) else video.origin_seconds
-            first = 0.0 if self._start else -math.inf
-            self._sound = SoundCopy(
-                video.sound, origin + self._start, first, self._end - self._start
-            )
+            zero, first = origin + self._start, 0.0
+            if not self._start:
+                # A camera that comes on late: players drop what a file has before time 0.
+                self._lead = video.sound.lead_seconds(origin)
+                zero, first = origin - self._lead, -math.inf
+            self._sound = SoundCopy(video.sound, zero, first, self._end - self._start + self._lead)
         return Writer(opened, self._sound, self._stop)
 
     def _finish(self) -> None:
         """Complete the output, which the first Ctrl-C does not end."""
         if self._writer is None:
             return
-        until = math.inf if self.complete else self._last_seconds + 1 / self._rate
+        until = math.inf
+        shown_until = self._video.shown_until_seconds
+        if not self.complete:
+            until = self._lead + self._last_seconds + 1 / self._rate
+            shown_until = math.nan
+        end_pts = None
+        if not math.isnan(shown_until):
+            end_pts = round((self._lead + shown_until - self._start) / self._time_base)
         # Nobody may read the pipe any more, and nothing is kept of what is in it.
         impatient = self.interrupted and self._output.kind == "pipe"
-        finish = partial(self._writer.finish, until, _PIPE_SECONDS if impatient else None)
+        patience = _PIPE_SECONDS if impatient else None
+        finish = partial(self._writer.finish, until, end_pts, patience)
         try:
             finished = finish()
         except KeyboardInterrupt:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from enum import Enum
 from functools import partial
 from queue import Full, Queue
 from typing import Final, TypeAlias
@@ -19,6 +20,13 @@ from unveil.video.audio import SoundTrack, seconds_of
 
 _AHEAD: Final = 4
 """Frames that may wait to be encoded."""
+
+
+class _Ask(Enum):
+    """What the writing thread is asked for between two frames."""
+
+    SOUND = 1
+
 
 _Item: TypeAlias = tuple[av.VideoFrame, int, float]
 
@@ -45,6 +53,14 @@ class SoundCopy:
         self._end = end_seconds
         self.n_packets = 0
 
+    def close(self) -> None:
+        """Take no more packets; whoever reads must not wait for it."""
+        self._track.close()
+
+    def ask_when_full(self, ask: Callable[[], object] | None) -> None:
+        """Set what is called when too much sound waits; it must not block."""
+        self._track.ask = ask
+
     def copy(self, sink: Sink, until_seconds: float) -> None:
         """Write what begins before a time of the output."""
         for packet in self._track.take(self._zero + until_seconds):
@@ -70,16 +86,23 @@ class Writer:
         What copies the sound, None where there is none.
     stop
         Returns whether to stop; asked while the sink takes no more frames.
+
+    Attributes
+    ----------
+    notes
+        Those of the sink, once it is open.
     """
 
     def __init__(
         self, open_sink: Callable[[], Sink], sound: SoundCopy | None, stop: StopRequested = never
     ) -> None:
+        self.notes: Sequence[str] = ()
         self._open_sink = open_sink
         self._sound = sound
         self._stop = stop
-        self._queue: Queue[_Item | None] = Queue(_AHEAD)
+        self._queue: Queue[_Item | _Ask | None] = Queue(_AHEAD)
         self._sound_until = math.inf
+        self._end_pts: int | None = None
         self._given_up = False
         self._error: BaseException | None = None
         self._opened = threading.Event()
@@ -91,6 +114,8 @@ class Writer:
         self._thread.start()
         self._opened.wait()
         self._raise_error()
+        if self._sound is not None:
+            self._sound.ask_when_full(self._ask_for_sound)
 
     def put(self, frame: av.VideoFrame, pts: int, seconds: float) -> None:
         """Hand a frame over; it must not be changed any more.
@@ -108,14 +133,18 @@ class Writer:
             check(self._stop)
 
     def finish(
-        self, sound_until_seconds: float = math.inf, patience_seconds: float | None = None
+        self,
+        sound_until_seconds: float = math.inf,
+        end_pts: int | None = None,
+        patience_seconds: float | None = None,
     ) -> bool:
         """Write all that was put, the sound up to a time, and complete the output.
 
-        It may be called again after a `KeyboardInterrupt`: the output is being completed all the
-        while. Returns False if that took longer than `patience_seconds`.
+        The last frame is shown until `end_pts`, or by the frame rate. It may be called again
+        after a `KeyboardInterrupt`: the output is being completed all the while. Returns False if
+        that took longer than `patience_seconds`.
         """
-        self._sound_until = sound_until_seconds
+        self._sound_until, self._end_pts = sound_until_seconds, end_pts
         ended = self._end(patience_seconds)
         if ended:
             self._raise_error()
@@ -125,6 +154,11 @@ class Writer:
         """Stop, and leave nothing behind but an output that is complete already."""
         self._given_up = True
         self._end(None)
+
+    def _ask_for_sound(self) -> None:
+        """Have all sound copied that waits, even if its pictures have not come yet."""
+        with suppress(Full):  # it is asked again
+            self._queue.put_nowait(_Ask.SOUND)
 
     def _end(self, patience_seconds: float | None) -> bool:
         until = math.inf if patience_seconds is None else time.monotonic() + patience_seconds
@@ -144,6 +178,7 @@ class Writer:
     def _run(self) -> None:
         try:
             sink = self._open_sink()
+            self.notes = sink.notes
         except BaseException as error:
             self._error = error
         else:
@@ -156,7 +191,7 @@ class Writer:
     def _feed(self, sink: Sink) -> None:
         while (item := self._queue.get()) is not None:
             if self._error is None and not self._given_up:
-                self._attempt(partial(self._write, sink, *item))
+                self._attempt(partial(self._write, sink, item))
         if self._error is None and not self._given_up:
             self._attempt(partial(self._complete, sink))
         if self._error is not None or self._given_up:
@@ -167,13 +202,18 @@ class Writer:
             step()
         except BaseException as error:
             self._error = error
+            if self._sound is not None:
+                self._sound.close()
 
-    def _write(self, sink: Sink, frame: av.VideoFrame, pts: int, seconds: float) -> None:
-        sink.write(frame, pts)
+    def _write(self, sink: Sink, item: _Item | _Ask) -> None:
+        seconds = math.inf
+        if not isinstance(item, _Ask):
+            frame, pts, seconds = item
+            sink.write(frame, pts)
         if self._sound is not None:
             self._sound.copy(sink, seconds)
 
     def _complete(self, sink: Sink) -> None:
         if self._sound is not None:
             self._sound.copy(sink, self._sound_until)
-        sink.finish()
+        sink.finish(self._end_pts)

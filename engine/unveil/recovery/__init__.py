@@ -1,1 +1,1 @@
-"""Recovery of the room and the background from the counts."""
+"""Recovery of the room and the virtual background from a recorded call."""

@@ -1,10 +1,11 @@
-"""Several inputs in a row: each gets a folder of its own, and none stops the others."""
+"""Recovery of several inputs in turn, each into its own folder; a failure stops no other input."""
 
 from __future__ import annotations
 
 import logging
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,8 +24,9 @@ from unveil.files import BACKGROUND, ROOM, result_folder, write_png
 from unveil.interruption import StopRequested, never
 from unveil.recovery.background.picture import background_picture
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
-from unveil.recovery.result import refuse_earlier_result
-from unveil.video.source import Source, printable, resolve_inputs
+from unveil.recovery.result import refuse_earlier_result, remove_earlier_result
+from unveil.redaction import described, redacted
+from unveil.video.source import Source, resolve_inputs
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -39,25 +41,25 @@ State: TypeAlias = Literal["recovered", "failed", "interrupted", "not started"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one input.
+    """The outcome of one input.
 
     Attributes
     ----------
     name
-        The input, as users know it.
+        Name of the input as displayed to users.
     state
-        "interrupted" and "not started" come from Ctrl-C or a request to stop.
+        "interrupted" and "not started" are the results of Ctrl-C or a request to stop.
     folder
-        Where its result lies, None unless it was recovered.
+        Folder of the result; None unless it was recovered.
     report
-        As in `Recovery.report`, empty unless it was recovered.
+        As in `Recovery.report`; empty unless it was recovered.
     error
-        Why it failed.
+        Why the input failed.
     wall_seconds, video_seconds
-        How long it took, writing included, and the time between the first and the last frame
-        counted; None where unknown.
+        Wall time, writing included, and the time from the first to the last counted frame; None
+        if unknown.
     notes
-        What else the user should know, one line each.
+        Warnings, one line each.
     """
 
     name: str
@@ -71,21 +73,21 @@ class Outcome:
 
     @property
     def problem(self) -> str | None:
-        """Why it failed, in one line that begins with the name of what is wrong."""
+        """Why the input failed, in one line that begins with the name of what is wrong."""
         if self.error is None:
             return None
-        said = explain(self.error)
-        named = isinstance(self.error, UnveilError) and ": " in said
-        return said if named else f"{self.name}: {said}"
+        message = explain(self.error)
+        named = isinstance(self.error, UnveilError) and ": " in message
+        return message if named else f"{self.name}: {message}"
 
     @property
     def frames_per_second(self) -> float | None:
-        """Frames read in a second of wall time, loading or compiling of kernels left out."""
+        """Frames read per second of wall time, without loading and compiling kernels."""
         return self.report["frames_read"] / seconds if (seconds := self._busy_seconds) else None
 
     @property
     def times_real_time(self) -> float | None:
-        """Seconds of video in a second of the same time."""
+        """Seconds of video per second of the same time."""
         if self.video_seconds is None or not (seconds := self._busy_seconds):
             return None
         return self.video_seconds / seconds
@@ -97,8 +99,8 @@ class Outcome:
         return max(0.0, self.wall_seconds - float(self.report["seconds"]["prepare"]))
 
     def as_dict(self) -> dict[str, Any]:
-        """All there is to tell, ready for JSON; what is unknown is None."""
-        told = (
+        """Return the fields of `recover --json`; unknown values are None."""
+        from_report = (
             "frames_read",
             "frames_used",
             "frames_damaged",
@@ -115,7 +117,7 @@ class Outcome:
             "folder": None if self.folder is None else str(self.folder),
             "error": self.problem,
             "notes": list(self.notes),
-            **{key: self.report.get(key) for key in told},
+            **{key: self.report.get(key) for key in from_report},
             "wall_seconds": self.wall_seconds,
             "video_seconds": self.video_seconds,
             "frames_per_second": self.frames_per_second,
@@ -124,7 +126,7 @@ class Outcome:
 
 
 def find_sources(arguments: Sequence[str]) -> tuple[list[Source], list[Outcome]]:
-    """Find what `arguments` name, and fail those alone that name nothing.
+    """Resolve arguments to sources; an argument that names no input becomes a failed outcome.
 
     Parameters
     ----------
@@ -134,14 +136,14 @@ def find_sources(arguments: Sequence[str]) -> tuple[list[Source], list[Outcome]]
     Returns
     -------
     sources, missing
-        What can be tried, and an outcome for each argument that names nothing.
+        The sources that exist, and an outcome for each argument that names none.
     """
     present, missing = [], []
     for argument in arguments:
         try:
             resolve_inputs([argument])
         except MissingInput as error:
-            missing.append(Outcome(printable(argument), "failed", error=error))
+            missing.append(Outcome(described(argument), "failed", error=error))
         else:
             present.append(argument)
     return resolve_inputs(present), missing
@@ -158,22 +160,23 @@ def recover_all(
     stop: StopRequested = never,
     **options: Unpack[RecoverKeywords],
 ) -> list[Outcome]:
-    """Recover each source into a folder of its own, `out`/`source.stem`.
+    """Recover each source into its own folder, `out`/`source.stem`.
 
     Parameters
     ----------
     sources
-        As `find_sources` gives them: each has a stem of its own.
+        As `find_sources` returns them: all stems differ.
     out
-        Made if need be.
+        Made if it is missing.
     force
         Replace earlier results.
     preview_seconds
-        Write the pictures recovered so far every so many seconds; None writes them at the end.
+        Interval in seconds at which room.png and background.png are written during the run; None
+        writes them at the end only. The first ones replace an earlier result.
     progress
-        Called with a source and how far it is.
+        Called with a source and its progress.
     on_outcome
-        Called as soon as it is known what became of a source.
+        Called with the outcome of a source as soon as it is known.
     stop
         Returns whether to stop, see `unveil.interruption`.
     options
@@ -187,21 +190,21 @@ def recover_all(
     Raises
     ------
     InvalidParameter
-        An option is out of range; nothing was begun.
+        An option is out of range; no source was started.
     MissingInput, UnreadableImage
-        The background's picture cannot be read; nothing was begun.
+        The background's picture cannot be read; no source was started.
     OutputUnwritable
-        `out` cannot be made or written; nothing was begun.
+        `out` cannot be made or written; no source was started.
     Interrupted, KeyboardInterrupt
-        By `stop` or Ctrl-C, unless all sources have a result: one that ended a live source
-        raises where another source follows. `on_outcome` has been told of the source that was
-        not finished and of those that were not started; finished results stay.
+        After `stop` or Ctrl-C, unless all sources have a result: one that ended a live source or a
+        pipe raises if another source follows. `on_outcome` has been called for the unfinished
+        source and for those that were not started; finished results remain.
     """
     _check(options, preview_seconds)
     out = Path(out)
     outcomes: list[Outcome] = []
 
-    def tell(outcome: Outcome) -> None:
+    def add(outcome: Outcome) -> None:
         outcomes.append(outcome)
         if on_outcome is not None:
             on_outcome(outcome)
@@ -213,24 +216,24 @@ def recover_all(
             try:
                 outcome = job.run(options)
             except (KeyboardInterrupt, Interrupted):
-                tell(Outcome(source.name, "interrupted"))
-                _tell_not_started(later, tell)
+                add(Outcome(source.name, "interrupted"))
+                _add_not_started(later, add)
                 raise
-            tell(outcome)
+            add(outcome)
             if later and (stop() or outcome.report.get("interrupted")):
-                _tell_not_started(later, tell)
+                _add_not_started(later, add)
                 raise Interrupted
     return outcomes
 
 
-def _tell_not_started(sources: Sequence[Source], tell: Callable[[Outcome], object]) -> None:
+def _add_not_started(sources: Sequence[Source], add: Callable[[Outcome], object]) -> None:
     for source in sources:
-        tell(Outcome(source.name, "not started"))
+        add(Outcome(source.name, "not started"))
 
 
 @dataclass(slots=True)
 class _Job:
-    """One source on its way into its folder."""
+    """The recovery of one source into its folder."""
 
     source: Source
     folder: Path
@@ -239,21 +242,22 @@ class _Job:
     progress: Callable[[Source, Progress], object] | None
     stop: StopRequested
     notes: list[str] = field(default_factory=list)
+    previewed: bool = False
 
     def run(self, options: RecoverKeywords) -> Outcome:
-        """Recover and save; any failure becomes the outcome."""
+        """Recover and save; return a failure as the outcome."""
         started = time.perf_counter()
         try:
-            # What cannot be kept is told before the recovery takes its time.
+            # Checked first: an output that cannot be written must not cost a whole recovery.
             refuse_earlier_result(self.folder, force=self.force)
             with _writable(self.folder):
                 recovery = self._recover(options)
-                # Previews of this very run may lie there.
+                # `force`: the folder may hold previews of this run.
                 recovery.save(self.folder, force=True)
         except Interrupted:
             raise
         except Exception as error:
-            logger.debug("%s failed", self.source.name, exc_info=True)
+            logger.debug("%s failed:\n%s", self.source.name, redacted(traceback.format_exc()))
             return Outcome(self.source.name, "failed", error=error, notes=tuple(self.notes))
         return Outcome(
             self.source.name,
@@ -266,35 +270,38 @@ class _Job:
         )
 
     def _recover(self, options: RecoverKeywords) -> Recovery:
-        # The engine brings Numba; a missing file is told without it.
+        # Imported late: Numba loads slowly, and a missing file needs none.
         from unveil.recovery.recover import recover
 
         return recover(
             self.source,
-            progress=self._tell_progress,
+            progress=self._report_progress,
             preview=None if self.preview_seconds is None else self._write_preview,
             preview_seconds=self.preview_seconds or 0.0,
             stop=self.stop,
             **options,
         )
 
-    def _tell_progress(self, progress: Progress) -> None:
+    def _report_progress(self, progress: Progress) -> None:
         if self.progress is not None:
             self.progress(self.source, progress)
 
     def _write_preview(self, recovery: Recovery) -> None:
         try:
+            if not self.previewed:
+                remove_earlier_result(self.folder)  # its report would be taken for that of these
+                self.previewed = True
             write_png(self.folder / ROOM, recovery.room)
             write_png(self.folder / BACKGROUND, recovery.background)
         except OutputUnwritable as error:
-            # Space may be free again at the end; hours of counting are not thrown away.
+            # The run continues: the disk may have space again at the end.
             note = f"no preview: {explain(error)}"
             if note not in self.notes:
                 self.notes.append(note)
 
 
 def _check(options: RecoverKeywords, preview_seconds: float | None) -> None:
-    """Raise what is wrong with the options before anything is begun."""
+    """Check the options before the first source is started."""
     chosen = RecoverOptions(**options)
     if preview_seconds is not None and not preview_seconds > 0:
         raise InvalidParameter(f"preview_seconds: {preview_seconds:g} is not a positive number")
@@ -303,7 +310,13 @@ def _check(options: RecoverKeywords, preview_seconds: float | None) -> None:
 
 @contextmanager
 def _writable(folder: Path) -> Iterator[None]:
-    """Make a folder, raise `OutputUnwritable` unless files can be made in it; leave none empty."""
+    """Make a folder and check that it is writable; remove it afterwards if it is new and empty.
+
+    Raises
+    ------
+    OutputUnwritable
+        The folder, or a file in it, cannot be made.
+    """
     with result_folder(folder):
         try:
             with tempfile.TemporaryFile(dir=folder):
@@ -316,17 +329,17 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 def _video_seconds(recovery: Recovery) -> float | None:
-    """Time between the first and the last frame counted."""
+    """Return the time from the first to the last counted frame."""
     import numpy as np
 
     last = recovery.times.n_frames - 1
     first_seconds, last_seconds = recovery.times.seconds_at(np.array([0, last]))
     seconds = float(last_seconds - first_seconds)
-    return seconds if seconds > 0 else None  # no times give NaN
+    return seconds if seconds > 0 else None  # NaN if the times are unknown
 
 
 def _notes(report: Mapping[str, Any]) -> Iterator[str]:
-    """Tell what a user should know of a recovery that went less than smoothly."""
+    """Yield the warnings about a recovery, one line each."""
     if report["truncated"]:
         yield f"{report['truncated']}; recovered from what could be read"
     if report["frames_damaged"]:

@@ -1,4 +1,4 @@
-"""The engine: frames in, at any time a recovery out."""
+"""`Engine`: takes frames, counts their colours, and returns a recovery at any time."""
 
 from __future__ import annotations
 
@@ -33,31 +33,31 @@ RGB: Final = Colour("rgb", full_range=True)
 
 
 class Engine:
-    """Counts frames and recovers room and background from the counts.
+    """Counts the colours of frames and recovers room and background from the counts.
 
     Parameters
     ----------
     height, width
         Size of the frames in pixels.
     parameters
-        How frames are counted; None takes the keywords `chosen`, which are those of `Parameters`.
+        How frames are counted; None uses the keywords `chosen`, which are those of `Parameters`.
     chunk_frames
-        Frames that `push` gathers before it counts them; changes no result.
+        Number of frames that `push` collects before it counts them; changes no result.
     background
-        What is known or guessed to be the virtual background's picture, for method "farend", or
-        "auto" where it decides so: a file, or (m, n, 3) RGB uint8. It may have another size, be
-        cut or mirrored.
+        Picture of the virtual background, known or guessed: an image file, or (m, n, 3) RGB
+        uint8. It may have another size, be cropped or mirrored. Used by method "farend", and by
+        "auto" if it chooses "farend".
 
     Raises
     ------
     InvalidParameter
-        A value lies outside its range.
+        A value is out of range.
     FrameTooLarge
-        The state would not fit into this machine's memory.
+        The state does not fit into this machine's memory.
 
     Notes
     -----
-    Not thread-safe: push from one thread at a time. Several engines may run at once.
+    Not thread-safe: push from one thread at a time. Several engines may run concurrently.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Engine:
         **chosen: Unpack[ParameterKeywords],
     ) -> None:
         if parameters is not None and chosen:
-            raise TypeError("give either parameters or single ones by keyword, not both")
+            raise TypeError("give either `parameters` or its fields as keywords, not both")
         self.parameters = parameters or Parameters(**chosen)
         if height < 1 or width < 1:
             raise InvalidParameter(f"frames of {width}x{height} pixels cannot be counted")
@@ -96,14 +96,14 @@ class Engine:
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
-        """Frames that show one background, as far as several can be told apart.
+        """Stretches of frames that show one background; empty if none are distinguished.
 
-        Only method "farend" tells them, or "auto" where it decides so, and not of frames that
-        were loaded or merged.
+        Only method "farend" distinguishes backgrounds, and "auto" if it chooses "farend". Frames
+        that were loaded or merged are not included.
         """
         self._flush()
         if isinstance(self._table, AutoTable) and self._table.decided is not self._table.outside:
-            return ()  # what seemed to be the person was none
+            return ()  # the detections were no person
         return self._backgrounds.stretches
 
     def push(
@@ -117,15 +117,15 @@ class Engine:
         ----------
         frames
             An `av.VideoFrame` in any pixel format, or RGB uint8 of shape (h, w, 3) or
-            (n, h, w, 3). One engine takes frames of one kind.
+            (n, h, w, 3). All frames of an engine must have one layout.
         pts_seconds
-            Time of the frame or of each frame of the batch; None takes a `VideoFrame`'s
-            own and leaves an array's unknown.
+            Time of the frame or of each frame of the batch; with None, an `av.VideoFrame` has its
+            own time, and the time of an array is unknown.
 
         Raises
         ------
         ValueError
-            The frames are of another size or kind than the engine's.
+            The frames have another size or layout than those of the engine.
         """
         if isinstance(frames, np.ndarray):
             self._push_rgb(frames, pts_seconds)
@@ -141,12 +141,12 @@ class Engine:
 
             self._reader = PlaneReader()
         if pts_seconds is None:
-            # The stubs deny it, but a frame may come without pts or time base.
+            # Contrary to PyAV's type stubs, a frame can lack its pts or time base.
             known = frames.pts is not None and bool(frames.time_base)
             pts_seconds = frames.time if known else math.nan
         staged, index = self._stage(self._reader.layout_of(frames), float(pts_seconds))
         self._reader.copy_into(frames, staged.planes, index)
-        self._staged_one()
+        self._count_full_chunk()
 
     def _push_rgb(
         self,
@@ -167,10 +167,10 @@ class Engine:
             staged, index = self._stage(layout, float(seconds))
             for plane, channel in zip(staged.planes, (1, 2, 0), strict=True):
                 plane[index] = frame[..., channel]
-            self._staged_one()
+            self._count_full_chunk()
 
     def _stage(self, layout: Layout, pts_seconds: float) -> tuple[Chunk, int]:
-        """Find a place for one more frame."""
+        """Reserve a place in the staged chunk for one more frame: the chunk and the index."""
         if self._staged is None:
             n_frames = self._chunk_frames
             self._staged = Chunk(layout.empty(n_frames), np.empty(n_frames), layout)
@@ -179,13 +179,14 @@ class Engine:
         self._staged.pts_seconds[self._n_staged] = pts_seconds
         return self._staged, self._n_staged
 
-    def _staged_one(self) -> None:
+    def _count_full_chunk(self) -> None:
+        """Note that a frame was staged, and count the chunk if it is full."""
         self._n_staged += 1
         if self._n_staged == self._chunk_frames:
             self._flush()
 
     def _flush(self) -> None:
-        """Count what was staged."""
+        """Count the staged frames."""
         if self._n_staged:
             uninterrupted(self._count_staged)
 
@@ -200,18 +201,18 @@ class Engine:
     def update(self, chunk: Chunk) -> None:
         """Count a chunk of decoded planes, without a copy.
 
-        Methods "auto" and "farend" search for the person where the chunk does not tell it.
+        Methods "auto" and "farend" segment the person if the chunk has no person mask.
 
         Raises
         ------
         IncompatibleTable
-            The chunk is of another layout than those before.
+            The chunk has another layout than those before.
         DamagedModel, MissingRuntime
             The network that finds the person cannot be loaded.
 
         Notes
         -----
-        Ctrl-C during it (`KeyboardInterrupt`) is raised when the chunk is counted.
+        Ctrl-C raises `KeyboardInterrupt` after the chunk is counted.
         """
         uninterrupted(partial(self._update, chunk))
 
@@ -231,20 +232,20 @@ class Engine:
         if self._table is None:
             self._table = self._create(chunk.layout)
         if isinstance(self._table, AutoTable | OutsideTable) and chunk.person is None:
-            chunk = self._find_person(chunk, self._table)
+            chunk = self._add_person_mask(chunk, self._table)
         if chunk.person is not None:
             self._backgrounds.add(chunk)
         self._table.update(chunk, self._bands)
 
-    def _find_person(self, chunk: Chunk, table: AutoTable | OutsideTable) -> Chunk:
-        """Mark the person in a chunk."""
+    def _add_person_mask(self, chunk: Chunk, table: AutoTable | OutsideTable) -> Chunk:
+        """Segment the person in a chunk."""
         if chunk.layout != table.layout:
             raise IncompatibleTable(f"a chunk of {chunk.layout} does not fit {table.layout}")
         if self._masker is None:
             from unveil.person.blocks import BlockMasker
 
             chosen = self.parameters
-            assert chosen.person != "none"  # it would count by another table
+            assert chosen.person != "none"  # such an engine has another table
             self._masker = BlockMasker(
                 chosen.person,
                 every=chosen.person_every,
@@ -266,17 +267,17 @@ class Engine:
         )
 
     def finalise(self, *, use_background: bool = True) -> Recovery:
-        """Recover from all frames pushed so far; more may follow.
+        """Recover room and background from all frames so far; more frames may follow.
 
         Parameters
         ----------
         use_background
-            False recovers as if no picture of the background had been given.
+            Whether the given picture of the background is used.
 
         Raises
         ------
         BackgroundMismatch
-            The picture given is not what the frames show; nothing that was counted is lost.
+            The given picture does not match the frames. The counts are kept.
         """
         self._flush()
         table = self._table or self._create(Layout(self.height, self.width, colour=RGB))
@@ -284,12 +285,12 @@ class Engine:
         return finalise(table, self.parameters, self._bands, picture)
 
     def merge(self, other: Engine) -> None:
-        """Add what another engine counted of the frames that follow this one's.
+        """Add the counts of another engine, whose frames follow those of this one.
 
         Raises
         ------
         IncompatibleTable
-            The two count other frames or by other parameters.
+            The engines differ in the layout of their frames or in their parameters.
         """
         if (self.height, self.width) != (other.height, other.width):
             raise IncompatibleTable(
@@ -314,7 +315,7 @@ class Engine:
         merge(other._table, self._bands)
 
     def save(self, path: str | Path) -> None:
-        """Save the state; `Engine.load` goes on from there.
+        """Save the state, from which `Engine.load` continues.
 
         Raises
         ------
@@ -333,16 +334,16 @@ class Engine:
         threads: int | None = None,
         background: Background | None = None,
     ) -> Self:
-        """Load a state that `save` wrote, with its parameters but the background's picture.
+        """Load a state that `save` wrote, with its parameters but without the background picture.
 
-        What is counted goes on exactly; a network that follows the person begins anew.
+        Counting continues exactly; the person's tracker starts again with a detection.
 
         Raises
         ------
         MissingInput
-            There is no such file.
+            The file does not exist.
         IncompatibleTable
-            The file is not such a state.
+            The file is not a state of this version.
         """
         table, parameters = read_state(Path(path), STATES)
         try:
@@ -356,13 +357,13 @@ class Engine:
 
 
 def _refuse_too_large(layout: Layout, slots: int) -> None:
-    """Raise where the state would be larger than the machine's memory."""
+    """Raise `FrameTooLarge` if the state would be larger than the machine's memory."""
     from unveil_kernels.counting.slots import RUN_SLOT
 
     needed = layout.height * layout.width * (slots * RUN_SLOT.itemsize + 64)
     try:
         physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # not every system tells
+    except (AttributeError, OSError, ValueError):  # not available on every system
         return
     if needed > physical:
         raise FrameTooLarge(

@@ -1,4 +1,4 @@
-"""What a user may choose about a recovery, checked in one place."""
+"""Parameters of a recovery, and the checks of their ranges."""
 
 from __future__ import annotations
 
@@ -18,46 +18,48 @@ Method: TypeAlias = Literal["auto", "farend", "transitions", "rarest"]
 Person: TypeAlias = Literal[ModelName, "none"]
 
 DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
-"""zoomg's defaults, the distance (or similarity) at which a colour is not the background."""
+"""zoomg's defaults: the distance above which, or similarity below which, a colour is not the
+background."""
 
 CHUNK_FRAMES: Final = 16
-"""Frames counted at once: many enough to use a row's state often, few enough for the memory."""
+"""Frames counted at once: enough to reuse a row's state in the CPU cache, few enough for memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """How colours are counted and how room and background are told apart.
+    """How colours are counted, and how room and background are chosen among them.
 
     Parameters
     ----------
     method
-        "auto" takes "farend" where the call shows a person and "transitions" where it does not:
-        the search for the person decides. "farend" counts colours outside the person and takes
-        the one farthest from the background, "transitions" counts colours next to a change from
-        or to the background, "rarest" counts every run of every colour (zoomg's method).
+        How the room is found. "farend": per pixel, the colour outside the person mask with the
+        largest CIEDE2000 distance from the background. "transitions": the colour seen in most
+        separate changes from or to the background. "rarest": zoomg's rule, the rarest colour that
+        differs from the most frequent one. "auto": "farend" if a person is found, else
+        "transitions".
     metric, threshold
-        A colour is not the background where its CIEDE2000 distance to it is over
-        `threshold` (0 to 100), or its cosine similarity below it (0 to 1). None takes
-        zoomg's default for the metric.
+        A colour differs from the background if its CIEDE2000 distance is above `threshold`
+        (0 to 100), or its cosine similarity below it (0 to 1). None uses zoomg's default for the
+        metric.
     noise_frames
-        Colours counted in at most so many frames are dropped as noise.
+        Colours that are counted in at most this many frames are discarded as noise.
     slots
-        Colours remembered per pixel; the state's size is proportional to it. None takes the
-        method's default, 8 for "farend" and 5 for the others, and for "auto" each of the two.
+        Colours kept per pixel; memory is proportional to it. None uses the method's default, 8
+        for "farend" and 5 for the others; "auto" uses both.
     bits
         Bits kept of each channel when colours are compared, 1 to 8.
     tolerance
-        Levels of a channel by which a colour may differ and still be the same, 0 to 255.
+        Two colours are equal if each channel differs by at most this many levels, 0 to 255.
     person, person_every
-        The network that finds the person for "auto" and "farend", and in every how many-th
-        frame; "none" falls back to "transitions".
+        The network that finds the person for "auto" and "farend"; it runs on every
+        `person_every`-th frame. With "none" these methods count as "transitions" does.
     threads
-        Threads for decoding and for counting; None takes one per available core.
+        Threads for decoding and counting; None uses one per available core.
 
     Raises
     ------
     InvalidParameter
-        A value lies outside its range.
+        A value is out of range.
     """
 
     method: Method = "auto"
@@ -94,9 +96,9 @@ class Parameters:
 
     @property
     def accumulators(self) -> tuple[Accumulator, ...]:
-        """The methods that count: two for "auto", until it is known whether there is a person.
+        """The accumulators that count: two for "auto", which chooses between them at the end.
 
-        Without a network that finds the person only "transitions" can count for these.
+        Without a network that finds the person, "auto" and "farend" use "transitions".
         """
         if self.method in ("transitions", "rarest"):
             return (self.method,)
@@ -105,21 +107,21 @@ class Parameters:
         return ("farend",) if self.method == "farend" else ("farend", "transitions")
 
     def slots_of(self, accumulator: Accumulator) -> int:
-        """`slots`, or an accumulator's default."""
+        """Return `slots`, or an accumulator's default."""
         return slots_of(accumulator, self.slots)
 
     @property
     def n_threads(self) -> int:
         """`threads`, or the number of cores this process may use."""
-        # The command line needs the parameters' names and defaults, but no thread pool.
+        # Imported late: `unveil --help` needs the names and defaults, but no thread pool.
         from unveil.parallel import available_cores
 
         return self.threads or available_cores()
 
     def as_dict(self) -> dict[str, str | int | float | None]:
-        """All parameters with their defaults resolved, but `threads`: it changes no result.
+        """Return all parameters with resolved defaults, except `threads`: it changes no result.
 
-        Where two methods count, `slots` stays None unless it was chosen: they differ in it.
+        With two accumulators, a default of `slots` stays None because they differ in it.
         """
         only, *further = self.accumulators
         chosen = {f.name: getattr(self, f.name) for f in fields(Parameters)} | {
@@ -147,25 +149,25 @@ class ParameterKeywords(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverOptions(Parameters):
-    """All that may be chosen about the recovery of a recording.
+    """All options of the recovery of a recording.
 
     Parameters
     ----------
     chunk_frames
         Frames decoded and counted at once; changes no result.
     start_seconds, end_seconds, stride
-        Which frames, as in `unveil.video.reader.open_video`.
+        Selection of frames, as in `unveil.video.reader.open_video`.
     background
-        What is known or guessed to be the virtual background's picture as displayed: an image
-        file, or (m, n, 3) RGB uint8. It may have another size, be cut or mirrored. What it was
-        found to be stands in `report["background_match"]`.
+        Picture of the virtual background as displayed, known or guessed: an image file, or
+        (m, n, 3) RGB uint8. It may have another size, be cropped or mirrored.
+        `report["background_match"]` describes how it was fitted.
 
     The others are those of `Parameters`.
 
     Raises
     ------
     InvalidParameter
-        A value lies outside its range.
+        A value is out of range.
     """
 
     chunk_frames: int = CHUNK_FRAMES
@@ -178,19 +180,19 @@ class RecoverOptions(Parameters):
         """Check every range."""
         Parameters.__post_init__(self)
         check_positive("chunk_frames", self.chunk_frames)
-        # Not at the top: it brings PyAV, which `unveil --help` does not need.
+        # Imported late: `unveil --help` needs no PyAV.
         from unveil.video.selection import Selection
 
         Selection.between(self.start_seconds, self.end_seconds, self.stride)
 
     @property
     def parameters(self) -> Parameters:
-        """How frames are counted, without what concerns the recording."""
+        """The options that concern counting."""
         return Parameters(**{f.name: getattr(self, f.name) for f in fields(Parameters)})
 
     @property
     def reading(self) -> dict[str, Any]:
-        """How the recording is read, as `unveil.video.reader.open_video` takes it."""
+        """The options that concern reading, as keywords of `unveil.video.reader.open_video`."""
         return {
             "threads": self.n_threads,
             "start_seconds": self.start_seconds,

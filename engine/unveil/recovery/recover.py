@@ -15,7 +15,8 @@ import numpy as np
 from unveil.errors import Interrupted
 from unveil.interruption import StopRequested, never, stoppable
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, Stage, silent
-from unveil.recovery.background.picture import background_picture
+from unveil.recovery.background.picture import Background, background_picture
+from unveil.recovery.decide.finalise import BACKGROUND_UNUSED
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
 from unveil.recovery.passes.counting import Counting
 from unveil.recovery.passes.exchanged import ExchangedBackgrounds
@@ -24,6 +25,7 @@ from unveil.recovery.passes.plan import Pass, Plan, run_pass
 from unveil.recovery.passes.recording import Recording
 from unveil.recovery.result import Recovery
 from unveil.recovery.warmup import prepare
+from unveil.redaction import file_name
 from unveil.video.reader import Video, open_video
 from unveil.video.source import Source, source_of
 
@@ -84,7 +86,7 @@ def recover(
         run.open(video)
         run.warm_up(chosen)
         counting = Counting(chosen, picture, video.properties)
-        run.count(counting, video)
+        run.count(counting, video, may_be_endless=source.may_be_endless)
     engine = counting.longest
     assert engine is not None  # no frame is an error
     run.report("finalise", video.tally.frames_read)
@@ -93,7 +95,7 @@ def recover(
     # A picture that fits one of several backgrounds would not fit their mixture.
     recovery = engine.finalise(use_background=len(stretches) < 2)
     moves = recovery.report["background"] == "moves"
-    if (moves or len(stretches) > 1) and counting.n_runs == 1 and source.is_file:
+    if (moves or len(stretches) > 1) and counting.n_runs == 1 and source.can_rewind:
         layout = counting.layout
         plans: list[Plan] = []
         if len(stretches) > 1:
@@ -159,7 +161,7 @@ class _Run:
                 options.method, person=options.person, on_compile=lambda: self._progress(compiling)
             )
 
-    def count(self, counting: Counting, video: Video) -> None:
+    def count(self, counting: Counting, video: Video, *, may_be_endless: bool) -> None:
         """Run the first pass; Ctrl-C and a request to stop end that over a live source."""
 
         def step(first_frame: int, chunk: Chunk) -> None:
@@ -175,7 +177,7 @@ class _Run:
         try:
             run_pass(Pass("count", step), video.chunks(), after_chunk)
         except (KeyboardInterrupt, Interrupted):
-            if not video.may_be_endless or counting.longest is None:
+            if not may_be_endless or counting.longest is None:
                 raise
             self.interrupted = True
         self.seconds["decode"] = video.tally.decode_seconds
@@ -216,10 +218,11 @@ def _reported(
             f"frames change {n_runs - 1} times in size or colour; the longest run of one kind, "
             f"{n_used} of {tally.frames_read} frames, was used"
         )
-    match = recovery.report.get("background_match")
+    given, match = options.background, recovery.report.get("background_match")
     if match is not None:
-        given = options.background
-        match = {"picture": None if isinstance(given, np.ndarray) else str(given), **match}
+        match = {"picture": _named(given), **match}
+    elif given is not None and BACKGROUND_UNUSED not in warnings:
+        warnings.append(BACKGROUND_UNUSED)
     source: dict[str, Any] = {
         "input": video.properties.as_dict(),
         "selection": {
@@ -244,6 +247,13 @@ def _reported(
     }
     others = tuple(replace(other, report={**other.report, **source}) for other in recovery.others)
     return replace(recovery, report=report, others=others)
+
+
+def _named(background: Background | None) -> str | None:
+    """Name the file of a given background, None for an array."""
+    if background is None or isinstance(background, np.ndarray):
+        return None
+    return file_name(background)
 
 
 def _displayed(recovery: Recovery, properties: VideoProperties) -> Recovery:

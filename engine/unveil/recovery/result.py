@@ -1,9 +1,11 @@
-"""The result of a recovery: pictures, confidence and what was counted at each pixel."""
+"""The result of a recovery: pictures, confidence and counts of each pixel."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +14,15 @@ import numpy as np
 
 from unveil.arrays import F32, U8, Array
 from unveil.errors import OutputExists
-from unveil.files import BACKGROUND, ROOM, make_folder, write_json, write_png
+from unveil.files import (
+    BACKGROUND,
+    ROOM,
+    is_there,
+    make_folder,
+    unwritable,
+    write_json,
+    write_png,
+)
 from unveil.recovery import statistics
 from unveil.recovery.statistics import PixelCounts
 
@@ -24,12 +34,15 @@ if TYPE_CHECKING:
 
 STATS, REPORT = "stats.parquet", "report.json"
 FILES: Final = (ROOM, BACKGROUND, STATS, REPORT)
-"""What a saved recovery consists of; the report is written last."""
+"""Files of a saved recovery; the report is written last."""
+
+_FURTHER: Final = re.compile(r"background-\d+")
+"""Folders of further backgrounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What was recovered from a call.
+    """The room and the background of a call.
 
     Attributes
     ----------
@@ -37,13 +50,15 @@ class Recovery:
         (h, w, 4) uint8 RGBA in displayed orientation. The room's alpha is its confidence,
         0 where nothing was recovered; the background's is 0 where it is not known.
     confidence
-        (h, w) float32, 0 to 1; over 0 exactly where the room was recovered.
+        (h, w) float32, 0 to 1; above 0 exactly where the room was recovered.
     counts
-        What was counted at each pixel.
+        Counts of each pixel.
+    times
+        Times of the counted frames.
     report
-        Version, parameters, input and how it went; ready for JSON.
+        Version, parameters, input, counts and warnings; ready for JSON.
     others
-        What was recovered behind further backgrounds of the call, by their lengths.
+        Recoveries behind further backgrounds of the call, the longest first.
     """
 
     room: U8 = field(repr=False)
@@ -56,38 +71,37 @@ class Recovery:
 
     @property
     def recovered(self) -> int:
-        """Pixels of which the room was recovered."""
+        """Number of pixels whose room colour was recovered."""
         return int(np.count_nonzero(self.room[..., 3]))
 
     @property
     def stats(self) -> pa.Table:
-        """One row a pixel, row by row of the picture; see `statistics.COLUMNS`."""
+        """One row per pixel, row by row of the picture; see `statistics.COLUMNS`."""
         return statistics.table(self)
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write room.png, background.png, stats.parquet and report.json into a folder.
 
-        Those of `others` go into folders in it, background-2 and so on.
+        The `others` are written into its subfolders background-2, background-3 and so on.
 
         Parameters
         ----------
         folder
-            Made if need be.
+            Made if it is missing.
         force
-            Replace an earlier result.
+            Replace an earlier result, with all its backgrounds.
 
         Raises
         ------
         OutputExists
             The folder holds an earlier result and `force` is not set.
         OutputUnwritable
-            It cannot be written; files that were finished before that stay.
+            A file cannot be written; files that were complete before remain.
         """
         folder = Path(folder)
         refuse_earlier_result(folder, force=force)
         make_folder(folder)
-        # While there is no report, the result is not complete.
-        (folder / REPORT).unlink(missing_ok=True)
+        remove_earlier_result(folder)
         with ThreadPoolExecutor(3, thread_name_prefix="unveil-write") as pool:
             for written in [
                 pool.submit(write_png, folder / ROOM, self.room),
@@ -104,7 +118,7 @@ class Recovery:
         statistics.write(self, path)
 
     def mapped(self, change: Callable[[Array], Array]) -> Recovery:
-        """Return the recovery with every picture and array turned by `change`, as for display."""
+        """Return the recovery with `change`, such as a rotation, applied to all its arrays."""
         counts = {f.name: change(getattr(self.counts, f.name)) for f in fields(self.counts)}
         return replace(
             self,
@@ -117,9 +131,41 @@ class Recovery:
 
 
 def refuse_earlier_result(folder: Path, *, force: bool) -> None:
-    """Raise `OutputExists` where a folder holds a file of an earlier recovery."""
-    if force:
-        return
-    for name in FILES:
-        if (folder / name).exists():
-            raise OutputExists(f"{folder}: holds an earlier result; add --force to replace it")
+    """Raise `OutputExists` where a folder holds a file of an earlier recovery.
+
+    That of a further background, in a folder in it, is one, too.
+    """
+    if not force and any(is_there(path) for path in _result_files(folder)):
+        raise OutputExists(f"{folder}: holds an earlier result; add --force to replace it")
+
+
+def remove_earlier_result(folder: Path) -> None:
+    """Remove what `save` wrote into a folder, those of further backgrounds included.
+
+    Other files stay. The reports go first: what is left without one is no complete result.
+
+    Raises
+    ------
+    OutputUnwritable
+        A file cannot be removed.
+    """
+    try:
+        for path in sorted(_result_files(folder), key=lambda path: path.name != REPORT):
+            path.unlink(missing_ok=True)
+        for further in _further_folders(folder):
+            with suppress(OSError):  # it holds something else
+                further.rmdir()
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _result_files(folder: Path) -> list[Path]:
+    """Return the paths that a saved recovery may have, whether they exist or not."""
+    return [place / name for place in (folder, *_further_folders(folder)) for name in FILES]
+
+
+def _further_folders(folder: Path) -> list[Path]:
+    """Return the folders in which further backgrounds of an earlier recovery may lie."""
+    if not is_there(folder) or not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _FURTHER.fullmatch(path.name))

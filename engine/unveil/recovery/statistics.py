@@ -1,4 +1,4 @@
-"""The statistics: one row a pixel, as an Arrow table or a Parquet file."""
+"""Statistics of each pixel as an Arrow table or a Parquet file, one row per pixel."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ COLUMNS: Final[dict[str, tuple[str, str, str]]] = {
     "colours_seen": ("uint32", "colour", "colours counted, with those evicted"),
     "evictions": ("uint16", "colour", "colours that lost their slot to another, at most 65535"),
 }
-"""Type, unit and meaning of each column."""
+"""Type, unit and meaning of each column of stats.parquet."""
 
 
 @dataclass(frozen=True, slots=True)
 class PixelCounts:
-    """What was counted at each pixel, arrays of shape (h, w).
+    """Counts of each pixel, arrays of shape (h, w); `COLUMNS` describes them.
 
     `first_frame` and `last_frame` are -1 where no counted sample showed the room.
     """
@@ -74,7 +74,7 @@ class PixelCounts:
 
 
 class Recovered(Protocol):
-    """What the statistics are made of: a `Recovery`."""
+    """The attributes of a `Recovery` that the statistics use."""
 
     @property
     def room(self) -> U8:
@@ -93,22 +93,22 @@ class Recovered(Protocol):
 
     @property
     def counts(self) -> PixelCounts:
-        """Of each pixel."""
+        """Counts of each pixel."""
         ...
 
     @property
     def times(self) -> TimeIndex:
-        """Of the frames."""
+        """Times of the frames."""
         ...
 
     @property
     def report(self) -> Mapping[str, Any]:
-        """With version, parameters and input."""
+        """The report, with version, parameters and input."""
         ...
 
 
 def table(recovery: Recovered) -> pa.Table:
-    """Return one row a pixel, row by row of the picture."""
+    """Return the statistics, one row per pixel, row by row of the picture."""
     import pyarrow as pa
 
     return pa.Table.from_batches(list(_batches(recovery)), _schema(recovery))
@@ -126,9 +126,11 @@ def write(recovery: Recovered, path: Path) -> None:
 
     runs = ["y", "background_count", "room_count", "episodes", "colours_seen", "evictions"]
     with (
+        # A file object: Arrow reads names as addresses, and takes none that are not UTF-8.
         replacing(path) as temporary,
+        temporary.open("wb") as file,
         pq.ParquetWriter(
-            temporary,
+            file,
             _schema(recovery),
             compression="zstd",
             compression_level=1,
@@ -146,12 +148,12 @@ def _schema(recovery: Recovered) -> pa.Schema:
         pa.field(name, kind, metadata={"unit": unit, "meaning": meaning})
         for name, (kind, unit, meaning) in COLUMNS.items()
     ]
-    told = {key: recovery.report.get(key) for key in ("unveil", "parameters", "input")}
-    return pa.schema(columns, metadata={"unveil": json.dumps(told)})
+    origin = {key: recovery.report.get(key) for key in ("unveil", "parameters", "input")}
+    return pa.schema(columns, metadata={"unveil": json.dumps(origin)})
 
 
 def _batches(recovery: Recovered) -> Iterator[pa.RecordBatch]:
-    """Give the statistics in bands of whole rows."""
+    """Yield the statistics in bands of whole rows."""
     import pyarrow as pa
 
     height, width = recovery.room.shape[:2]
@@ -170,7 +172,7 @@ def _batches(recovery: Recovered) -> Iterator[pa.RecordBatch]:
 
 
 def _columns(recovery: Recovered, band: slice) -> dict[str, tuple[Array, Array | None]]:
-    """Values of a band and where they are null."""
+    """Return the values of each column in a band, and where they are null."""
     room, background = recovery.room[band], recovery.background[band]
     counts = {f.name: getattr(recovery.counts, f.name)[band] for f in fields(recovery.counts)}
     height, width = room.shape[:2]

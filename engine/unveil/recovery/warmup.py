@@ -1,4 +1,4 @@
-"""Loading what a recovery needs before its first frame: kernels and the network."""
+"""Warm-up: loads the kernels and the network of a recovery before its first frame."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def prepare(
     person: Person = "lite",
     on_compile: Callable[[], object] | None = None,
 ) -> float:
-    """Load a method's kernels, compiling those that are not in the cache; return the seconds.
+    """Load a method's kernels and its network; return the wall time in seconds.
 
-    Compiling takes several seconds on the first run on a machine; this is where it happens.
-    The network that finds the person is loaded, too: if it cannot be, that is told now.
+    Kernels that are not in the cache are compiled, which takes several seconds on the first run
+    on a machine. A network that cannot be loaded raises its error here, before frames are read.
 
     Parameters
     ----------
     method, person
         As in `Parameters`.
     on_compile
-        Called once, before the first kernel is compiled; not if the cache held them all.
+        Called once before the first kernel is compiled; not called if all are in the cache.
     """
     started = time.perf_counter()
     needed = Parameters(method, person=person).accumulators

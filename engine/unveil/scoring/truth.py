@@ -12,7 +12,7 @@ import numpy as np
 
 from unveil.arrays import U8, U16, Array, Bool
 from unveil.errors import InvalidParameter, MissingInput, UnreadableTruth
-from unveil.files import replacing
+from unveil.files import is_there, replacing
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -119,7 +119,7 @@ class Truth:
         UnreadableTruth
             The file has another format, or its arrays do not fit each other.
         """
-        if not Path(path).exists():
+        if not is_there(Path(path)):
             raise MissingInput(f"{path}: no such file")
         arrays: dict[str, Array] = {}
         try:

@@ -27,9 +27,10 @@ from unveil.errors import (
     check_choice,
     check_range,
 )
-from unveil.files import removed_unless_complete, result_folder
+from unveil.files import is_there, removed_unless_complete, result_folder
 from unveil.interruption import StopRequested, each, never, stoppable, until_stopped
 from unveil.progress import Progress, ProgressCallback
+from unveil.redaction import described
 from unveil.scoring.truth import HIT_SHARE, PURE_SHARE, Truth
 from unveil.simulation.service import Blur, Service, replace_background
 from unveil.simulation.subject import Actor, Choreography, Motion, Segmenter, place
@@ -198,25 +199,14 @@ def simulate_call(
     _check(height, width, n_frames, frame_rate, scale, motions, frames_of_noise, camera_noise)
     folder = Path(out)
     call, truth_path = folder / CALL, folder / TRUTH
-    if not force and (call.exists() or truth_path.exists()):
+    if not force and (is_there(call) or is_there(truth_path)):
         raise OutputExists(f"{folder}: holds an earlier call; add --force to replace it")
     actor = until_stopped(partial(Actor, person, threads=threads), stop)
     with stoppable(stop):
         service = Service(_segmenter(segmenter, threads), smoothing=smoothing, lag=lag, blur=blur)
-    virtual = until_stopped(
-        partial(
-            VirtualBackground,
-            background,
-            height,
-            width,
-            pan=pan,
-            loop_frames=loop_frames,
-            pixels_of_noise=pixels_of_noise,
-            seed=seed,
-            threads=threads,
-        ),
-        stop,
-    )
+    shown = partial(VirtualBackground, background, height, width, pan=pan, loop_frames=loop_frames)
+    shown = partial(shown, pixels_of_noise=pixels_of_noise, seed=seed, threads=threads)
+    virtual = until_stopped(shown, stop)
     tally = _Tally(picture_of(room, height, width, seed), virtual.first)
     moves: Sequence[Motion] = ("sway",) if actor.is_still else ()
     if motions is not None:
@@ -226,9 +216,10 @@ def simulate_call(
     limit = n_frames or (STILL_FRAMES if actor.is_still else None)
     expected = min((n for n in (limit, actor.n_frames) if n is not None), default=None)
     noisy = set(_noise_times(frames_of_noise, expected))
-    camera = _Camera(tally.room, camera_noise, seed)
+    compositor = _Compositor(
+        _Camera(tally.room, camera_noise, seed), service, tally, noisy=noisy, seed=seed
+    )
     choreography = Choreography(moves, seed)
-    rng = np.random.default_rng((seed, 3))
     report_progress = _ProgressReporter(progress, expected, rate)
 
     with result_folder(folder):
@@ -242,17 +233,12 @@ def simulate_call(
         ) as writer:
             scene = zip(itertools.islice(pictures, limit), virtual.frames(), strict=False)
             for n, (picture, behind) in enumerate(each(scene, stop)):
-                pose = choreography.pose(n / rate)
-                seen, outline = camera.take(*place(picture, pose, height, width, scale))
-                mask = service.mask(seen)
-                if n in noisy:
-                    writer.write(rng.integers(0, 256, seen.shape, dtype=np.uint8))
-                else:
-                    writer.write(replace_background(seen, behind, mask))
-                    tally.count(mask, outline)
+                placed = place(picture, choreography.pose(n / rate), height, width, scale)
+                writer.write(compositor.frame(*placed, behind))
                 report_progress(writer.frames_written)
             if not writer.frames_written:
-                raise NoFrames(f"{person}: holds no frame")
+                raise NoFrames(f"{described(person)}: holds no frame")
+            truth_path.unlink(missing_ok=True)  # that of an earlier call, which ends here
         truth = tally.truth()
         with removed_unless_complete(call, truth_path):
             truth.write(truth_path)
@@ -318,6 +304,37 @@ class _Tally:
     def truth(self) -> Truth:
         """Return the ground truth of all frames counted."""
         return Truth(self.room, self._background, self._leak, self._hits, self._seen)
+
+
+class _Compositor:
+    """Makes the frames of a call in the order of time, and counts their leaks.
+
+    Parameters
+    ----------
+    noisy
+        Numbers of the frames that are replaced by random colours.
+    """
+
+    def __init__(
+        self, camera: _Camera, service: Service, tally: _Tally, *, noisy: set[int], seed: int
+    ) -> None:
+        self._camera = camera
+        self._service = service
+        self._tally = tally
+        self._noisy = noisy
+        self._rng = np.random.default_rng((seed, 3))
+        self._n_frames = 0
+
+    def frame(self, person: U8, matte: U8, background: U8) -> U8:
+        """Return the next frame, (h, w, 3) uint8, given the placed person and the background."""
+        seen, outline = self._camera.take(person, matte)
+        mask = self._service.mask(seen)
+        is_noise = self._n_frames in self._noisy
+        self._n_frames += 1
+        if is_noise:
+            return self._rng.integers(0, 256, seen.shape, dtype=np.uint8)
+        self._tally.count(mask, outline)
+        return replace_background(seen, background, mask)
 
 
 class _ProgressReporter:

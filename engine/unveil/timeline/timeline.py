@@ -16,7 +16,7 @@ from unveil.errors import (
     OutputUnwritable,
     check_range,
 )
-from unveil.files import write_png
+from unveil.files import is_there, refuse_unwritable_name, write_png
 from unveil.interruption import StopRequested, never
 from unveil.timeline.history import History
 from unveil.timeline.model import Place, Timeline
@@ -24,7 +24,7 @@ from unveil.timeline.strip import draw_strip
 from unveil.video.chunk import Chunk, Colour
 from unveil.video.colour import to_rgb as colours_to_rgb
 from unveil.video.reader import Video, open_video
-from unveil.video.source import STDIN, Source, source_of
+from unveil.video.source import Source, source_of
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -103,7 +103,8 @@ def draw_timeline(
     """
     _check_numbers(at, row_height, max_width)
     output = Path(output)
-    if output.exists() and not force:
+    refuse_unwritable_name(output)
+    if is_there(output) and not force:
         raise OutputExists(f"{output}: exists; add --force to replace it")
     if not output.parent.is_dir():
         raise OutputUnwritable(
@@ -194,7 +195,7 @@ def _recover(
     from unveil.recovery.recover import recover
 
     found = source if isinstance(source, Source) else source_of(source)
-    if found.live or found.url == STDIN:
+    if found.live or found.is_pipe:
         raise InvalidParameter(f"{found.name}: is read twice, so record it to a file first")
     with open_video(found, threads=threads, stop=stop) as video:
         # Refuse a wrong place before the recovery, which takes long.

@@ -8,18 +8,19 @@ import re
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import av
 import av.error
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from unveil.errors import MissingInput, UnreadableVideo
-from unveil.video.pixel_format import PlaneReader
+from unveil.video.pixel_format import encoded_colour
 from unveil.video.source import STDIN, Source
 
 PYAV_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
@@ -27,6 +28,8 @@ PYAV_ERRORS = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 
 _URL_TIMEOUTS_SECONDS = (15.0, 30.0)  # to open, and between two packets
 _DEVICE_OPTIONS = {"avfoundation": {"framerate": "30"}}  # its default suits few cameras
+_MAX_ATOMS = 1000  # far more than precede an index; a crafted file may have one every 8 bytes
+_MAX_NOMINAL_RATE = 240.0
 _NOT_FOOTAGE = Disposition.attached_pic | Disposition.timed_thumbnails  # covers and previews
 _PICTURE = TypeVar("_PICTURE", bound=np.generic)
 
@@ -111,8 +114,11 @@ def describe(
     source: Source, container: InputContainer, stream: VideoStream, first: av.VideoFrame
 ) -> VideoProperties:
     """Return a video's properties; `first` is its first undamaged frame."""
-    colour = PlaneReader().layout_of(first).colour
+    matrix, full_range = encoded_colour(first)
     rate = stream.average_rate or stream.guessed_rate
+    if container.format.flags & cast("int", Flags.no_timestamps.value):
+        # FFmpeg's average is then its default of 25; the codec's headers may declare another.
+        rate = stream.guessed_rate or rate
     rotation_degrees, mirrored = _orientation(first)
     return VideoProperties(
         name=source.name,
@@ -121,14 +127,47 @@ def describe(
         width=first.width,
         height=first.height,
         pixel_format=first.format.name,
-        matrix=colour.matrix,
-        full_range=colour.full_range,
+        matrix=matrix,
+        full_range=full_range,
         frame_rate=float(rate) if rate else None,
-        duration_seconds=None if source.live else _duration_seconds(container, stream),
+        duration_seconds=None if source.live else declared_length(container, stream)[0],
         declared_frames=stream.frames or None,
         rotation_degrees=rotation_degrees,
         mirrored=mirrored,
     )
+
+
+def declared_length(container: InputContainer, stream: VideoStream) -> tuple[float | None, bool]:
+    """Return the declared seconds, and whether they are the stream's own, not the container's.
+
+    A container's length may be that of its sound.
+    """
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base), True
+    total = container.duration / 1e6 if container.duration else 0.0  # FFmpeg's microseconds
+    is_own = False
+    if "matroska" in container.format.name:
+        # Matroska counts from time 0, wherever the stream begins. A tag holds each stream's
+        # duration, which some writers also count from 0.
+        start = float((stream.start_time or 0) * (stream.time_base or 0))
+        tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+        if tag is None:
+            total -= start
+        else:
+            tagged = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+            total = tagged - start if tagged + start > total + start / 2 else tagged
+            is_own = True
+    return total if total > 0 else None, is_own
+
+
+def nominal_rate(stream: VideoStream, mean: float | None) -> float | None:
+    """Return the frames per second at which most frames follow each other, None if unknown.
+
+    It differs from the mean where frames are left out, or one stays for long.
+    """
+    guessed = float(stream.guessed_rate or 0)
+    # Without a regular rate, FFmpeg guesses the resolution of the time stamps, such as 1000.
+    return guessed if 0 < guessed <= _MAX_NOMINAL_RATE else mean
 
 
 def one_line(error: BaseException) -> str:
@@ -177,12 +216,12 @@ def _why_not_opened(source: Source, error: BaseException) -> str:
         if isinstance(error, av.error.ExitError):
             said = f"no answer within {_URL_TIMEOUTS_SECONDS[0]:.0f} s"
         return f"cannot be opened ({said}); check the address"
-    if source.url == STDIN:
+    if source.is_pipe:
         return (
             f"no video that can be read from a pipe ({said}); MP4 and MOV often need to be "
             "given as a file"
         )
-    if source.path is not None and _lacks_index(source.path):
+    if source.can_rewind and source.path is not None and _lacks_index(source.path):
         return (
             "the file is incomplete, its index (moov) is missing; copy it again, or mend it with "
             "a tool such as untrunc"
@@ -191,25 +230,26 @@ def _why_not_opened(source: Source, error: BaseException) -> str:
 
 
 def _lacks_index(path: Path) -> bool:
-    """Whether a file is an MP4 or MOV that ends before its index (moov)."""
+    """Whether a regular file is an MP4 or MOV that ends before its index (moov)."""
     end = path.stat().st_size
     with path.open("rb") as file:
-        position, seen = 0, False
-        while position + 8 <= end:
+        position = 0
+        for number in range(_MAX_ATOMS):
+            if position + 8 > end:
+                return number > 0
             file.seek(position)
             header = file.read(16)
             size, kind = int.from_bytes(header[:4], "big"), header[4:8]
             if kind == b"moov":
                 return False
-            if not seen and kind not in {b"ftyp", b"mdat", b"wide", b"free", b"skip"}:
+            if not number and kind not in {b"ftyp", b"mdat", b"wide", b"free", b"skip"}:
                 return False
-            seen = True
             if size == 1:
                 size = int.from_bytes(header[8:16], "big")
             if size < 8:  # 0 is "to the end of the file", other values are invalid
                 return True
             position += size
-    return seen
+    return False
 
 
 def _video_stream(source: Source, container: InputContainer) -> VideoStream:
@@ -228,23 +268,6 @@ def _video_stream(source: Source, container: InputContainer) -> VideoStream:
         )
     best = container.streams.best("video")
     return next((s for s in decodable if s is best), decodable[0])
-
-
-def _duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    total = container.duration / 1e6 if container.duration else 0.0  # FFmpeg's microseconds
-    if "matroska" in container.format.name:
-        # Matroska counts from time 0, wherever the stream begins, and its total may be that of
-        # the audio. A tag holds each stream's duration, which some writers also count from 0.
-        start = float((stream.start_time or 0) * (stream.time_base or 0))
-        tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
-        if tag is None:
-            total -= start
-        else:
-            tagged = int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
-            total = tagged - start if tagged + start > total + start / 2 else tagged
-    return total if total > 0 else None
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.format import Flags
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from unveil.video.audio import SoundTrack
+from unveil.video.clock import Clock
 from unveil.video.container import PYAV_ERRORS, one_line
 
 _TAIL_PACKETS: Final = 64  # over 16 decoding threads and 16 frames to be reordered
 _SOUND_LAG_SECONDS: Final = 2.0
 """Audio may be stored at most this long after the frames of the same time."""
 _MAX_TAIL_BYTES: Final = 32 * 2**20
+_MAX_SKIPPED_PACKETS: Final = 1024
+"""Packets after a keyframe that are kept while a later one is searched for."""
 
 
 class FrameReader:
@@ -40,8 +43,11 @@ class FrameReader:
         Packets and frames with an error, at or after `counted_from_seconds`.
     last_error, end_error
         FFmpeg's messages about the last damaged packet, and about an early end of the file.
-    reached_seconds
-        End of the last packet in the container's time; -inf if packets have no time stamps.
+    reached_seconds, others_reached_seconds
+        Latest end of this stream's packets, and of those of all other streams, in the container's
+        time; -inf if they have no time stamps.
+    clock
+        Continues the times of picture and sound where the container's time stamps jump.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class FrameReader:
         self._tail = _Tail()
         self._n_failed = 0
         self._newest_pts: int | None = None
+        self._skip: _Skip | None = None
         self.n_sent = 0
         self.n_received = 0
         self.n_damaged = 0
@@ -66,6 +73,9 @@ class FrameReader:
         self.end_error: str | None = None
         self.counted_from_seconds = -math.inf
         self.reached_seconds = -math.inf
+        self.others_reached_seconds = -math.inf
+        discontinuous = bool(container.format.flags & cast("int", Flags.ts_discont.value))
+        self.clock = Clock(may_be_discontinuous=discontinuous)
 
     @property
     def why_no_frame(self) -> str:
@@ -79,9 +89,22 @@ class FrameReader:
             return math.nan
         return pts * self._time_base.numerator / self._time_base.denominator
 
-    def seek(self, seconds: float) -> bool:
-        """Seek to the keyframe at or before a time; return False if the source cannot seek.
+    @property
+    def can_seek(self) -> bool:
+        """Whether a time of the container determines a place in it: not where times may jump."""
+        return not self.clock.may_be_discontinuous
 
+    def skip_to(self, seconds: float) -> None:
+        """Leave out, without decoding, what precedes the last keyframe at or before a time.
+
+        For sources that cannot seek. `frames` generators that are in use go on behind the gap.
+        """
+        self._skip = _Skip(seconds)
+
+    def seek(self, seconds: float) -> bool:
+        """Seek to the keyframe at or before a time; return False if the format cannot seek.
+
+        A source that cannot be rewound loses data, whatever is returned: use `skip_to` for it.
         After a seek, generators that `frames` returned before must not be used.
         """
         if not self._time_base:
@@ -90,8 +113,8 @@ class FrameReader:
             self._container.seek(math.floor(seconds / self._time_base), stream=self._stream)
         except PYAV_ERRORS:
             return False
-        self.n_sent = self.n_received = self.n_damaged = self._n_failed = 0
-        self._newest_pts = None
+        self._forget_frames()
+        self.clock.restart()
         if self._sound is not None:
             self._sound.restart()
         return True
@@ -103,11 +126,42 @@ class FrameReader:
             if packet.pts is not None:
                 end = self.seconds_of(packet.pts + (packet.duration or 0))
                 self.reached_seconds = max(self.reached_seconds, end)
-            self._tail.add(packet)
-            yield from self._decode(packet)
+            for needed in self._needed(packet):
+                self._tail.add(needed)
+                yield from self._decode(needed)
         if not self._stop.is_set():
+            for needed in self._end_skip():
+                self._tail.add(needed)
+                yield from self._decode(needed)
             yield from self._decode(None)
             yield from self._salvage()
+
+    def _needed(self, packet: Packet[VideoStream]) -> Iterable[Packet[VideoStream]]:
+        """Return the packets to decode now: all but what is skipped."""
+        if self._skip is None:
+            return (packet,)
+        if self._sound is not None:
+            self._sound.drop(self._skip.until_seconds)
+        if self._skip.add(
+            packet, self.seconds_of(packet.dts if packet.pts is None else packet.pts)
+        ):
+            return ()
+        return self._end_skip()
+
+    def _end_skip(self) -> Iterable[Packet[VideoStream]]:
+        skip, self._skip = self._skip, None
+        if skip is None:
+            return ()
+        if skip.found_keyframe:
+            self._stream.codec_context.flush_buffers()
+            self._forget_frames()
+            self._tail = _Tail()
+        return skip.packets
+
+    def _forget_frames(self) -> None:
+        """Count anew: the decoder has lost its frames, and goes on elsewhere."""
+        self.n_sent = self.n_received = self.n_damaged = self._n_failed = 0
+        self._newest_pts = None
 
     def read_sound(self, until_seconds: float) -> None:
         """Read on, without decoding, until all audio before a time of the container is read."""
@@ -121,9 +175,31 @@ class FrameReader:
                 return
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
-        sound = self._sound
-        streams = () if sound is None else sound.streams
-        packets = self._container.demux(self._stream, *streams)
+        """Read on; yield the stream's packets, and put those of sound aside."""
+        for packet in self._on_one_clock():
+            if packet.stream.index == self._stream.index:
+                if packet.size:  # an empty packet would flush the decoder
+                    yield packet
+                continue
+            if packet.pts is not None and packet.time_base is not None:
+                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                self.others_reached_seconds = max(self.others_reached_seconds, end)
+            if self._sound is not None:
+                self._sound.add(packet)
+
+    def _on_one_clock(self) -> Iterator[Packet[Any]]:
+        """Yield the packets of all streams, with the times of picture and sound continued."""
+        timed = {self._stream.index, *(s.index for s in self._container.streams.audio)}
+        for packet in self._demuxed():
+            if packet.size and packet.stream.index in timed:
+                yield from self.clock.add(packet)
+            else:
+                yield packet
+        yield from self.clock.rest()
+
+    def _demuxed(self) -> Iterator[Packet[Any]]:
+        others = [s for s in self._container.streams if s.index != self._stream.index]
+        packets = self._container.demux(self._stream, *others)
         while not self._stop.is_set():
             try:
                 packet = next(packets, None)
@@ -135,10 +211,7 @@ class FrameReader:
                 return
             if packet is None:
                 return
-            if sound is not None and packet.stream.index != self._stream.index:
-                sound.add(cast("Packet[AudioStream]", packet))
-            elif packet.size:  # an empty packet would flush the decoder
-                yield cast("Packet[VideoStream]", packet)
+            yield packet
 
     def _decode(self, packet: Packet[VideoStream] | None) -> Iterator[av.VideoFrame]:
         if packet is not None:
@@ -196,6 +269,33 @@ class FrameReader:
         self.n_received += n_received
         # Not every packet has a frame: frames that are missing without an error are no damage.
         self.n_damaged += min(missing - n_received, n_failed)
+
+
+class _Skip:
+    """The packets since the last keyframe at or before a time."""
+
+    def __init__(self, until_seconds: float) -> None:
+        self.until_seconds = until_seconds
+        self.packets: list[Packet[VideoStream]] = []
+        self.found_keyframe = False
+        self._n_bytes = 0
+
+    def add(self, packet: Packet[VideoStream], seconds: float) -> bool:
+        """Add the next packet and its time; return whether a later keyframe may still come.
+
+        A very long group of frames ends the search: its frames are decoded, and dropped later.
+        """
+        if packet.is_keyframe and seconds <= self.until_seconds:
+            self.packets.clear()
+            self.found_keyframe = True
+            self._n_bytes = 0
+        self.packets.append(packet)
+        self._n_bytes += packet.size
+        return (
+            seconds < self.until_seconds
+            and len(self.packets) < _MAX_SKIPPED_PACKETS
+            and self._n_bytes < _MAX_TAIL_BYTES
+        )
 
 
 class _Tail:

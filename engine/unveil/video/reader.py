@@ -24,27 +24,18 @@ from unveil.errors import FrameTooLarge, Interrupted, NoFrames, UnreadableVideo,
 from unveil.interruption import StopRequested, check, never, take, until_stopped
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
-from unveil.video.container import describe, one_line, open_container
+from unveil.video.container import declared_length, describe, nominal_rate, one_line, open_container
 from unveil.video.packets import FrameReader
-from unveil.video.pixel_format import (
-    MATRICES,
-    UNSPECIFIED_MATRIX,
-    UNTAGGED,
-    ColourTags,
-    PlaneReader,
-)
+from unveil.video.pixel_format import ColourTags, PlaneReader, colour_conversion
 from unveil.video.selection import SelectedFrames, Selection
 from unveil.video.source import Source, source_of
-from unveil.video.tally import DecodeTally
+from unveil.video.tally import DecodeTally, Length
 
 BUFFERS: Final = 3  # one with the consumer, two ahead of it
 MAX_BUFFER_BYTES: Final = 64 * 2**20
 """A chunk holds fewer frames than requested if they would take more memory than this."""
 
 _LIVE_JOIN_SECONDS: Final = 0.5  # for a thread whose read may never return
-_SHORTFALL: Final = 0.1
-"""Share of the declared length that may be missing in a video that is not truncated."""
-_SHORTFALL_SECONDS: Final = 0.25
 
 
 def open_video(
@@ -100,7 +91,7 @@ def open_video(
     )
     check(stop)
     # A camera or a pipe may never deliver its first frame.
-    return video() if found.is_file else until_stopped(video, stop, discard=Video.close)
+    return video() if found.can_rewind else until_stopped(video, stop, discard=Video.close)
 
 
 class Video:
@@ -121,8 +112,12 @@ class Video:
         Unit of the container's time stamps in seconds, None if it has none.
     pixel_aspect
         Width of a pixel divided by its height, None if the container does not declare it.
+    nominal_rate
+        Frames per second at which most frames follow each other, None if unknown.
+    shown_until_seconds
+        When the last frame of `chunks()` stops being shown, NaN if unknown; final after it.
     tags
-        Colour tags of the first frame.
+        Colour tags of the planes of the first frame as `chunks()` delivers them.
     """
 
     def __init__(
@@ -147,6 +142,7 @@ class Video:
         self._filling: _Buffer | None = None
         self._waited_seconds = 0.0
         self.tally = DecodeTally()
+        self.shown_until_seconds = math.nan
 
         started = time.perf_counter()
         self._container, stream = open_container(source, threads)
@@ -176,17 +172,19 @@ class Video:
             )
         if math.isnan(self._origin):
             self._origin = reader.seconds_of(first.pts)
-        self.tags = ColourTags.of(first)
         self.properties = describe(self._source, self._container, stream, first)
-        if first.colorspace not in MATRICES and first.colorspace not in UNTAGGED:
-            self._warn(f"colour matrix {first.colorspace} is unknown, read as {UNSPECIFIED_MATRIX}")
+        self.nominal_rate = nominal_rate(stream, self.properties.frame_rate)
+        self._lasts_seconds = self.properties.duration_seconds
+        self._length_is_own = declared_length(self._container, stream)[1]
+        self._check_colours(first)
+        self.tags = ColourTags.of(first)
         selected = SelectedFrames(
             reader,
             self._selection,
             frames=chain((first,), frames),
             origin_seconds=self._origin,
             frame_rate=self.properties.frame_rate,
-            can_seek=not self._source.live,
+            can_seek=self._source.can_rewind and reader.can_seek,
         )
         self._opened = reader, selected
 
@@ -207,11 +205,6 @@ class Video:
     def live(self) -> bool:
         """Whether the source, such as a camera, has no known end."""
         return self._source.live
-
-    @property
-    def may_be_endless(self) -> bool:
-        """Whether nothing says that the source ends: it is live, or a pipe."""
-        return self._source.may_be_endless
 
     @property
     def origin_seconds(self) -> float:
@@ -261,6 +254,7 @@ class Video:
         if self._stop.is_set():
             return
         self._stop.set()
+        self.sound.close()
         if self._thread is None:
             self._opened = None
             self._container.close()
@@ -268,7 +262,7 @@ class Video:
         self._free.put(None)  # the thread may be waiting for a buffer
         # A read from a device or a pipe cannot be interrupted; such a thread ends by itself.
         # Not `Thread.join`: after Ctrl-C in it, Python 3.11 takes the thread for ended.
-        if self._ended.wait(None if self._source.is_file else _LIVE_JOIN_SECONDS):
+        if self._ended.wait(None if self._source.can_rewind else _LIVE_JOIN_SECONDS):
             self._container.close()
 
     def _consume(self) -> Iterator[Chunk]:
@@ -276,7 +270,7 @@ class Video:
             try:
                 item = take(self._ready, self._stop_requested)
             except Interrupted:
-                if self.may_be_endless:
+                if self._source.may_be_endless:
                     yield from self._decoded_already()
                 raise
             if isinstance(item, _Finished):
@@ -312,7 +306,7 @@ class Video:
             self._fill_buffers(reader, selected)
             if selected.reached_end:
                 reader.read_sound(self._origin + self._selection.end_seconds)
-            self._note_shortfall(reader, selected)
+            self._note_end(reader, selected)
         except MemoryError as shortage:
             error = FrameTooLarge(
                 f"{self._source.name}: not enough memory to decode it ({one_line(shortage)}); "
@@ -339,6 +333,7 @@ class Video:
         plane_reader = PlaneReader()
         buffer: _Buffer | None = None
         for frame, seconds in selected:
+            self._check_colours(frame)
             layout = plane_reader.layout_of(frame)
             if buffer is not None and buffer.layout != layout:
                 self._hand_over(buffer)
@@ -351,7 +346,9 @@ class Video:
                 plane_reader.copy_into(frame, buffer.planes, buffer.count)
             except av.error.FFmpegError as error:
                 reader.n_damaged += 1
-                self._warn(f"pixel format {frame.format.name}: {one_line(error)}; frames left out")
+                self.tally.warn(
+                    f"pixel format {frame.format.name}: {one_line(error)}; frames left out"
+                )
                 continue
             finally:
                 self.tally.frames_damaged = reader.n_damaged
@@ -365,6 +362,15 @@ class Video:
                 buffer = None
         if buffer is not None:
             self._hand_over(buffer)
+
+    def _check_colours(self, frame: av.VideoFrame) -> None:
+        """Warn of colours that are converted, and refuse those that cannot be."""
+        try:
+            conversion = colour_conversion(frame)
+        except UnreadableVideo as error:
+            raise UnreadableVideo(f"{self._source.name}: {error}") from error
+        if conversion is not None:
+            self.tally.warn(conversion)
 
     def _hand_over(self, buffer: _Buffer) -> None:
         self._filling = None
@@ -381,33 +387,27 @@ class Video:
         buffer.count = 0
         return buffer
 
-    def _note_shortfall(self, reader: FrameReader, selected: SelectedFrames) -> None:
-        """Compare the frames read with those that the container declares."""
-        tally = self.tally
-        tally.frames_damaged, tally.frames_skipped = reader.n_damaged, selected.n_skipped
+    def _note_end(self, reader: FrameReader, selected: SelectedFrames) -> None:
+        """Compare what was read with what the container declares."""
+        self.tally.frames_damaged = reader.n_damaged
+        self.tally.frames_skipped = selected.n_skipped
+        self.shown_until_seconds = selected.shown_until_seconds
         if self._stop.is_set() or selected.reached_end:
             return
-        if reader.end_error is not None:
-            tally.truncated = True
-            tally.reason = f"reading ended early: {reader.end_error}"
-        lost = reader.n_sent - reader.n_received - reader.n_damaged
-        if reader.n_damaged and lost > 0:
-            self._warn(f"{lost} more frames are missing behind damaged ones")
-        duration, declared = self.properties.duration_seconds, self.properties.declared_frames
-        read_all = not self._selection.start_seconds
-        few = declared is not None and reader.n_sent < declared * (1 - _SHORTFALL)
+        length = Length(
+            self.properties.duration_seconds, self._length_is_own, self.properties.declared_frames
+        )
+        self.tally.note_end(
+            reader, length, self._origin, from_start=not self._selection.start_seconds
+        )
         reached = reader.reached_seconds - self._origin
-        if duration is not None and math.isfinite(reached):
-            # The duration decides, because an edit list hides declared frames from the viewer.
-            # Audio longer than the video, and rounded headers, are no damage.
-            short = duration - reached > max(_SHORTFALL_SECONDS, _SHORTFALL * duration)
-        else:
-            short = few and read_all
-        if short and few and read_all:
-            tally.reason = f"ends after {reader.n_sent} of {declared} frames"
-        elif short:
-            tally.reason = f"ends after {max(0.0, reached):.1f} of {duration:.1f} seconds"
-        tally.truncated = tally.truncated or short
+        if reader.clock.jumps:
+            self._lasts_seconds = reached
+        elif not self.tally.truncated:
+            self.shown_until_seconds = min(
+                length.end_of_last_frame(self.shown_until_seconds, reached),
+                self._selection.end_seconds,
+            )
 
     def _nothing_read(self) -> NoFrames | UnreadableVideo:
         start, end = self._selection.start_seconds, self._selection.end_seconds
@@ -418,13 +418,9 @@ class Video:
                 "choose another time or convert it to H.264"
             )
         until = "its end" if math.isinf(end) else f"{end:g} s"
-        duration = self.properties.duration_seconds
+        duration = self._lasts_seconds
         lasts = "choose another time" if duration is None else f"the video lasts {duration:.2f} s"
         return NoFrames(f"{self._source.name}: no frame between {start:g} s and {until}; {lasts}")
-
-    def _warn(self, warning: str) -> None:
-        if warning not in self.tally.warnings:
-            self.tally.warnings.append(warning)
 
 
 class _Buffer:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
-import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from unveil.arrays import U8
 from unveil.errors import UnreadableVideo
 from unveil.video.container import describe, open_container
 from unveil.video.packets import FrameReader
-from unveil.video.pixel_format import EXACT
+from unveil.video.pixel_format import PictureReader, colour_conversion
 from unveil.video.source import source_of
 
 if TYPE_CHECKING:
@@ -30,6 +29,10 @@ class VideoPictures:
 
     Attributes
     ----------
+    properties
+        Properties of the container and the first frame.
+    pixel_aspect
+        Width of a pixel of a decoded frame divided by its height.
     frame_rate
         Frames per second, None if the container does not declare it.
     n_frames
@@ -40,31 +43,39 @@ class VideoPictures:
     MissingInput
         There is no such file.
     UnreadableVideo
-        No frame can be decoded.
+        No frame can be decoded, or it is a pipe, which cannot be read twice.
     """
 
     def __init__(self, path: str | PathLike[str], *, threads: int | None = None) -> None:
         self._source = source_of(path)
+        if self._source.is_pipe:
+            raise UnreadableVideo(
+                f"{self._source.name}: is read several times, so record it to a file first"
+            )
         self._threads = threads
         container, stream = open_container(self._source, threads)
+        self.pixel_aspect = stream.sample_aspect_ratio or Fraction(1)
         try:
             reader = FrameReader(container, stream, threading.Event())
             first = next(reader.frames(), None)
             if first is None:
                 raise self._unreadable(reader)
-            self._properties = describe(self._source, container, stream, first)
+            self.properties = describe(self._source, container, stream, first)
+            try:
+                colour_conversion(first)
+            except UnreadableVideo as error:
+                raise UnreadableVideo(f"{self._source.name}: {error}") from error
             del first, reader
         finally:
             container.close()
-        self.frame_rate = self._properties.frame_rate
-        self.n_frames = self._properties.declared_frames
+        self.frame_rate = self.properties.frame_rate
+        self.n_frames = self.properties.declared_frames
 
     def __iter__(self) -> Iterator[U8]:
         """Open the video again and yield its undamaged frames."""
-        reformatter = VideoReformatter()
+        reader = PictureReader()
         for _, frame in self.frames():
-            rgb = reformatter.reformat(frame, format="rgb24", interpolation=EXACT)
-            yield self._properties.apply_display_matrix(np.asarray(rgb.to_ndarray(), np.uint8))
+            yield self.properties.apply_display_matrix(reader.rgb(frame))
 
     def frames(
         self, stop: threading.Event | None = None

@@ -76,6 +76,8 @@ class SelectedFrames:
         Frames decoded but not selected. Frames skipped by a seek are not counted.
     reached_end
         Whether the end of the selection was reached before that of the stream.
+    shown_until_seconds
+        When the last selected frame stops being shown, NaN if that is unknown.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class SelectedFrames:
         self._can_seek = can_seek
         self.n_skipped = 0
         self.reached_end = False
+        self.shown_until_seconds = math.nan
 
     def __iter__(self) -> Iterator[tuple[av.VideoFrame, float]]:
         """Yield each selected frame and its seconds since the first (NaN: no time stamp)."""
@@ -108,25 +111,40 @@ class SelectedFrames:
             if chosen.end_seconds <= position + SAME_TIME_SECONDS:
                 self.n_skipped += 1
                 self.reached_end = True
+                self.shown_until_seconds = chosen.end_seconds
                 return
+            self.shown_until_seconds = self._end_of(frame, seconds)
             if n_inside % chosen.stride == 0:
                 yield frame, seconds
             else:
                 self.n_skipped += 1
             n_inside += 1
 
+    def _end_of(self, frame: av.VideoFrame, seconds: float) -> float:
+        """Return when a frame stops being shown, by its own duration; NaN if it has none."""
+        if not frame.duration:
+            return math.nan
+        return min(seconds + self._reader.seconds_of(frame.duration), self._selection.end_seconds)
+
     def _timed(self) -> Iterator[tuple[av.VideoFrame, float, float]]:
         """Yield every frame, its seconds, and the same or, for NaN, an estimate by frame rate."""
         position = -self._period
+        latest = -math.inf
         for frame in self._from_start():
             seconds = self._reader.seconds_of(frame.pts) - self._origin
+            if not math.isnan(seconds):
+                # Where data are missing, a decoder may return frames in another order.
+                seconds = latest = max(seconds, latest)
             position = position + self._period if math.isnan(seconds) else seconds
             yield frame, seconds, position
 
     def _from_start(self) -> Iterator[av.VideoFrame]:
-        """Seek to the last keyframe before the start if the source can; return the frames."""
+        """Go to the last keyframe before the start; return the frames from there."""
         start = self._selection.start_seconds
-        if not (start and self._can_seek) or math.isnan(self._origin):
+        if not start or math.isnan(self._origin):
+            return self._frames
+        if not self._can_seek:
+            self._reader.skip_to(self._origin + start)
             return self._frames
         # Some containers seek to a later time than requested; then everything is read.
         for target in (start, 0.0):

@@ -9,10 +9,11 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
 from unveil.errors import MissingInput
+from unveil.redaction import address_host, address_name, described, file_name, printable
 
 STDIN = "-"
 
@@ -38,7 +39,6 @@ FINITE_SCHEMES = frozenset({"data", "ftp", "ftps", "http", "https", "s3", "scp",
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DEVICE = re.compile(r"([a-z0-9_]+):(.+)", re.DOTALL)
 _LINUX_CAMERA = re.compile(r"/dev/video\d+")
-_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/]*@")
 # On Windows these names are devices, whatever their extension.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MAX_STEM_BYTES = 120
@@ -51,8 +51,8 @@ class Source:
     `url` is what FFmpeg opens: "-" is standard input; a local file begins with "file:", so that
     its name is not parsed as a protocol. `format` is FFmpeg's demuxer if the data do not determine
     it (devices). `name` is shown to users and in reports: a file's name without its folder, a URL
-    without its password. `stem` is the name of the output folder. `live` sources have no known
-    end and cannot be rewound.
+    as `unveil.redaction` describes it. `stem` is the name of the output folder. `live` sources
+    have no known end and cannot be rewound.
     """
 
     url: str
@@ -69,9 +69,14 @@ class Source:
         return None
 
     @property
-    def is_file(self) -> bool:
-        """Whether it is a regular file: it never waits for data and can be read again."""
-        return not self.live and self.path is not None and self.path.is_file()
+    def can_rewind(self) -> bool:
+        """Whether it can be read again from any place: a regular file, no pipe and no address."""
+        return self.path is not None and self.path.is_file()
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it is standard input or a named pipe."""
+        return self.url == STDIN or (self.path is not None and self.path.is_fifo())
 
     @property
     def may_be_endless(self) -> bool:
@@ -86,7 +91,7 @@ class Source:
                 return not stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)
             except (AttributeError, OSError, ValueError):  # closed, or replaced by the program
                 return True
-        return self.path is not None and self.path.exists() and not self.is_file
+        return self.path is not None and self.path.exists() and not self.can_rewind
 
 
 def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
@@ -131,13 +136,8 @@ def source_of(argument: str | os.PathLike[str]) -> Source:
         return _device("v4l2", text, text)
     path = Path(text)
     if not text or not _exists(path):
-        raise MissingInput(f"{printable(text) or repr(text)}: no such file; check its name")
+        raise MissingInput(f"{described(text) or repr(text)}: no such file; check its name")
     return _file(path)
-
-
-def printable(text: str) -> str:
-    """Escape characters that break a line or cannot be encoded; file names may have any."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _expand(argument: str) -> Iterator[Source]:
@@ -167,7 +167,7 @@ def _stdin_device_or_url(text: str) -> Source | None:
 
 def _file(path: Path) -> Source:
     url = f"file:{path.absolute()}"
-    name = printable(path.name or path.absolute().name or str(path))
+    name = file_name(path.name or path.absolute().name or path)
     return Source(url, name=name, stem=_safe_stem(path.stem))
 
 
@@ -176,19 +176,20 @@ def _device(format_name: str, address: str, argument: str) -> Source:
         raise MissingInput(
             f"{printable(address)}: no such device; is the camera connected and switched on?"
         )
-    last = address.rsplit("/", 1)[-1]
-    return Source(address, format_name, printable(argument), _safe_stem(last), live=True)
+    shown = described(argument)
+    last = shown.partition(":")[2].rsplit("/", 1)[-1] if "://" in address else address
+    stem = _safe_stem(last.rsplit("/", 1)[-1])
+    return Source(address, format_name, shown, stem, live=True)
 
 
 def _stream(url: str) -> Source:
     try:
         parts = urlsplit(url)
     except ValueError as error:  # such as an IPv6 address without its bracket
-        raise MissingInput(f"{printable(url)}: not a valid address ({error})") from error
-    last = PurePosixPath(unquote(parts.path)).stem or parts.netloc.rsplit("@", 1)[-1]
-    shown = _PASSWORD.sub(r"\1:***@", printable(url))  # reports are shared
+        raise MissingInput(f"{described(url)}: not a valid address; check its spelling") from error
+    last = PurePath(address_name(url)).stem or address_host(url)
     live = parts.scheme.lower() not in FINITE_SCHEMES
-    return Source(url, name=shown, stem=_safe_stem(last), live=live)
+    return Source(url, name=described(url), stem=_safe_stem(last), live=live)
 
 
 def _folder(folder: Path) -> Iterator[Source]:
@@ -196,11 +197,11 @@ def _folder(folder: Path) -> Iterator[Source]:
         videos = sorted(path for path in folder.iterdir() if _is_video(path))
     except PermissionError as error:
         raise MissingInput(
-            f"{printable(str(folder))}: no permission to look into this folder"
+            f"{described(folder)}: no permission to look into this folder"
         ) from error
     if not videos:
         raise MissingInput(
-            f"{printable(str(folder))}: no video in this folder; name the files outright if they "
+            f"{described(folder)}: no video in this folder; name the files outright if they "
             "bear another extension than .mp4, .mkv, .webm and the like"
         )
     yield from map(_file, videos)
@@ -214,7 +215,7 @@ def _glob(pattern: str) -> Iterator[Source]:
     files = [path for path in paths if not path.is_dir()]
     if not files:
         raise MissingInput(
-            f"{printable(pattern)}: no video matches; check the folder and the pattern"
+            f"{described(pattern)}: no video matches; check the folder and the pattern"
         )
     for path in files:
         yield source_of(path)

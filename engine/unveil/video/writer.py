@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import secrets
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -19,8 +17,10 @@ from av.video.reformatter import (
 
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, OutputUnwritable
-from unveil.interruption import before_abort
+from unveil.files import Replacement, unwritable
+from unveil.video.durations import PacketDurations
 from unveil.video.pixel_format import EXACT, MATRICES, ColourTags, swscale_matrix
+from unveil.video.sound_stream import SoundStream, add_sound_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _MAX_SIDE = 16384
+_NO_FILE = 1  # AVFMT_NOFILE: the muxer makes files itself, such as those of HLS
 # x264's macroblock tree processes eight macroblocks of a row at once. In a row that is no multiple
 # of eight it reads uninitialised memory, which then influences the file.
 _X264_MACROBLOCK = 16
@@ -94,6 +95,8 @@ class VideoWriter:
     ----------
     frames_written : int
         Frames written so far.
+    notes : list of str
+        What a user should know of how it is stored; complete when it is open.
 
     Raises
     ------
@@ -161,32 +164,31 @@ class VideoWriter:
         if codec == "libx264" and -(-width // _X264_MACROBLOCK) % _X264_MACROBLOCKS_AT_ONCE:
             self._options["x264-params"] = "mbtree=0"
         self._reformatter = VideoReformatter()
-        self._temporary = self.path.with_name(
-            f".{self.path.stem}.{secrets.token_hex(4)}.part{self.path.suffix}"
-        )
+        self._replacement: Replacement | None = None
         self._tags = tags
         self._time_base = time_base or 1 / self.frame_rate
         self._sound = tuple(sound)
-        self._sound_streams: dict[int, AudioStream] = {}
+        self._sound_streams: dict[int, SoundStream] = {}
+        self.notes: list[str] = []
         self._pixel_aspect = pixel_aspect
         self._file = file
         self._format = container
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
-        self._unfinished = contextlib.ExitStack()
+        self._durations = PacketDurations()
 
     def __enter__(self) -> Self:
         """Open the file and the encoder."""
         try:
-            if self._file is None:
-                self._unfinished.enter_context(before_abort(self._temporary.unlink))
             self._open()
         except BaseException:
             self._discard()
             raise
         return self
 
-    def write(self, frame: U8 | av.VideoFrame, pts: int | None = None) -> None:
+    def write(
+        self, frame: U8 | av.VideoFrame, pts: int | None = None, duration: int | None = None
+    ) -> None:
         """Append one frame.
 
         Parameters
@@ -197,6 +199,8 @@ class VideoWriter:
         pts
             Presentation time in units of `time_base`, later than that of the frame before; None:
             by the frame rate.
+        duration
+            How long it is shown, in the same units; None: by the frame rate.
 
         Raises
         ------
@@ -213,11 +217,12 @@ class VideoWriter:
         period = 1 / self.frame_rate / self._time_base
         encodable.pts = round(self.frames_written * period) if pts is None else pts
         encodable.time_base = self._time_base
-        encodable.duration = round(period)
+        duration = round(period) if duration is None else duration
+        self._durations.note(encodable.pts, duration)
         try:
             self._mux(encodable)
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise unwritable(self.path, error) from error
         finally:
             encodable.pts = times[0]
             if times[1] is not None:  # None cannot be set
@@ -237,11 +242,11 @@ class VideoWriter:
             shift = round(shift_seconds / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts + shift
             packet.dts = None if packet.dts is None else packet.dts + shift
-        packet.stream = self._sound_streams[packet.stream.index]
         try:
-            container.mux(packet)
+            for stored in self._sound_streams[packet.stream.index].packets(packet):
+                container.mux(stored)
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise unwritable(self.path, error) from error
 
     def __exit__(
         self,
@@ -257,38 +262,48 @@ class VideoWriter:
             return
         try:
             self._mux(None)
+            for sound in self._sound_streams.values():
+                for stored in sound.packets(None):
+                    self._container.mux(stored)
             self._container.close()
-            if self._file is None:
-                self._temporary.replace(self.path)
-            else:
+            if self._replacement is not None:
+                self._replacement.commit()
+            if self._file is not None:
                 self._file.flush()
         except (av.error.FFmpegError, OSError) as failure:
             self._discard()
-            raise self._failure(failure) from failure
+            raise unwritable(self.path, failure) from failure
         except BaseException:
             self._discard()
             raise
-        self._unfinished.close()
         self._container = self._stream = None
 
     def _open(self) -> None:
-        if self._file is None and not self.path.parent.is_dir():
+        target: str | BinaryIO
+        if self._file is not None:
+            target = self._file
+        elif self.path.parent.is_dir():
+            self._replacement = Replacement(self.path)
+            # Without the prefix, FFmpeg takes "take:1.mp4" for the protocol "take".
+            target = f"file:{self._replacement.temporary}"
+        else:
             raise OutputUnwritable(
                 f"{self.path}: {self.path.parent} is not a folder; make it first"
             )
         try:
             self._container = av.open(
-                self._file or str(self._temporary),
-                "w",
-                format=self._format,
-                container_options={"fflags": "+bitexact"},
+                target, "w", format=self._format, container_options={"fflags": "+bitexact"}
             )
         except ValueError as error:
             raise InvalidParameter(
                 f"{self.path}: {self.path.suffix or 'no suffix'} names no container; use .mp4"
             ) from error
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise unwritable(self.path, error) from error
+        if self._container.format.flags & _NO_FILE:
+            raise InvalidParameter(
+                f"{self.path}: {self.path.suffix} is more than one file; take .mp4"
+            )
         try:
             self._stream = self._container.add_stream(
                 cast("Literal['libx264']", self.codec), rate=self.frame_rate, options=self._options
@@ -304,27 +319,15 @@ class VideoWriter:
         # FFmpeg leaves the options that the encoder does not support.
         if "crf" in context.options:
             raise InvalidParameter(f"crf: {self.codec} has no constant quality; use bit_rate")
-        self._add_sound(self._container)
+        for source in self._sound:
+            added = add_sound_stream(self._container, source, str(self.path))
+            self._sound_streams[source.index] = added
+            if added.note is not None and added.note not in self.notes:
+                self.notes.append(added.note)
         try:
             self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
-
-    def _add_sound(self, container: OutputContainer) -> None:
-        for source in self._sound:
-            codec = source.codec_context.name
-            known = container.supported_codecs
-            if not {codec, source.codec_context.codec.canonical_name} & known:
-                raise InvalidParameter(
-                    f"{self.path}: {container.format.name} cannot hold sound in {codec}; "
-                    "take .mkv, which holds every kind, or leave the sound out"
-                )
-            try:
-                self._sound_streams[source.index] = container.add_stream_from_template(source)
-            except (av.error.FFmpegError, ValueError) as error:
-                raise InvalidParameter(
-                    f"{self.path}: {container.format.name} cannot hold sound in {codec} ({error})"
-                ) from error
+            raise unwritable(self.path, error) from error
 
     def _configure(self, context: VideoCodecContext) -> None:
         context.height = self.height
@@ -375,8 +378,13 @@ class VideoWriter:
     def _mux(self, frame: av.VideoFrame | None) -> None:
         stream = cast("VideoStream", self._stream)
         container = cast("OutputContainer", self._container)
-        for packet in stream.encode(frame):
-            container.mux(packet)
+        for encoded in stream.encode(frame):
+            packet = self._durations.add(encoded)
+            if packet is not None:
+                container.mux(packet)
+        last = self._durations.last(container.format.name) if frame is None else None
+        if last is not None:
+            container.mux(last)
 
     def _discard(self) -> None:
         container, self._container, self._stream = self._container, None, None
@@ -384,18 +392,8 @@ class VideoWriter:
             # Writing the trailer may fail for the reason that made the file incomplete.
             with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
                 container.close()
-        if self._file is None:
-            self._temporary.unlink(missing_ok=True)
-        self._unfinished.close()
-
-    def _failure(self, error: Exception) -> OutputUnwritable:
-        number = getattr(error, "errno", None)
-        if number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            return OutputUnwritable(
-                f"{self.path}: no space left; free some or choose another place"
-            )
-        reason = getattr(error, "strerror", None) or error
-        return OutputUnwritable(f"{self.path}: cannot be written ({reason})")
+        if self._replacement is not None:
+            self._replacement.discard()
 
 
 def _fitting_format(codec: str, pixel_format: str, height: int, width: int) -> str:

@@ -1,6 +1,8 @@
-"""Counting the samples outside the person that are far from each pixel's leader."""
+"""Counting the samples outside the person mask that are far from each pixel's leader."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,112 +14,118 @@ from unveil_kernels.counting.rows import (
     differing_row,
     greater_difference_row,
     list_set,
+    widen_blocks,
     widen_rows,
 )
 from unveil_kernels.counting.slots import (
     EPISODE_GAP,
     U16_MAX,
-    add,
+    add_saturating,
     deposit_far,
     deposit_newest,
+    free_slot,
     make_room,
-    take_out,
-    touch,
+    prefetch,
 )
 from unveil_kernels.counting.survey import (
+    change_places,
     follow_row,
     join,
     most_voted,
     overtaken_row,
+    read_candidates,
     survey_row,
     take_row,
     vote_row,
 )
 
 OUTSIDE_SURVEY_EVERY = 8
-"""Distance in frames between two surveys of the most frequent colour outside the person."""
+"""Distance in frames between two surveys of the most frequent colour outside the person mask."""
 
 OUTSIDE_STILLNESS = 1
-"""Levels by which a leader that stands still may differ from the sample a frame before it."""
+"""Levels by which a still leader may differ from the sample a frame before it."""
 
-SEARCHED_COUNT = 2
-"""What a sample counts of a frame in which the person was searched; of the others, whose person is
-that of an earlier frame, one counts 1."""
+FRESH_MASK_WEIGHT = 2
+"""How often a sample is counted whose frame the person mask was computed from.
+
+A sample of a frame that reuses an earlier frame's mask is counted once.
+"""
+
+
+class OutsideState(NamedTuple):
+    """What is counted outside the person mask.
+
+    Attributes
+    ----------
+    leader
+        (3, h, w) uint8, the leader's colour. It follows the surveyed samples by one level at a
+        time.
+    leader_surveys
+        (h, w) uint16, surveys that showed it, saturating.
+    leader_stills
+        (h, w) uint16, surveys that showed it, from that in which it took over, while no channel
+        differed from the frame before by more than `OUTSIDE_STILLNESS` levels, whatever bits are
+        compared; in frame 0 all is still. Saturating.
+    challenger
+        (3, h, w) uint8; where the votes are not 0, the most frequent of the other colours.
+    challenger_votes
+        (h, w) uint16, surveys that showed it, minus those that showed a third colour.
+    outside_surveys
+        (h, w) uint16, surveys in which the pixel was outside the person mask, saturating.
+    slots
+        (h, w, n_slots) OUTSIDE_SLOT, colours that are not the leader.
+    evictions
+        (h, w) uint16, colours that lost their slot to another, saturating.
+    tail0, tail1, tail2
+        (1, h, w), (1, ch, cw), (1, ch, cw) uint8, the last frame. The caller replaces them after
+        each chunk.
+    """
+
+    leader: np.ndarray
+    leader_surveys: np.ndarray
+    leader_stills: np.ndarray
+    challenger: np.ndarray
+    challenger_votes: np.ndarray
+    outside_surveys: np.ndarray
+    slots: np.ndarray
+    evictions: np.ndarray
+    tail0: np.ndarray
+    tail1: np.ndarray
+    tail2: np.ndarray
 
 
 @kernel
-def count_outside(
-    plane0,
-    plane1,
-    plane2,
-    person,
-    searched,
-    cell,
-    first_frame,
-    first_row,
-    last_row,
-    shift_y,
-    shift_x,
-    mask,
-    tolerance,
-    far,
-    leader,
-    leader_surveys,
-    leader_stills,
-    challenger,
-    challenger_votes,
-    outside_surveys,
-    tail0,
-    tail1,
-    tail2,
-    slots,
-    evictions,
-):
-    """Count the samples outside the person that are not the pixel's leader.
+def count_outside(frames, person, first_row, last_row, comparison, state_inout):
+    """Count the samples outside the person mask that are far from the leader, in a band.
 
     The leader is the colour that a survey of every `OUTSIDE_SURVEY_EVERY`-th frame finds most
-    often outside the person. Counted is a sample outside the person that differs from the
-    leader by more than `far` levels in some channel; of a frame in which the person was
-    searched it counts `SEARCHED_COUNT`. A pixel that no survey has yet seen outside the person
-    has no leader: its leader's channels are 0, and samples are compared with them. `far` is
-    not below `tolerance`.
+    often outside the mask. A sample of a frame with a fresh mask is counted `FRESH_MASK_WEIGHT`
+    times. A pixel that no survey has yet seen outside the mask has no leader: its leader's
+    channels are 0, and samples are compared with them.
 
-    When the challenger takes over, the slot alike it is freed, and the old leader is
-    deposited with as many samples and episodes as it has surveys, all of this frame. For a
-    colour without a slot, where all are taken, the one that tells least makes room: of those
-    that count 1 the one that was seen longest ago; where all count more, the one
-    nearest to the leader, for what is far from it is what is looked for.
+    When the challenger takes over, its slot is freed, and the old leader is deposited with as
+    many samples and episodes as it has surveys, all of this frame. If a colour has no slot and
+    none is free, one is evicted: the one seen longest ago of those that count 1; where all count
+    more, the one nearest to the leader, because distant colours are the candidates for the room.
 
     Parameters
     ----------
-    plane0, plane1, plane2 : (n, h, w), (n, ch, cw), (n, ch, cw) uint8
-        The frames `first_frame`, `first_frame + 1`, ...
-    person : (n, ceil(h / cell), ceil(w / cell)) uint8
-        Not 0 where a square of `cell` by `cell` pixels belongs to the person.
-    searched : (n,) bool
-        Whether that was told from the frame itself, and not from an earlier one.
-    cell : int
+    frames : Frames
+    person : PersonMask
     first_row, last_row : int
         The band.
-    mask, tolerance, far : uint8
-    leader, leader_surveys, challenger, challenger_votes
-        As in `count_transitions`, but for what the survey looks at.
-    leader_stills : (h, w) uint16
-        Surveys that showed the leader, from that in which it took over, while no channel
-        differed from the frame before by more than `OUTSIDE_STILLNESS` levels, whatever
-        `mask` is; in frame 0 all stand still. Saturating.
-    outside_surveys : (h, w) uint16
-        Surveyed frames in which the pixel was outside the person, saturating.
-    tail0, tail1, tail2 : (1, h, w), (1, ch, cw), (1, ch, cw) uint8
-        As in `count_transitions`.
-    slots : (h, w, n_slots) OUTSIDE_SLOT
-        Colours that are not the leader.
-    evictions : (h, w) uint16
-        Colours that lost their slot to another, saturating.
+    comparison : Comparison
+    state_inout : OutsideState
+
+    Notes
+    -----
+    Over 90 lines, for the reason given in `count_transitions`.
     """
-    n_frames, width = len(plane0), leader.shape[2]
+    leader, challenger = state_inout.leader, state_inout.challenger
+    n_frames, width = len(frames.plane0), leader.shape[2]
+    mask, tolerance, shift_x = comparison.mask, comparison.tolerance, frames.shift_x
     # Row i is of the frame before frame i.
-    before1 = np.empty((1 + n_frames, plane1.shape[2] << shift_x), np.uint8)
+    before1 = np.empty((1 + n_frames, frames.plane1.shape[2] << shift_x), np.uint8)
     before2 = np.empty(before1.shape, np.uint8)
     wide1, wide2 = before1[1:], before2[1:]
     inside = np.empty((n_frames, width), np.uint8)
@@ -128,35 +136,35 @@ def count_outside(
     taken = np.empty(width, np.uint8)
     flags = np.zeros(-(-width // 64) * 64, np.uint8)
     flag_words = flags.view(np.uint64)
-    room_listed = LISTED_ROWS * len(flags)
-    listed_x = np.empty(room_listed + 1, np.int32)
-    listed_tag = np.empty(room_listed + 1, np.int32)
-    touched = np.zeros(1, np.int64)
+    max_listed = LISTED_ROWS * len(flags)
+    listed_x = np.empty(max_listed + 1, np.int32)
+    listed_tag = np.empty(max_listed + 1, np.int32)
+    prefetched = np.zeros(1, np.int64)
     tolerance_ = np.int32(tolerance)
     for row in range(first_row, last_row):
-        chroma_row = row >> shift_y
-        if row == first_row or chroma_row != (row - 1) >> shift_y:
-            widen_rows(tail1, chroma_row, shift_x, before1)
-            widen_rows(tail2, chroma_row, shift_x, before2)
-            widen_rows(plane1, chroma_row, shift_x, wide1)
-            widen_rows(plane2, chroma_row, shift_x, wide2)
-        if row == first_row or row % cell == 0:
-            _widen_cells(person, row // cell, cell, inside)
-        row0, row1, row2 = leader[0, row], leader[1, row], leader[2, row]
+        chroma_row = row >> frames.shift_y
+        if row == first_row or chroma_row != (row - 1) >> frames.shift_y:
+            widen_rows(state_inout.tail1, chroma_row, shift_x, before1)
+            widen_rows(state_inout.tail2, chroma_row, shift_x, before2)
+            widen_rows(frames.plane1, chroma_row, shift_x, wide1)
+            widen_rows(frames.plane2, chroma_row, shift_x, wide2)
+        if row == first_row or row % person.block_size == 0:
+            widen_blocks(person.blocks, row // person.block_size, person.block_size, inside)
+        leader0, leader1, leader2 = leader[0, row], leader[1, row], leader[2, row]
         rival0, rival1, rival2 = challenger[0, row], challenger[1, row], challenger[2, row]
-        row_surveys, row_outside = leader_surveys[row], outside_surveys[row]
-        row_stills = leader_stills[row]
-        row_votes, row_slots, row_evictions = challenger_votes[row], slots[row], evictions[row]
+        row_surveys = state_inout.leader_surveys[row]
+        row_stills = state_inout.leader_stills[row]
+        row_votes = state_inout.challenger_votes[row]
         n_listed = 0
         for i in range(n_frames):
-            frame = first_frame + i
-            luma, chroma1, chroma2 = plane0[i, row], wide1[i], wide2[i]
+            frame = frames.first_frame + i
+            luma, chroma1, chroma2 = frames.plane0[i, row], wide1[i], wide2[i]
             if frame % OUTSIDE_SURVEY_EVERY == 0:
-                # The list is empty here: it was deposited after the frame before. The votes are
-                # those of `count_transitions`, written out again: in a kernel of their own that
-                # both call, counting took one to two per cent longer.
-                differing_row(luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, other)
-                _count_outside_row(inside[i], row_outside)
+                # The list is empty here: it was deposited after the frame before.
+                differing_row(
+                    luma, chroma1, chroma2, leader0, leader1, leader2, mask, tolerance, other
+                )
+                _count_outside_row(inside[i], state_inout.outside_surveys[row])
                 survey_row(inside[i], other, row_surveys, flags)
                 if frame == 0:
                     moved[:] = 0
@@ -165,7 +173,7 @@ def count_outside(
                         luma,
                         chroma1,
                         chroma2,
-                        plane0[i - 1, row] if i > 0 else tail0[0, row],
+                        frames.plane0[i - 1, row] if i > 0 else state_inout.tail0[0, row],
                         before1[i],
                         before2[i],
                         ALL_BITS,
@@ -173,9 +181,9 @@ def count_outside(
                         moved,
                     )
                 _count_still_row(flags, moved, row_stills)
-                follow_row(luma, flags, row0)
-                follow_row(chroma1, flags, row1)
-                follow_row(chroma2, flags, row2)
+                follow_row(luma, flags, leader0)
+                follow_row(chroma1, flags, leader1)
+                follow_row(chroma2, flags, leader2)
                 if other.any():
                     differing_row(
                         luma, chroma1, chroma2, rival0, rival1, rival2, mask, tolerance, differs
@@ -190,86 +198,56 @@ def count_outside(
                     overtaken_row(row_surveys, row_votes, flags)
                     for k in range(list_set(flags, flag_words, i, listed_x, listed_tag, 0)):
                         x = listed_x[k]
-                        evicted = _take_over(
-                            row_slots,
-                            x,
-                            frame,
-                            row0,
-                            row1,
-                            row2,
-                            row_surveys,
-                            rival0,
-                            rival1,
-                            rival2,
-                            row_votes,
-                            mask,
-                            tolerance_,
-                        )
+                        _replace_leader(state_inout, row, x, frame, mask, tolerance_)
                         row_stills[x] = 1 - moved[x]
-                        add(row_evictions, x, evicted)
-            difference_row(luma, row0, mask, distance)
-            greater_difference_row(chroma1, row1, mask, distance)
-            greater_difference_row(chroma2, row2, mask, distance)
-            _flag_outside_row(distance, far, inside[i], flags)
+            difference_row(luma, leader0, mask, distance)
+            greater_difference_row(chroma1, leader1, mask, distance)
+            greater_difference_row(chroma2, leader2, mask, distance)
+            _flag_outside_row(distance, comparison.far, inside[i], flags)
             n_listed = list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
-            # Before a survey moves the leader: what makes room depends on it, and must not depend
-            # on when the list happens to be full.
+            # Before a survey moves the leader: evictions depend on it, and must not depend on when
+            # the list happens to be full.
             due = (i == n_frames - 1) | ((frame + 1) % OUTSIDE_SURVEY_EVERY == 0)
-            if due | (n_listed + len(flags) > room_listed):
+            if due | (n_listed + len(flags) > max_listed):
+                prefetched[0] = prefetch(state_inout.slots[row], listed_x, n_listed)
                 _deposit_listed(
-                    plane0,
+                    frames,
                     wide1,
                     wide2,
-                    searched,
+                    person.is_fresh,
                     row,
-                    first_frame,
-                    row_slots,
-                    row_evictions,
                     listed_x,
                     listed_tag,
                     n_listed,
-                    touched,
-                    row0,
-                    row1,
-                    row2,
                     mask,
                     tolerance_,
+                    state_inout,
                 )
                 n_listed = 0
 
 
 @kernel
-def _widen_cells(person, row, cell, inside_out):
-    """Repeat each square's flag, in every frame, for the pixels of a row."""
-    for i in range(len(person)):
-        squares, wide = person[i, row], inside_out[i]
-        for square in range(len(squares)):
-            for x in range(square * cell, min(len(wide), (square + 1) * cell)):
-                wide[x] = np.uint8(squares[square] != 0)
-
-
-@kernel
-def _count_still_row(shown, moved, stills):
-    """Count where the leader shows and did not move."""
-    for x in range(len(stills)):
+def _count_still_row(shown, moved, stills_inout):
+    """Count where the leader shows and did not move: flags (>= w,) uint8, counts (w,) uint16."""
+    for x in range(len(stills_inout)):
         still = np.uint8(shown[x] & np.uint8(np.uint8(1) - moved[x]))
-        more = np.uint8(still & np.uint8(stills[x] < np.uint16(U16_MAX)))
-        stills[x] = np.uint16(stills[x] + np.uint16(more))
+        more = np.uint8(still & np.uint8(stills_inout[x] < np.uint16(U16_MAX)))
+        stills_inout[x] = np.uint16(stills_inout[x] + np.uint16(more))
 
 
 @kernel
-def _count_outside_row(inside, outside_surveys):
-    """Count a survey where a row is outside the person."""
+def _count_outside_row(inside, surveys_inout):
+    """Count a survey where a row is outside the mask: flags (w,) uint8, counts (w,) uint16."""
     for x in range(len(inside)):
         more = np.uint8(
-            np.uint8(np.uint8(1) - inside[x]) & np.uint8(outside_surveys[x] < np.uint16(U16_MAX))
+            np.uint8(np.uint8(1) - inside[x]) & np.uint8(surveys_inout[x] < np.uint16(U16_MAX))
         )
-        outside_surveys[x] = np.uint16(outside_surveys[x] + np.uint16(more))
+        surveys_inout[x] = np.uint16(surveys_inout[x] + np.uint16(more))
 
 
 @kernel
 def _flag_outside_row(distance, far, inside, flags_out):
-    """Flag samples outside the person that are farther from the leader than `far`."""
+    """Flag samples outside the mask that are farther from the leader than `far`; all uint8."""
     for x in range(len(distance)):
         is_far = np.uint8(distance[x] > far)
         flags_out[x] = np.uint8(is_far & np.uint8(np.uint8(1) - inside[x]))
@@ -277,208 +255,166 @@ def _flag_outside_row(distance, far, inside, flags_out):
 
 @kernel
 def _deposit_listed(
-    plane0,
+    frames,
     wide1,
     wide2,
-    searched,
+    is_fresh,
     row,
-    first_frame,
-    row_slots,
-    row_evictions,
     listed_x,
     listed_tag,
     n_listed,
-    touched,
-    leader0,
-    leader1,
-    leader2,
     mask,
     tolerance,
+    state_inout,
 ):
-    """Deposit the listed samples of a row in their order."""
-    touched[0] = touch(row_slots, listed_x, n_listed)
+    """Deposit the listed samples of a row in their order; a tag is twice the frame's place."""
+    leader, slots, evictions = (
+        state_inout.leader,
+        state_inout.slots[row],
+        state_inout.evictions[row],
+    )
+    leader0, leader1, leader2 = leader[0, row], leader[1, row], leader[2, row]
     for k in range(n_listed):
         x, i = listed_x[k], listed_tag[k] >> 1
-        c0, c1, c2 = plane0[i, row, x], wide1[i, x], wide2[i, x]
+        c0, c1, c2 = frames.plane0[i, row, x], wide1[i, x], wide2[i, x]
         evicted = make_room(
-            row_slots, x, c0, c1, c2, leader0[x], leader1[x], leader2[x], mask, tolerance
+            slots, x, c0, c1, c2, leader0[x], leader1[x], leader2[x], mask, tolerance
         )
         deposit_newest(
-            row_slots,
+            slots,
             x,
             c0,
             c1,
             c2,
-            SEARCHED_COUNT if searched[i] else 1,
-            first_frame + np.int64(i),
+            FRESH_MASK_WEIGHT if is_fresh[i] else 1,
+            frames.first_frame + np.int64(i),
             EPISODE_GAP,
             U16_MAX,
             mask,
             tolerance,
         )
-        add(row_evictions, x, evicted)
+        add_saturating(evictions, x, evicted)
 
 
 @kernel
-def _take_over(
-    slots,
-    x,
-    frame,
-    leader0,
-    leader1,
-    leader2,
-    surveys,
-    challenger0,
-    challenger1,
-    challenger2,
-    votes,
-    mask,
-    tolerance,
-):
-    """Make the challenger of pixel `x` its leader, and a leader that was one the challenger.
-
-    Returns 1 if a colour lost its slot.
-    """
-    surveys[x], votes[x] = votes[x], surveys[x]
-    leader0[x], challenger0[x] = challenger0[x], leader0[x]
-    leader1[x], challenger1[x] = challenger1[x], leader1[x]
-    leader2[x], challenger2[x] = challenger2[x], leader2[x]
-    take_out(slots, x, leader0[x], leader1[x], leader2[x], mask, tolerance)
-    if votes[x] == 0:
-        return 0
-    return deposit_far(
-        slots,
-        x,
-        challenger0[x],
-        challenger1[x],
-        challenger2[x],
-        np.int64(votes[x]),
-        np.int64(votes[x]),
-        frame,
-        frame,
-        leader0[x],
-        leader1[x],
-        leader2[x],
-        mask,
-        tolerance,
-    )
+def _replace_leader(state_inout, row, x, frame, mask, tolerance):
+    """Make the challenger of a pixel its leader, and a leader that was one the challenger."""
+    leader, challenger = state_inout.leader, state_inout.challenger
+    slots = state_inout.slots[row]
+    change_places(state_inout, row, x)
+    leader0, leader1, leader2 = leader[0, row, x], leader[1, row, x], leader[2, row, x]
+    free_slot(slots, x, leader0, leader1, leader2, mask, tolerance)
+    surveys = np.int64(state_inout.challenger_votes[row, x])
+    if surveys > 0:
+        evicted = deposit_far(
+            slots,
+            x,
+            challenger[0, row, x],
+            challenger[1, row, x],
+            challenger[2, row, x],
+            surveys,
+            surveys,
+            frame,
+            frame,
+            leader0,
+            leader1,
+            leader2,
+            mask,
+            tolerance,
+        )
+        add_saturating(state_inout.evictions[row], x, evicted)
 
 
 @kernel
-def merge_outside(
-    first_row,
-    last_row,
-    later_by,
-    its_frames,
-    mask,
-    tolerance,
-    leader,
-    leader_surveys,
-    leader_stills,
-    challenger,
-    challenger_votes,
-    outside_surveys,
-    slots,
-    evictions,
-    its_leader,
-    its_surveys,
-    its_stills,
-    its_challenger,
-    its_votes,
-    its_outside,
-    its_slots,
-    its_evictions,
-):
-    """Add what `count_outside` counted of a later stretch of frames to that of an earlier one.
+def merge_outside(first_row, last_row, later_by, later_frames, comparison, state_inout, later):
+    """Add what was counted of a later part of a recording to that of an earlier one, in a band.
 
-    Leaders and challengers are joined as in `merge_transitions`; what stood still of leaders
-    alike the one that leads is added up. Then the later stretch's
-    slots are deposited, and a leader that does not lead any more is, as in `count_outside`,
-    at its stretch's last frame, the earlier stretch's first; at last the slot alike the one
-    that leads is freed. What makes room is told by the distance to the one that leads.
+    Leaders and challengers are joined as in `merge_transitions`; the still surveys of the joined
+    leaders are added up. Then the later part's slots are deposited, and each leader that does not
+    lead any more, as in `count_outside`, at its part's last frame; at last the slot of the new
+    leader is freed. Evictions go by the distance from the new leader.
 
     Parameters
     ----------
     first_row, last_row : int
         The band.
     later_by : int
-        Frame of the earlier stretch at which the later one's frame 0 lies.
-    its_frames : int
-        Frames of the later stretch.
-    mask, tolerance : uint8
-    leader, ..., evictions
-        State of the earlier stretch as in `count_outside`; changed in place.
-    its_leader, ..., its_evictions
-        State of the later one.
+        Frame of the earlier part at which the later one's frame 0 lies.
+    later_frames : int
+        Frames of the later part.
+    comparison : Comparison
+    state_inout, later : OutsideState
+        The caller replaces the tails.
     """
-    tolerance_ = np.int32(tolerance)
+    mask, tolerance = comparison.mask, np.int32(comparison.tolerance)
     colour = np.empty((4, 3), np.uint8)
     votes = np.empty(4, np.int64)
     joined = np.empty(4, np.int64)
     total = np.empty(4, np.int64)
     for row in range(first_row, last_row):
-        row_slots = slots[row]
-        for x in range(leader.shape[2]):
-            for channel in range(3):
-                colour[0, channel] = leader[channel, row, x]
-                colour[1, channel] = its_leader[channel, row, x]
-                colour[2, channel] = challenger[channel, row, x]
-                colour[3, channel] = its_challenger[channel, row, x]
-            votes[0], votes[1] = leader_surveys[row, x], its_surveys[row, x]
-            votes[2], votes[3] = challenger_votes[row, x], its_votes[row, x]
-            join(colour, votes, mask, tolerance_, joined, total)
+        row_slots, later_slots = state_inout.slots[row], later.slots[row]
+        for x in range(state_inout.leader.shape[2]):
+            read_candidates(state_inout, later, row, x, colour, votes)
+            join(colour, votes, mask, tolerance, joined, total)
             first = most_voted(colour, total)
             total_first = total[first]
             total[first] = 0
             second = most_voted(colour, total)
-            lead0, lead1, lead2 = colour[first, 0], colour[first, 1], colour[first, 2]
-            evicted = np.int64(its_evictions[row, x])
-            for s in range(its_slots.shape[2]):
-                if its_slots[row, x, s]["count"] != 0:
+            leader0, leader1, leader2 = colour[first, 0], colour[first, 1], colour[first, 2]
+            evicted = np.int64(later.evictions[row, x])
+            for s in range(later_slots.shape[1]):
+                if later_slots[x, s]["count"] != 0:
                     evicted += deposit_far(
                         row_slots,
                         x,
-                        its_slots[row, x, s]["c0"],
-                        its_slots[row, x, s]["c1"],
-                        its_slots[row, x, s]["c2"],
-                        np.int64(its_slots[row, x, s]["episodes"]),
-                        np.int64(its_slots[row, x, s]["count"]),
-                        np.int64(its_slots[row, x, s]["first"]) + later_by,
-                        np.int64(its_slots[row, x, s]["last"]) + later_by,
-                        lead0,
-                        lead1,
-                        lead2,
+                        later_slots[x, s]["c0"],
+                        later_slots[x, s]["c1"],
+                        later_slots[x, s]["c2"],
+                        np.int64(later_slots[x, s]["episodes"]),
+                        np.int64(later_slots[x, s]["count"]),
+                        np.int64(later_slots[x, s]["first"]) + later_by,
+                        np.int64(later_slots[x, s]["last"]) + later_by,
+                        leader0,
+                        leader1,
+                        leader2,
                         mask,
-                        tolerance_,
+                        tolerance,
                     )
             for k in range(2):
-                surveyed = np.int64(leader_surveys[row, x] if k == 0 else its_surveys[row, x])
-                if joined[k] != first and surveyed > 0:
-                    seen = later_by - 1 if k == 0 else later_by + its_frames - 1
+                surveys = np.int64(
+                    state_inout.leader_surveys[row, x] if k == 0 else later.leader_surveys[row, x]
+                )
+                if joined[k] != first and surveys > 0:
+                    seen = later_by - 1 if k == 0 else later_by + later_frames - 1
                     evicted += deposit_far(
                         row_slots,
                         x,
                         colour[k, 0],
                         colour[k, 1],
                         colour[k, 2],
-                        surveyed,
-                        surveyed,
+                        surveys,
+                        surveys,
                         seen,
                         seen,
-                        lead0,
-                        lead1,
-                        lead2,
+                        leader0,
+                        leader1,
+                        leader2,
                         mask,
-                        tolerance_,
+                        tolerance,
                     )
-            stills = np.int64(leader_stills[row, x]) if joined[0] == first else np.int64(0)
-            stills += np.int64(its_stills[row, x]) if joined[1] == first else np.int64(0)
-            leader_stills[row, x] = min(stills, U16_MAX)
-            take_out(row_slots, x, lead0, lead1, lead2, mask, tolerance_)
-            add(evictions[row], x, evicted)
-            add(outside_surveys[row], x, np.int64(its_outside[row, x]))
-            leader_surveys[row, x] = min(total_first, U16_MAX)
-            challenger_votes[row, x] = min(total[second], U16_MAX)
+            stills = np.int64(0)
+            if joined[0] == first:
+                stills += np.int64(state_inout.leader_stills[row, x])
+            if joined[1] == first:
+                stills += np.int64(later.leader_stills[row, x])
+            state_inout.leader_stills[row, x] = min(stills, U16_MAX)
+            free_slot(row_slots, x, leader0, leader1, leader2, mask, tolerance)
+            add_saturating(state_inout.evictions[row], x, evicted)
+            add_saturating(
+                state_inout.outside_surveys[row], x, np.int64(later.outside_surveys[row, x])
+            )
+            state_inout.leader_surveys[row, x] = min(total_first, U16_MAX)
+            state_inout.challenger_votes[row, x] = min(total[second], U16_MAX)
             for channel in range(3):
-                leader[channel, row, x] = colour[first, channel]
-                challenger[channel, row, x] = colour[second, channel]
+                state_inout.leader[channel, row, x] = colour[first, channel]
+                state_inout.challenger[channel, row, x] = colour[second, channel]

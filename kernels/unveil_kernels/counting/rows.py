@@ -1,8 +1,8 @@
 """Steps over whole rows: widening chroma, comparing colours, listing flagged samples.
 
 Arithmetic on 8-bit values is cast back to 8 bits at every step: otherwise it widens to
-64 bits and these loops become nine times slower. A loop reads and writes few arrays: with
-more than eight pairs of them that might overlap it would not be vectorised at all.
+64 bits and these loops become nine times slower. A loop reads and writes few arrays: a loop
+with more than eight pairs of arrays that might overlap would not be vectorised at all.
 """
 
 from __future__ import annotations
@@ -12,14 +12,23 @@ import numpy as np
 from unveil_kernels._jit import inlined, kernel
 
 LISTED_ROWS = 4
-"""Samples of a row that are listed before they are deposited: so many rows full."""
+"""Length of the list of samples to deposit, in rows: it holds all samples of so many rows."""
 
 ALL_BITS = np.uint8(255)
 
 
 @kernel
 def widen_rows(chroma, row, shift_x, rows_out):
-    """Repeat each sample of a chroma row, in every frame, so that it lies below its luma."""
+    """Repeat each sample of a chroma row, in every frame, so that it lies below its luma.
+
+    Parameters
+    ----------
+    chroma : (n, ch, cw) uint8
+    row : int
+        Row of the chroma plane.
+    shift_x : int
+    rows_out : (n, cw << shift_x) uint8
+    """
     for i in range(len(chroma)):
         samples, wide = chroma[i, row], rows_out[i]
         if shift_x == 0:
@@ -32,6 +41,26 @@ def widen_rows(chroma, row, shift_x, rows_out):
         else:
             for x in range(len(wide)):
                 wide[x] = samples[x >> shift_x]
+
+
+@kernel
+def widen_blocks(blocks, row, block_size, inside_out):
+    """Repeat each block's flag, in every frame, for the pixels of a row.
+
+    Parameters
+    ----------
+    blocks : (n, rows, columns) uint8
+    row : int
+        Row of blocks.
+    block_size : int
+    inside_out : (n, w) uint8
+        1 where the block is not 0.
+    """
+    for i in range(len(blocks)):
+        flags, wide = blocks[i, row], inside_out[i]
+        for column in range(len(flags)):
+            for x in range(column * block_size, min(len(wide), (column + 1) * block_size)):
+                wide[x] = np.uint8(flags[column] != 0)
 
 
 @inlined
@@ -51,7 +80,16 @@ def _distance(a0, a1, a2, b0, b1, b2, mask):
 
 @kernel
 def differing_row(a0, a1, a2, b0, b1, b2, mask, tolerance, differs_out):
-    """Tell, as 1 or 0, where two rows of colours are not alike; the row `b0` is the length."""
+    """Flag where two rows of colours differ by more than a tolerance.
+
+    Parameters
+    ----------
+    a0, a1, a2 : (>= w,) uint8
+    b0, b1, b2 : (w,), (>= w,), (>= w,) uint8
+    mask, tolerance : uint8
+    differs_out : (>= w,) uint8
+        0 or 1.
+    """
     for x in range(len(b0)):
         distance = _distance(a0[x], a1[x], a2[x], b0[x], b1[x], b2[x], mask)
         differs_out[x] = np.uint8(distance > tolerance)
@@ -59,24 +97,32 @@ def differing_row(a0, a1, a2, b0, b1, b2, mask, tolerance, differs_out):
 
 @kernel
 def difference_row(a, b, mask, distance_out):
-    """Take the differences of two rows of a channel; the row `b` is the length."""
+    """Write the differences of two rows of a channel, (>= w,) and (w,) uint8."""
     for x in range(len(b)):
         distance_out[x] = _difference(a[x], b[x], mask)
 
 
 @kernel
 def greater_difference_row(a, b, mask, distance_inout):
-    """Keep the greater of a row of differences and those of one more channel."""
+    """Raise differences to those of one more channel, (>= w,) and (w,) uint8."""
     for x in range(len(b)):
         distance_inout[x] = np.uint8(max(distance_inout[x], _difference(a[x], b[x], mask)))
 
 
 @kernel
-def list_set(flags, words, i, listed_x, listed_tag, n_listed):
-    """Append the places of flags that are 1 or 3, and for each `2 * i`, plus 1 for a 3.
+def list_set(flags, words, i, listed_x_inout, listed_tag_inout, n_listed):
+    """Append the places of flags that are 1 or 3, each with a tag; return the list's new length.
 
-    There are flags for whole blocks of 64; they are read eight at a time as `words`. Returns
-    the new length of the list, which must have room for one more than all flags.
+    Parameters
+    ----------
+    flags : (64 * k,) uint8
+    words : (8 * k,) uint64
+        The same memory, so that eight flags are read at once.
+    i : int
+        The tag is `2 * i`, plus 1 for a flag of 3.
+    listed_x_inout, listed_tag_inout : (m,) int32
+        Must have room for all flags and one more.
+    n_listed : int
     """
     for block in range(0, len(words), 8):
         if (
@@ -93,7 +139,7 @@ def list_set(flags, words, i, listed_x, listed_tag, n_listed):
         for word in range(block, block + 8):
             if words[word] != 0:
                 for x in range(8 * word, 8 * word + 8):
-                    listed_x[n_listed] = x
-                    listed_tag[n_listed] = 2 * i + np.int64(flags[x] >> 1)
+                    listed_x_inout[n_listed] = x
+                    listed_tag_inout[n_listed] = 2 * i + np.int64(flags[x] >> 1)
                     n_listed += np.int64(flags[x] & 1)
     return n_listed

@@ -1,7 +1,9 @@
 """A pixel's slots: colours with what was counted of them, found, filled, merged and freed.
 
-A pixel has a few slots, the used ones first; a slot is one colour with its counts. Steps here
-are compiled into the kernels that call them, one pixel at a time.
+Used slots come before free ones. Steps here are compiled into the kernels that call them and
+work on one pixel: `slots_inout` is a row of slots, (w, n_slots), and `x` the pixel's column.
+Colours are three uint8 channels; `mask` (uint8) and `tolerance` (int32) are those of a
+`Comparison`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ RUN_SLOT = np.dtype(
         ("last", np.uint32),
     ]
 )
-"""One colour of a pixel. A slot is free where `count` is 0; free ones are the last.
+"""One colour of a pixel. A slot is free where `count` is 0.
 
 The colour is that of the most samples deposited at once, and from then on follows each
 deposit by one level: a running median (sigma-delta estimation, Manzanera and Richefeu 2004).
@@ -55,19 +57,18 @@ OUTSIDE_SLOT = np.dtype(
 """The same without the spare byte: where a pixel has more slots than a cache line holds."""
 
 EPISODE_GAP = 4
-"""Transitions nearer than this, in frames, are one: a single flicker of the edge."""
+"""Samples of one colour at most this many frames apart are one episode: an edge that flickers."""
 
 CACHE_LINE = 64
 """Bytes that memory hands over at once."""
 
 U16_MAX = 65535
-
 U32_MAX = 4294967295
 
 
 @inlined
-def same_colour(a0, a1, a2, b0, b1, b2, mask, tolerance):
-    """Whether two colours of 8-bit channels are alike."""
+def within_tolerance(a0, a1, a2, b0, b1, b2, mask, tolerance):
+    """Return whether no channel of two colours differs by more than the tolerance."""
     return (
         (abs(np.int32(a0 & mask) - np.int32(b0 & mask)) <= tolerance)
         & (abs(np.int32(a1 & mask) - np.int32(b1 & mask)) <= tolerance)
@@ -76,19 +77,19 @@ def same_colour(a0, a1, a2, b0, b1, b2, mask, tolerance):
 
 
 @inlined
-def _followed(level, sample):
+def _stepped(level, sample):
     """Return a level moved by one towards a sample's."""
     return np.uint8(np.int32(level) + np.int32(sample > level) - np.int32(sample < level))
 
 
 @inlined
-def _find_slot(slots, x, c0, c1, c2, mask, tolerance):
-    """Return the first slot of a pixel that is alike, else a free one, else their number."""
+def find_slot(slots, x, c0, c1, c2, mask, tolerance):
+    """Return the pixel's first slot within the tolerance, else a free one, else `n_slots`."""
     s = 0
     while s < slots.shape[1]:
         if slots[x, s]["count"] == 0:
             break
-        if same_colour(
+        if within_tolerance(
             slots[x, s]["c0"], slots[x, s]["c1"], slots[x, s]["c2"], c0, c1, c2, mask, tolerance
         ):
             break
@@ -98,7 +99,7 @@ def _find_slot(slots, x, c0, c1, c2, mask, tolerance):
 
 @inlined
 def _rarest_slot(slots, x):
-    """Return the slot with the fewest samples, of these the one not seen for longest."""
+    """Return the slot with the fewest samples; of equals, the one not seen for longest."""
     s = 0
     for other in range(1, slots.shape[1]):
         if (slots[x, other]["count"] < slots[x, s]["count"]) | (
@@ -110,45 +111,47 @@ def _rarest_slot(slots, x):
 
 
 @inlined
-def _fill(slot, c0, c1, c2, episodes, count, first, last):
-    """Write all of a slot."""
-    slot["c0"] = c0
-    slot["c1"] = c1
-    slot["c2"] = c2
-    slot["episodes"] = episodes
-    slot["count"] = count
-    slot["first"] = first
-    slot["last"] = last
+def _fill(slot_inout, c0, c1, c2, episodes, count, first, last):
+    """Write all fields of a slot."""
+    slot_inout["c0"] = c0
+    slot_inout["c1"] = c1
+    slot_inout["c2"] = c2
+    slot_inout["episodes"] = episodes
+    slot_inout["count"] = count
+    slot_inout["first"] = first
+    slot_inout["last"] = last
 
 
 @inlined
-def _follow(slot, c0, c1, c2):
+def _follow(slot_inout, c0, c1, c2):
     """Move a slot's colour by one level towards another one."""
-    slot["c0"] = _followed(slot["c0"], c0)
-    slot["c1"] = _followed(slot["c1"], c1)
-    slot["c2"] = _followed(slot["c2"], c2)
+    slot_inout["c0"] = _stepped(slot_inout["c0"], c0)
+    slot_inout["c1"] = _stepped(slot_inout["c1"], c1)
+    slot_inout["c2"] = _stepped(slot_inout["c2"], c2)
 
 
 @inlined
-def deposit(slots, x, c0, c1, c2, episodes, count, first, last, gap, most_counted, mask, tolerance):
-    """Add samples of one colour to pixel `x` of a row of slots; return 1 if one was evicted.
+def deposit(
+    slots_inout, x, c0, c1, c2, episodes, count, first, last, gap, max_count, mask, tolerance
+):
+    """Add samples of one colour to a pixel; return 1 if another colour was evicted, else 0.
 
     `episodes` to `last` are what the slot's fields of these names gain. Samples at most `gap`
-    frames after the slot's last ones continue its episode. `most_counted` is the largest
-    value of the slots' `count`.
+    frames after the slot's last ones continue its episode. `max_count` is the largest value of
+    the slots' `count`.
     """
     evicted = 0
-    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
-    if s == slots.shape[1]:
+    s = find_slot(slots_inout, x, c0, c1, c2, mask, tolerance)
+    if s == slots_inout.shape[1]:
         evicted = 1
-        s = _rarest_slot(slots, x)
-        slots[x, s]["count"] = 0
-    slot = slots[x, s]
-    had = np.int64(slot["count"])
-    if had == 0:
+        s = _rarest_slot(slots_inout, x)
+        slots_inout[x, s]["count"] = 0
+    slot = slots_inout[x, s]
+    before = np.int64(slot["count"])
+    if before == 0:
         _fill(slot, c0, c1, c2, episodes, count, first, last)
     else:
-        if had < count:
+        if before < count:
             slot["c0"] = c0
             slot["c1"] = c1
             slot["c2"] = c2
@@ -156,73 +159,76 @@ def deposit(slots, x, c0, c1, c2, episodes, count, first, last, gap, most_counte
             _follow(slot, c0, c1, c2)
         new_episodes = episodes - np.int64(first <= np.int64(slot["last"]) + gap)
         slot["episodes"] = min(np.int64(slot["episodes"]) + new_episodes, U16_MAX)
-        slot["count"] = min(had + count, most_counted)
+        slot["count"] = min(before + count, max_count)
         slot["first"] = min(np.int64(slot["first"]), first)
         slot["last"] = max(np.int64(slot["last"]), last)
     return evicted
 
 
 @inlined
-def deposit_newest(slots, x, c0, c1, c2, counts, frame, gap, most_counted, mask, tolerance):
-    """Do what `deposit` does with a sample later than all before, which counts `counts`: hot."""
+def deposit_newest(slots_inout, x, c0, c1, c2, weight, frame, gap, max_count, mask, tolerance):
+    """Do what `deposit` does for one sample, counted `weight` times, that is the latest of all.
+
+    Most of the time of counting is spent here. The loop of `find_slot` is written out, because
+    a deposit took a third longer with the loop inlined from there.
+    """
     evicted = 0
-    # Written out: with the loop of `_find_slot` inlined from there a deposit took a third longer.
-    n_slots = slots.shape[1]
+    n_slots = slots_inout.shape[1]
     s = 0
     while s < n_slots:
-        if slots[x, s]["count"] == 0:
+        if slots_inout[x, s]["count"] == 0:
             break
-        if same_colour(
-            slots[x, s]["c0"], slots[x, s]["c1"], slots[x, s]["c2"], c0, c1, c2, mask, tolerance
+        if within_tolerance(
+            slots_inout[x, s]["c0"],
+            slots_inout[x, s]["c1"],
+            slots_inout[x, s]["c2"],
+            c0,
+            c1,
+            c2,
+            mask,
+            tolerance,
         ):
             break
         s += 1
     if s == n_slots:
         evicted = 1
-        s = _rarest_slot(slots, x)
-        slots[x, s]["count"] = 0
-    if slots[x, s]["count"] == 0:
-        slots[x, s]["c0"] = c0
-        slots[x, s]["c1"] = c1
-        slots[x, s]["c2"] = c2
-        slots[x, s]["episodes"] = 1
-        slots[x, s]["count"] = counts
-        slots[x, s]["first"] = frame
-        slots[x, s]["last"] = frame
+        s = _rarest_slot(slots_inout, x)
+        slots_inout[x, s]["count"] = 0
+    slot = slots_inout[x, s]
+    if slot["count"] == 0:
+        _fill(slot, c0, c1, c2, 1, weight, frame, frame)
     else:
-        if slots[x, s]["count"] < counts:
-            slots[x, s]["c0"] = c0
-            slots[x, s]["c1"] = c1
-            slots[x, s]["c2"] = c2
+        if slot["count"] < weight:
+            slot["c0"] = c0
+            slot["c1"] = c1
+            slot["c2"] = c2
         else:
-            slots[x, s]["c0"] = _followed(slots[x, s]["c0"], c0)
-            slots[x, s]["c1"] = _followed(slots[x, s]["c1"], c1)
-            slots[x, s]["c2"] = _followed(slots[x, s]["c2"], c2)
-        more = np.int64(frame - np.int64(slots[x, s]["last"]) > gap)
-        slots[x, s]["episodes"] = min(np.int64(slots[x, s]["episodes"]) + more, U16_MAX)
-        slots[x, s]["count"] = min(np.int64(slots[x, s]["count"]) + counts, most_counted)
-        slots[x, s]["last"] = frame
+            _follow(slot, c0, c1, c2)
+        more = np.int64(frame - np.int64(slot["last"]) > gap)
+        slot["episodes"] = min(np.int64(slot["episodes"]) + more, U16_MAX)
+        slot["count"] = min(np.int64(slot["count"]) + weight, max_count)
+        slot["last"] = frame
     return evicted
 
 
 @inlined
-def deposit_all(slots, x, others, later_by, gap, most_counted, mask, tolerance):
-    """Deposit a pixel's slots of a later stretch of frames; return how many were evicted."""
+def deposit_all(slots_inout, x, later_slots, later_by, gap, max_count, mask, tolerance):
+    """Deposit a pixel's slots of a later part, `later_by` frames later; return the evictions."""
     evicted = 0
-    for s in range(others.shape[1]):
-        if others[x, s]["count"] != 0:
+    for s in range(later_slots.shape[1]):
+        if later_slots[x, s]["count"] != 0:
             evicted += deposit(
-                slots,
+                slots_inout,
                 x,
-                others[x, s]["c0"],
-                others[x, s]["c1"],
-                others[x, s]["c2"],
-                np.int64(others[x, s]["episodes"]),
-                np.int64(others[x, s]["count"]),
-                np.int64(others[x, s]["first"]) + later_by,
-                np.int64(others[x, s]["last"]) + later_by,
+                later_slots[x, s]["c0"],
+                later_slots[x, s]["c1"],
+                later_slots[x, s]["c2"],
+                np.int64(later_slots[x, s]["episodes"]),
+                np.int64(later_slots[x, s]["count"]),
+                np.int64(later_slots[x, s]["first"]) + later_by,
+                np.int64(later_slots[x, s]["last"]) + later_by,
                 gap,
-                most_counted,
+                max_count,
                 mask,
                 tolerance,
             )
@@ -230,45 +236,29 @@ def deposit_all(slots, x, others, later_by, gap, most_counted, mask, tolerance):
 
 
 @inlined
-def take_out(slots, x, c0, c1, c2, mask, tolerance):
-    """Free the slot of a colour, if there is one; return its episodes.
+def free_slot(slots_inout, x, c0, c1, c2, mask, tolerance):
+    """Free the slot of a colour and return its episodes; 0 if the colour has none.
 
-    The last used slot moves into its place.
+    The last used slot moves into the freed place.
     """
-    s = _find_slot(slots, x, c0, c1, c2, mask, tolerance)
+    s = find_slot(slots_inout, x, c0, c1, c2, mask, tolerance)
     episodes = np.int64(0)
-    if s < slots.shape[1] and slots[x, s]["count"] != 0:
-        episodes = np.int64(slots[x, s]["episodes"])
+    if s < slots_inout.shape[1] and slots_inout[x, s]["count"] != 0:
+        episodes = np.int64(slots_inout[x, s]["episodes"])
         end = s + 1
-        while end < slots.shape[1] and slots[x, end]["count"] != 0:
+        while end < slots_inout.shape[1] and slots_inout[x, end]["count"] != 0:
             end += 1
-        slots[x, s] = slots[x, end - 1]
-        slots[x, end - 1]["count"] = 0
+        slots_inout[x, s] = slots_inout[x, end - 1]
+        slots_inout[x, end - 1]["count"] = 0
     return episodes
 
 
 @inlined
-def add(row, x, amount):
-    """Add to a 16-bit counter that stops at its largest value instead of wrapping."""
-    row[x] = min(np.int64(row[x]) + amount, U16_MAX)
+def _least_informative_slot(slots, x, leader0, leader1, leader2):
+    """Return the slot to evict: the oldest of those counted once, else the nearest to the leader.
 
-
-@kernel
-def touch(slots, listed_x, n_listed):
-    """Read something of every listed pixel's slots, all at once; return its sum.
-
-    The sum is of no use, but only what is used is not left out by the compiler.
+    The distance is the sum of the channels' differences.
     """
-    total = np.int64(0)
-    for k in range(n_listed):
-        total += np.int64(slots[listed_x[k], 0]["count"])
-        total += np.int64(slots[listed_x[k], slots.shape[1] - 1]["count"])
-    return total
-
-
-@inlined
-def _least_telling_slot(slots, x, leader0, leader1, leader2):
-    """Return the slot to give up, as `count_outside` says; distances are summed over channels."""
     best, best_rank = 0, np.int64(1) << 62
     for s in range(slots.shape[1]):
         if slots[x, s]["count"] == 1:
@@ -286,20 +276,23 @@ def _least_telling_slot(slots, x, leader0, leader1, leader2):
 
 
 @inlined
-def make_room(slots, x, c0, c1, c2, leader0, leader1, leader2, mask, tolerance):
-    """Free the last slot if a colour has none and none is free; return 1 if one was given up."""
-    if _find_slot(slots, x, c0, c1, c2, mask, tolerance) != slots.shape[1]:
+def make_room(slots_inout, x, c0, c1, c2, leader0, leader1, leader2, mask, tolerance):
+    """Free the last slot if a colour has none and none is free; return 1 if one was evicted.
+
+    Evicts the least informative slot: colours far from the leader are the candidates for the room.
+    """
+    if find_slot(slots_inout, x, c0, c1, c2, mask, tolerance) != slots_inout.shape[1]:
         return 0
-    s = _least_telling_slot(slots, x, leader0, leader1, leader2)
-    end = slots.shape[1] - 1
-    slots[x, s] = slots[x, end]
-    slots[x, end]["count"] = 0
+    s = _least_informative_slot(slots_inout, x, leader0, leader1, leader2)
+    end = slots_inout.shape[1] - 1
+    slots_inout[x, s] = slots_inout[x, end]
+    slots_inout[x, end]["count"] = 0
     return 1
 
 
-@inlined
+@kernel
 def deposit_far(
-    slots,
+    slots_inout,
     x,
     c0,
     c1,
@@ -314,9 +307,40 @@ def deposit_far(
     mask,
     tolerance,
 ):
-    """Do what `deposit` does, but let what tells least make room; return 1 if one did."""
-    evicted = make_room(slots, x, c0, c1, c2, leader0, leader1, leader2, mask, tolerance)
+    """Do what `deposit` does, but evict as `make_room` does; return 1 if a slot was evicted."""
+    evicted = make_room(slots_inout, x, c0, c1, c2, leader0, leader1, leader2, mask, tolerance)
     deposit(
-        slots, x, c0, c1, c2, episodes, count, first, last, EPISODE_GAP, U16_MAX, mask, tolerance
+        slots_inout,
+        x,
+        c0,
+        c1,
+        c2,
+        episodes,
+        count,
+        first,
+        last,
+        EPISODE_GAP,
+        U16_MAX,
+        mask,
+        tolerance,
     )
     return evicted
+
+
+@inlined
+def add_saturating(row_inout, x, amount):
+    """Add to a 16-bit counter that stops at its largest value instead of wrapping."""
+    row_inout[x] = min(np.int64(row_inout[x]) + amount, U16_MAX)
+
+
+@kernel
+def prefetch(slots, listed_x, n_listed):
+    """Read something of every listed pixel's slots, all at once; return the sum.
+
+    The sum is not needed, but the compiler omits reads whose result nobody uses.
+    """
+    total = np.int64(0)
+    for k in range(n_listed):
+        total += np.int64(slots[listed_x[k], 0]["count"])
+        total += np.int64(slots[listed_x[k], slots.shape[1] - 1]["count"])
+    return total

@@ -1,8 +1,11 @@
 """Surveys: which colour of a pixel shows most often, its leader, and which one comes next.
 
-A survey looks at every so manyth frame. A row's samples vote for the leader, or for or against
-the challenger; where that has more votes the two change places. What counts as a vote is up to
-`transitions` and `outside`.
+A survey compares the samples of every N-th frame with each pixel's leader. A sample that is not
+the leader's votes for or against the challenger, found with a single counter (Misra and Gries,
+"Finding repeated elements", 1982). When the challenger has more votes than the leader has
+surveys, the two change places. Which samples vote is up to `transitions` and `outside`.
+
+Flags are rows of uint8, 0 or 1; counters are rows of uint16 that stop at their largest value.
 """
 
 from __future__ import annotations
@@ -10,43 +13,62 @@ from __future__ import annotations
 import numpy as np
 
 from unveil_kernels._jit import inlined, kernel
-from unveil_kernels.counting.slots import U16_MAX, same_colour
+from unveil_kernels.counting.slots import U16_MAX, within_tolerance
 
 
 @kernel
-def survey_row(moved, other_inout, leader_surveys, shown_out):
-    """Count the leader where it shows unmoving; leave the other unmoving colours in `other`."""
-    for x in range(len(moved)):
-        still = np.uint8(np.uint8(1) - moved[x])
-        shown_out[x] = np.uint8(still & np.uint8(np.uint8(1) - other_inout[x]))
-        other_inout[x] = np.uint8(still & other_inout[x])
-    for x in range(len(moved)):
-        more = np.uint8(shown_out[x] & np.uint8(leader_surveys[x] < np.uint16(U16_MAX)))
-        leader_surveys[x] = np.uint16(leader_surveys[x] + np.uint16(more))
+def survey_row(excluded, other_inout, leader_surveys_inout, shown_out):
+    """Count the leader where it shows.
+
+    Parameters
+    ----------
+    excluded : (w,) uint8
+        Samples that do not vote.
+    other_inout : (w,) uint8
+        Samples that are not the leader's; becomes those of them that vote.
+    leader_surveys_inout : (w,) uint16
+    shown_out : (>= w,) uint8
+        Samples that are the leader's and vote.
+    """
+    for x in range(len(excluded)):
+        votes = np.uint8(np.uint8(1) - excluded[x])
+        shown_out[x] = np.uint8(votes & np.uint8(np.uint8(1) - other_inout[x]))
+        other_inout[x] = np.uint8(votes & other_inout[x])
+    for x in range(len(excluded)):
+        more = np.uint8(shown_out[x] & np.uint8(leader_surveys_inout[x] < np.uint16(U16_MAX)))
+        leader_surveys_inout[x] = np.uint16(leader_surveys_inout[x] + np.uint16(more))
 
 
 @kernel
-def vote_row(other, differs_inout, votes, taken_out):
-    """Vote for the challenger, or against it, where another unmoving colour shows.
+def vote_row(other, differs_inout, votes_inout, taken_out):
+    """Vote for the challenger, or against it, where a colour other than the leader shows.
 
-    Where it had no vote left the colour is to take its place, with one vote (`taken_out`);
-    `differs_inout` becomes where the colour is alike the challenger, which is to follow it.
+    Parameters
+    ----------
+    other : (w,) uint8
+        Samples that vote, from `survey_row`.
+    differs_inout : (w,) uint8
+        Samples that are not the challenger's; becomes those that vote for it.
+    votes_inout : (w,) uint16
+    taken_out : (w,) uint8
+        Where the challenger had no vote left: the sample's colour is to take its place, with
+        one vote.
     """
     for x in range(len(other)):
-        has = np.uint8(votes[x] != np.uint16(0))
+        has = np.uint8(votes_inout[x] != np.uint16(0))
         against = np.uint8(other[x] & np.uint8(has & differs_inout[x]))
         taken_out[x] = np.uint8(other[x] & np.uint8(np.uint8(1) - has))
         differs_inout[x] = np.uint8(other[x] & np.uint8(has & np.uint8(~against & np.uint8(1))))
     for x in range(len(other)):
         more = np.uint8(taken_out[x] | differs_inout[x])
         less = np.uint8(other[x] & np.uint8(np.uint8(1) - more))
-        more = np.uint8(more & np.uint8(votes[x] < np.uint16(U16_MAX)))
-        votes[x] = np.uint16(np.uint16(votes[x] + np.uint16(more)) - np.uint16(less))
+        more = np.uint8(more & np.uint8(votes_inout[x] < np.uint16(U16_MAX)))
+        votes_inout[x] = np.uint16(np.uint16(votes_inout[x] + np.uint16(more)) - np.uint16(less))
 
 
 @kernel
 def take_row(sample, taken, colour_inout):
-    """Copy a channel where a flag is 1."""
+    """Copy a channel, (>= w,) to (w,) uint8, where a flag is 1."""
     for x in range(len(colour_inout)):
         a = sample[x]
         b = colour_inout[x]
@@ -55,7 +77,7 @@ def take_row(sample, taken, colour_inout):
 
 @kernel
 def follow_row(sample, shown, colour_inout):
-    """Move a channel one level towards the sample where a flag is 1."""
+    """Move a channel, (w,) uint8, one level towards the sample where a flag is 1."""
     for x in range(len(colour_inout)):
         a = sample[x]
         b = colour_inout[x]
@@ -67,14 +89,55 @@ def follow_row(sample, shown, colour_inout):
 
 @kernel
 def overtaken_row(leader_surveys, votes, overtaken_out):
-    """Flag where the challenger was seen oftener than the leader."""
+    """Flag where the challenger has more votes than the leader has surveys."""
     for x in range(len(votes)):
         overtaken_out[x] = np.uint8(votes[x] > leader_surveys[x])
 
 
 @inlined
+def change_places(state_inout, row, x):
+    """Exchange a pixel's leader and challenger, with their surveys and votes.
+
+    `state_inout` is a TransitionState or an OutsideState.
+    """
+    surveys, votes = state_inout.leader_surveys, state_inout.challenger_votes
+    surveys[row, x], votes[row, x] = votes[row, x], surveys[row, x]
+    leader, challenger = state_inout.leader, state_inout.challenger
+    for channel in range(3):
+        leader[channel, row, x], challenger[channel, row, x] = (
+            challenger[channel, row, x],
+            leader[channel, row, x],
+        )
+
+
+@kernel
+def read_candidates(state, later, row, x, colour_out, votes_out):
+    """Read the leaders and challengers of two states at a pixel.
+
+    Parameters
+    ----------
+    state, later : TransitionState or OutsideState
+    row, x : int
+    colour_out : (4, 3) uint8
+        Leader of `state`, of `later`, challenger of `state`, of `later`.
+    votes_out : (4,) int64
+        Their surveys and votes.
+    """
+    for channel in range(3):
+        colour_out[0, channel] = state.leader[channel, row, x]
+        colour_out[1, channel] = later.leader[channel, row, x]
+        colour_out[2, channel] = state.challenger[channel, row, x]
+        colour_out[3, channel] = later.challenger[channel, row, x]
+    votes_out[0], votes_out[1] = state.leader_surveys[row, x], later.leader_surveys[row, x]
+    votes_out[2], votes_out[3] = state.challenger_votes[row, x], later.challenger_votes[row, x]
+
+
+@inlined
 def most_voted(colour, votes):
-    """Place of the colour with the most votes, of equals that with the smallest channels."""
+    """Return the place of the colour with the most votes.
+
+    Of equals, that with the smallest channels. `colour` is (k, 3) uint8, `votes` (k,) int64.
+    """
     best = 0
     for k in range(1, len(votes)):
         smaller = (
@@ -91,7 +154,19 @@ def most_voted(colour, votes):
 
 @kernel
 def join(colour, votes_inout, mask, tolerance, joined_out, total_out):
-    """Sum the votes of alike colours, the most voted first; `votes_inout` become 0."""
+    """Add up the votes of colours within the tolerance of each other, the most voted first.
+
+    Parameters
+    ----------
+    colour : (k, 3) uint8
+    votes_inout : (k,) int64
+        All become 0.
+    mask, tolerance : uint8, int32
+    joined_out : (k,) int64
+        Place of the colour that took each colour's votes, -1 for a colour without votes.
+    total_out : (k,) int64
+        The votes of a colour and of those it took in, 0 for the others.
+    """
     for k in range(len(votes_inout)):
         joined_out[k] = -1
         total_out[k] = 0
@@ -100,7 +175,7 @@ def join(colour, votes_inout, mask, tolerance, joined_out, total_out):
         if votes_inout[best] == 0:
             break
         for k in range(len(votes_inout)):
-            if votes_inout[k] > 0 and same_colour(
+            if votes_inout[k] > 0 and within_tolerance(
                 colour[k, 0],
                 colour[k, 1],
                 colour[k, 2],

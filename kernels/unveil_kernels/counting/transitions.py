@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from unveil_kernels._jit import kernel
@@ -17,18 +19,20 @@ from unveil_kernels.counting.rows import (
 from unveil_kernels.counting.slots import (
     EPISODE_GAP,
     U16_MAX,
-    add,
+    add_saturating,
     deposit,
     deposit_all,
     deposit_newest,
-    take_out,
-    touch,
+    free_slot,
+    prefetch,
 )
 from unveil_kernels.counting.survey import (
+    change_places,
     follow_row,
     join,
     most_voted,
     overtaken_row,
+    read_candidates,
     survey_row,
     take_row,
     vote_row,
@@ -37,8 +41,8 @@ from unveil_kernels.counting.survey import (
 SURVEY_EVERY = 16
 """Distance in frames between two surveys of the most frequent still colour.
 
-Frames 1, `1 + SURVEY_EVERY`, ... are surveyed, each beside the one before it, and frame 0,
-which makes its colours the first leaders.
+Frames 1, `1 + SURVEY_EVERY`, ... are surveyed, each compared with the one before it, and frame 0,
+whose colours become the first leaders.
 """
 
 STILLNESS = 2
@@ -47,80 +51,83 @@ STILLNESS = 2
 LEADER_NEWEST, LEADER_COUNTED, LEADER_BEFORE = 1, 2, 4
 """Bits of a pixel's history: whether its newest samples were the leader's.
 
-That of the newest frame, the one before it, which is then counted or not, and one more.
+The sample of the newest frame; that of the frame before, which is then counted or not; and that
+of one frame earlier.
 """
 
 FAR_NEWEST, FAR_COUNTED = 8, 16
-"""Bits that tell of the newest two whether they were far from the leader."""
+"""Bits of a pixel's history: whether its newest two samples were far from the leader."""
 
 UNCHANGED = LEADER_NEWEST | LEADER_COUNTED | LEADER_BEFORE
 """History of a pixel that has always shown its leader."""
 
 
-@kernel
-def count_transitions(
-    plane0,
-    plane1,
-    plane2,
-    first_frame,
-    first_row,
-    last_row,
-    shift_y,
-    shift_x,
-    mask,
-    tolerance,
-    far,
-    leader,
-    leader_surveys,
-    leader_returns,
-    challenger,
-    challenger_votes,
-    history,
-    tail0,
-    tail1,
-    tail2,
-    slots,
-    evictions,
-):
-    """Count the samples around a change from or to each pixel's leader.
+class TransitionState(NamedTuple):
+    """What is counted around changes from and to the leader.
 
-    Counted is a sample that differs from the leader by more than `far` levels in some
-    channel, while the sample just before it or just after it is the leader's. If it is the
-    one after, a return to the leader is counted, too. `far` is over `tolerance`, so that a
-    colour at the border of the two does not flicker in and out. As the next sample must be
-    known, a sample is counted one frame late.
+    Attributes
+    ----------
+    leader
+        (3, h, w) uint8, the leader's colour. It follows the surveyed samples by one level at a
+        time.
+    leader_surveys
+        (h, w) uint16, surveys that showed it still, saturating.
+    leader_returns
+        (h, w) uint16, returns to it, saturating.
+    challenger
+        (3, h, w) uint8; where the votes are not 0, the most frequent of the other still colours.
+    challenger_votes
+        (h, w) uint16, surveys that showed it still, minus those that showed a third colour.
+    history
+        (h, w) uint8, what the newest samples were: sums of `LEADER_NEWEST` to `FAR_COUNTED`.
+    slots
+        (h, w, n_slots) TRANSITION_SLOT, colours that are not the leader.
+    evictions
+        (h, w) uint16, colours that lost their slot to another, saturating.
+    tail0, tail1, tail2
+        (1, h, w), (1, ch, cw), (1, ch, cw) uint8, the last frame. The caller replaces them after
+        each chunk.
+    """
+
+    leader: np.ndarray
+    leader_surveys: np.ndarray
+    leader_returns: np.ndarray
+    challenger: np.ndarray
+    challenger_votes: np.ndarray
+    history: np.ndarray
+    slots: np.ndarray
+    evictions: np.ndarray
+    tail0: np.ndarray
+    tail1: np.ndarray
+    tail2: np.ndarray
+
+
+@kernel
+def count_transitions(frames, first_row, last_row, comparison, state_inout):
+    """Count the samples around a change from or to each pixel's leader, in a band.
+
+    A sample is counted if it is far from the leader while the sample just before it or just after
+    it is the leader's. If the one after is, a return to the leader is counted, too. As the next
+    sample must be known, a sample is counted one frame late.
 
     Parameters
     ----------
-    plane0, plane1, plane2 : (n, h, w), (n, ch, cw), (n, ch, cw) uint8
-        The frames `first_frame`, `first_frame + 1`, ...
+    frames : Frames
     first_row, last_row : int
         The band.
-    mask, tolerance, far : uint8
-    leader : (3, h, w) uint8
-        The leader's colour. It follows the surveyed samples by one level at a time.
-    leader_surveys : (h, w) uint16
-        Surveyed frames that showed it unmoving, saturating.
-    leader_returns : (h, w) uint16
-        Returns to it, saturating.
-    challenger : (3, h, w) uint8
-        Where the votes are not 0, the most frequent of the other still colours, found with
-        a single counter (Misra and Gries 1982). When it has more votes than the leader
-        surveys, the two change places.
-    challenger_votes : (h, w) uint16
-        Surveyed frames that showed it unmoving, less those that showed a third colour.
-    history : (h, w) uint8
-        What the newest samples were: sums of `LEADER_NEWEST` to `FAR_COUNTED`.
-    tail0, tail1, tail2 : (1, h, w), (1, ch, cw), (1, ch, cw) uint8
-        The frame before `first_frame`; the caller replaces it after each chunk.
-    slots : (h, w, n_slots) TRANSITION_SLOT
-        Colours that are not the leader.
-    evictions : (h, w) uint16
-        Colours that lost their slot to another, saturating.
+    comparison : Comparison
+    state_inout : TransitionState
+
+    Notes
+    -----
+    Over 90 lines: the loop over frames shares a dozen rows and the list of samples. A kernel of
+    its own for the surveys, called here and in `count_outside`, cost 1 to 2 % of the speed.
     """
-    n_frames, width = len(plane0), leader.shape[2]
+    leader, challenger = state_inout.leader, state_inout.challenger
+    n_frames, width = len(frames.plane0), leader.shape[2]
+    mask, tolerance, shift_x = comparison.mask, comparison.tolerance, frames.shift_x
     # Row i is of the frame that is decided on when frame i is seen.
-    wide1 = np.empty((1 + n_frames, plane1.shape[2] << shift_x), np.uint8)
+    wide1 = np.empty((1 + n_frames, frames.plane1.shape[2] << shift_x), np.uint8)
     wide2 = np.empty(wide1.shape, np.uint8)
     distance = np.empty(width, np.uint8)
     moved = np.empty(width, np.uint8)
@@ -129,39 +136,39 @@ def count_transitions(
     taken = np.empty(width, np.uint8)
     flags = np.zeros(-(-width // 64) * 64, np.uint8)
     flag_words = flags.view(np.uint64)
-    room_listed = LISTED_ROWS * len(flags)
-    listed_x = np.empty(room_listed + 1, np.int32)
-    listed_tag = np.empty(room_listed + 1, np.int32)
+    max_listed = LISTED_ROWS * len(flags)
+    listed_x = np.empty(max_listed + 1, np.int32)
+    listed_tag = np.empty(max_listed + 1, np.int32)
     overtaken_x = np.empty(len(flags) + 1, np.int32)
     overtaken_tag = np.empty(len(flags) + 1, np.int32)
-    touched = np.zeros(1, np.int64)
+    prefetched = np.zeros(1, np.int64)
     tolerance_ = np.int32(tolerance)
     for row in range(first_row, last_row):
-        chroma_row = row >> shift_y
-        if row == first_row or chroma_row != (row - 1) >> shift_y:
-            widen_rows(tail1, chroma_row, shift_x, wide1)
-            widen_rows(tail2, chroma_row, shift_x, wide2)
-            widen_rows(plane1, chroma_row, shift_x, wide1[1:])
-            widen_rows(plane2, chroma_row, shift_x, wide2[1:])
-        row0, row1, row2 = leader[0, row], leader[1, row], leader[2, row]
-        row_surveys, row_returns = leader_surveys[row], leader_returns[row]
+        chroma_row = row >> frames.shift_y
+        if row == first_row or chroma_row != (row - 1) >> frames.shift_y:
+            widen_rows(state_inout.tail1, chroma_row, shift_x, wide1)
+            widen_rows(state_inout.tail2, chroma_row, shift_x, wide2)
+            widen_rows(frames.plane1, chroma_row, shift_x, wide1[1:])
+            widen_rows(frames.plane2, chroma_row, shift_x, wide2[1:])
+        leader0, leader1, leader2 = leader[0, row], leader[1, row], leader[2, row]
         rival0, rival1, rival2 = challenger[0, row], challenger[1, row], challenger[2, row]
-        row_votes, row_history = challenger_votes[row], history[row]
-        row_slots, row_evictions = slots[row], evictions[row]
+        row_surveys, row_returns = state_inout.leader_surveys[row], state_inout.leader_returns[row]
+        row_votes, row_history = state_inout.challenger_votes[row], state_inout.history[row]
+        row_slots, row_evictions = state_inout.slots[row], state_inout.evictions[row]
         n_listed = 0
         for i in range(n_frames):
-            frame = first_frame + i
-            luma, chroma1, chroma2 = plane0[i, row], wide1[i + 1], wide2[i + 1]
-            before = plane0[i - 1, row] if i > 0 else tail0[0, row]
+            frame = frames.first_frame + i
+            luma, chroma1, chroma2 = frames.plane0[i, row], wide1[i + 1], wide2[i + 1]
+            before = frames.plane0[i - 1, row] if i > 0 else state_inout.tail0[0, row]
             if frame == 0:
-                row0[:] = luma
-                row1[:] = chroma1[:width]
-                row2[:] = chroma2[:width]
+                leader0[:] = luma
+                leader1[:] = chroma1[:width]
+                leader2[:] = chroma2[:width]
                 row_surveys[:] = 1
-            difference_row(luma, row0, mask, distance)
-            greater_difference_row(chroma1, row1, mask, distance)
-            greater_difference_row(chroma2, row2, mask, distance)
-            _advance_row(distance, tolerance, far, row_history, flags)
+            difference_row(luma, leader0, mask, distance)
+            greater_difference_row(chroma1, leader1, mask, distance)
+            greater_difference_row(chroma2, leader2, mask, distance)
+            _advance_row(distance, tolerance, comparison.far, row_history, flags)
             n_listed = list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
             n_overtaken = 0
             if frame % SURVEY_EVERY == 1:
@@ -176,11 +183,13 @@ def count_transitions(
                     np.uint8(STILLNESS),
                     moved,
                 )
-                differing_row(luma, chroma1, chroma2, row0, row1, row2, mask, tolerance, other)
+                differing_row(
+                    luma, chroma1, chroma2, leader0, leader1, leader2, mask, tolerance, other
+                )
                 survey_row(moved, other, row_surveys, flags)
-                follow_row(luma, flags, row0)
-                follow_row(chroma1, flags, row1)
-                follow_row(chroma2, flags, row2)
+                follow_row(luma, flags, leader0)
+                follow_row(chroma1, flags, leader1)
+                follow_row(chroma2, flags, leader2)
                 if other.any():
                     differing_row(
                         luma, chroma1, chroma2, rival0, rival1, rival2, mask, tolerance, differs
@@ -194,60 +203,49 @@ def count_transitions(
                     follow_row(chroma2, differs, rival2)
                     overtaken_row(row_surveys, row_votes, flags)
                     n_overtaken = list_set(flags, flag_words, i, overtaken_x, overtaken_tag, 0)
-            if (n_overtaken > 0) | (i == n_frames - 1) | (n_listed + len(flags) > room_listed):
-                touched[0] = touch(row_slots, listed_x, n_listed)
+            if (n_overtaken > 0) | (i == n_frames - 1) | (n_listed + len(flags) > max_listed):
+                prefetched[0] = prefetch(row_slots, listed_x, n_listed)
                 for k in range(n_listed):
                     x, j = listed_x[k], listed_tag[k] >> 1
                     evicted = deposit_newest(
                         row_slots,
                         x,
-                        plane0[j - 1, row, x] if j > 0 else tail0[0, row, x],
+                        frames.plane0[j - 1, row, x] if j > 0 else state_inout.tail0[0, row, x],
                         wide1[j, x],
                         wide2[j, x],
                         1,
-                        first_frame + np.int64(j) - 1,
+                        frames.first_frame + np.int64(j) - 1,
                         EPISODE_GAP,
                         U16_MAX,
                         mask,
                         tolerance_,
                     )
-                    add(row_evictions, x, evicted)
-                    add(row_returns, x, np.int64(listed_tag[k] & 1))
+                    add_saturating(row_evictions, x, evicted)
+                    add_saturating(row_returns, x, np.int64(listed_tag[k] & 1))
                 n_listed = 0
             for k in range(n_overtaken):
                 x = overtaken_x[k]
-                evicted = _change_places(
-                    row_slots,
-                    x,
-                    frame,
-                    row0,
-                    row1,
-                    row2,
-                    row_surveys,
-                    row_returns,
-                    rival0,
-                    rival1,
-                    rival2,
-                    row_votes,
-                    mask,
-                    tolerance_,
-                )
-                add(row_evictions, x, evicted)
-                row_history[x] = UNCHANGED  # against the new leader
+                _replace_leader(state_inout, row, x, frame, mask, tolerance_)
 
 
 @kernel
-def _advance_row(distance, tolerance, far, history, flags_out):
+def _advance_row(distance, tolerance, far, history_inout, flags_out):
     """Shift the newest samples' distances from the leader into the history of a row.
 
-    Flagged are the samples of the frame before: 1 if they are counted, 3 if with a return.
+    Parameters
+    ----------
+    distance : (w,) uint8
+    tolerance, far : uint8
+    history_inout : (w,) uint8
+    flags_out : (>= w,) uint8
+        Of the samples of the frame before: 1 if they are counted, 3 if with a return, else 0.
     """
-    for x in range(len(history)):
-        kept = np.uint8(history[x] & np.uint8(LEADER_NEWEST | LEADER_COUNTED | FAR_NEWEST))
+    for x in range(len(history_inout)):
+        kept = np.uint8(history_inout[x] & np.uint8(LEADER_NEWEST | LEADER_COUNTED | FAR_NEWEST))
         is_leader = np.uint8(np.uint8(distance[x] <= tolerance) * np.uint8(LEADER_NEWEST))
         is_far = np.uint8(np.uint8(distance[x] > far) * np.uint8(FAR_NEWEST))
         h = np.uint8(np.uint8(kept << np.uint8(1)) | np.uint8(is_leader | is_far))
-        history[x] = h
+        history_inout[x] = h
         was_far = np.uint8(np.uint8(h & np.uint8(FAR_COUNTED)) != np.uint8(0))
         left = np.uint8(np.uint8(h & np.uint8(LEADER_BEFORE)) != np.uint8(0))
         returns = np.uint8(np.uint8(h & np.uint8(LEADER_NEWEST)) != np.uint8(0))
@@ -256,36 +254,135 @@ def _advance_row(distance, tolerance, far, history, flags_out):
 
 
 @kernel
-def _change_places(
-    slots,
-    x,
-    frame,
-    leader0,
-    leader1,
-    leader2,
-    surveys,
-    returns,
-    challenger0,
-    challenger1,
-    challenger2,
-    votes,
-    mask,
-    tolerance,
-):
-    """Make the challenger of pixel `x` its leader, and the leader the challenger.
+def _replace_leader(state_inout, row, x, frame, mask, tolerance):
+    """Make the challenger of a pixel its leader, and the leader the challenger.
 
-    What was counted of the new leader becomes returns to it, and the old one's returns are
-    counted as any other colour's, as if they all were of this frame. Returns 1 if a colour
-    lost its slot.
+    What was counted of the new leader becomes returns to it. The old one's returns are counted
+    as any other colour's, as if they all were of this frame. The history starts anew.
     """
-    found = take_out(slots, x, challenger0[x], challenger1[x], challenger2[x], mask, tolerance)
-    returned = max(np.int64(1), np.int64(returns[x]))
-    evicted = deposit(
+    leader, challenger = state_inout.leader, state_inout.challenger
+    slots, returns = state_inout.slots[row], state_inout.leader_returns[row]
+    change_places(state_inout, row, x)
+    found = free_slot(
+        slots, x, leader[0, row, x], leader[1, row, x], leader[2, row, x], mask, tolerance
+    )
+    evicted = _resign(
         slots,
         x,
-        leader0[x],
-        leader1[x],
-        leader2[x],
+        challenger[0, row, x],
+        challenger[1, row, x],
+        challenger[2, row, x],
+        returns[x],
+        frame,
+        mask,
+        tolerance,
+    )
+    returns[x] = found
+    add_saturating(state_inout.evictions[row], x, evicted)
+    state_inout.history[row, x] = UNCHANGED
+
+
+@kernel
+def merge_transitions(first_row, last_row, later_by, later_frames, comparison, state_inout, later):
+    """Add what was counted of a later part of a recording to that of an earlier one, in a band.
+
+    The four still colours, each part's leader and challenger, are joined where they are within
+    the tolerance: the one with the most votes (of equals, that with the smallest channels) takes
+    the votes of those within its tolerance, then the next one that is left. Of the joined colours
+    the one with the most votes leads, and the next one is its challenger. A leader that does not
+    lead any more is deposited as in `count_transitions`, at its part's last frame; the slot of
+    the new leader becomes returns to it.
+
+    Parameters
+    ----------
+    first_row, last_row : int
+        The band.
+    later_by : int
+        Frame of the earlier part at which the later one's frame 0 lies.
+    later_frames : int
+        Frames of the later part.
+    comparison : Comparison
+    state_inout, later : TransitionState
+        The caller replaces the tails.
+    """
+    mask, tolerance = comparison.mask, np.int32(comparison.tolerance)
+    colour = np.empty((4, 3), np.uint8)
+    votes = np.empty(4, np.int64)
+    joined = np.empty(4, np.int64)  # the place of the colour that took it in
+    total = np.empty(4, np.int64)
+    for row in range(first_row, last_row):
+        row_slots = state_inout.slots[row]
+        for x in range(state_inout.leader.shape[2]):
+            read_candidates(state_inout, later, row, x, colour, votes)
+            join(colour, votes, mask, tolerance, joined, total)
+            first = most_voted(colour, total)
+            total_first = total[first]
+            total[first] = 0
+            second = most_voted(colour, total)
+
+            evicted = np.int64(later.evictions[row, x])
+            returns = np.int64(0)
+            if joined[0] == first:
+                returns += np.int64(state_inout.leader_returns[row, x])
+            else:
+                evicted += _resign(
+                    row_slots,
+                    x,
+                    colour[0, 0],
+                    colour[0, 1],
+                    colour[0, 2],
+                    state_inout.leader_returns[row, x],
+                    later_by - 1,
+                    mask,
+                    tolerance,
+                )
+            evicted += deposit_all(
+                row_slots, x, later.slots[row], later_by, EPISODE_GAP, U16_MAX, mask, tolerance
+            )
+            if joined[1] == first:
+                returns += np.int64(later.leader_returns[row, x])
+                state_inout.history[row, x] = later.history[row, x]
+            else:
+                evicted += _resign(
+                    row_slots,
+                    x,
+                    colour[1, 0],
+                    colour[1, 1],
+                    colour[1, 2],
+                    later.leader_returns[row, x],
+                    later_by + later_frames - 1,
+                    mask,
+                    tolerance,
+                )
+                state_inout.history[row, x] = UNCHANGED
+            returns += free_slot(
+                row_slots,
+                x,
+                colour[first, 0],
+                colour[first, 1],
+                colour[first, 2],
+                mask,
+                tolerance,
+            )
+            add_saturating(state_inout.evictions[row], x, evicted)
+            state_inout.leader_returns[row, x] = min(returns, U16_MAX)
+            state_inout.leader_surveys[row, x] = min(total_first, U16_MAX)
+            state_inout.challenger_votes[row, x] = min(total[second], U16_MAX)
+            for channel in range(3):
+                state_inout.leader[channel, row, x] = colour[first, channel]
+                state_inout.challenger[channel, row, x] = colour[second, channel]
+
+
+@kernel
+def _resign(slots_inout, x, c0, c1, c2, returns, frame, mask, tolerance):
+    """Deposit a former leader with its returns, all of one frame; return the evictions."""
+    returned = max(np.int64(1), np.int64(returns))
+    return deposit(
+        slots_inout,
+        x,
+        c0,
+        c1,
+        c2,
         returned,
         returned,
         frame,
@@ -295,141 +392,3 @@ def _change_places(
         mask,
         tolerance,
     )
-    returns[x] = found
-    surveys[x], votes[x] = votes[x], surveys[x]
-    leader0[x], challenger0[x] = challenger0[x], leader0[x]
-    leader1[x], challenger1[x] = challenger1[x], leader1[x]
-    leader2[x], challenger2[x] = challenger2[x], leader2[x]
-    return evicted
-
-
-@kernel
-def merge_transitions(
-    first_row,
-    last_row,
-    later_by,
-    its_frames,
-    mask,
-    tolerance,
-    leader,
-    leader_surveys,
-    leader_returns,
-    challenger,
-    challenger_votes,
-    history,
-    slots,
-    evictions,
-    its_leader,
-    its_surveys,
-    its_returns,
-    its_challenger,
-    its_votes,
-    its_history,
-    its_slots,
-    its_evictions,
-):
-    """Add what was counted of a later stretch of frames to that of an earlier one.
-
-    The four still colours, each stretch's leader and challenger, are joined where they are
-    alike: the one with the most votes, of equals that with the smallest channels, takes in
-    those alike to it, then the next one that is left. Of the colours joined the one with
-    the most votes leads, and the next one is its challenger. A leader that does not lead
-    any more is deposited as in `count_transitions`, at its stretch's last frame; the
-    slot alike the one that leads becomes returns to it.
-
-    Parameters
-    ----------
-    first_row, last_row : int
-        The band.
-    later_by : int
-        Frame of the earlier stretch at which the later one's frame 0 lies.
-    its_frames : int
-        Frames of the later stretch.
-    mask, tolerance : uint8
-    leader, ..., evictions
-        State of the earlier stretch as in `count_transitions`; changed in place.
-    its_leader, ..., its_evictions
-        State of the later one.
-    """
-    tolerance_ = np.int32(tolerance)
-    colour = np.empty((4, 3), np.uint8)
-    votes = np.empty(4, np.int64)
-    joined = np.empty(4, np.int64)  # the place of the colour that took it in
-    total = np.empty(4, np.int64)
-    for row in range(first_row, last_row):
-        row_slots = slots[row]
-        for x in range(leader.shape[2]):
-            for channel in range(3):
-                colour[0, channel] = leader[channel, row, x]
-                colour[1, channel] = its_leader[channel, row, x]
-                colour[2, channel] = challenger[channel, row, x]
-                colour[3, channel] = its_challenger[channel, row, x]
-            votes[0], votes[1] = leader_surveys[row, x], its_surveys[row, x]
-            votes[2], votes[3] = challenger_votes[row, x], its_votes[row, x]
-            join(colour, votes, mask, tolerance_, joined, total)
-            first = most_voted(colour, total)
-            total_first = total[first]
-            total[first] = 0
-            second = most_voted(colour, total)
-
-            evicted = np.int64(its_evictions[row, x])
-            returns = np.int64(0)
-            if joined[0] == first:
-                returns += np.int64(leader_returns[row, x])
-            else:
-                returned = max(np.int64(1), np.int64(leader_returns[row, x]))
-                evicted += deposit(
-                    row_slots,
-                    x,
-                    colour[0, 0],
-                    colour[0, 1],
-                    colour[0, 2],
-                    returned,
-                    returned,
-                    later_by - 1,
-                    later_by - 1,
-                    EPISODE_GAP,
-                    U16_MAX,
-                    mask,
-                    tolerance_,
-                )
-            evicted += deposit_all(
-                row_slots, x, its_slots[row], later_by, EPISODE_GAP, U16_MAX, mask, tolerance_
-            )
-            if joined[1] == first:
-                returns += np.int64(its_returns[row, x])
-                history[row, x] = its_history[row, x]
-            else:
-                returned = max(np.int64(1), np.int64(its_returns[row, x]))
-                evicted += deposit(
-                    row_slots,
-                    x,
-                    colour[1, 0],
-                    colour[1, 1],
-                    colour[1, 2],
-                    returned,
-                    returned,
-                    later_by + its_frames - 1,
-                    later_by + its_frames - 1,
-                    EPISODE_GAP,
-                    U16_MAX,
-                    mask,
-                    tolerance_,
-                )
-                history[row, x] = UNCHANGED
-            returns += take_out(
-                row_slots,
-                x,
-                colour[first, 0],
-                colour[first, 1],
-                colour[first, 2],
-                mask,
-                tolerance_,
-            )
-            add(evictions[row], x, evicted)
-            leader_returns[row, x] = min(returns, U16_MAX)
-            leader_surveys[row, x] = min(total_first, U16_MAX)
-            challenger_votes[row, x] = min(total[second], U16_MAX)
-            for channel in range(3):
-                leader[channel, row, x] = colour[first, channel]
-                challenger[channel, row, x] = colour[second, channel]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from tests.kernels.counting.naive import U16_MAX, Colour, Likeness, Slot, Slots, followed
 from unveil_kernels.counting.outside import (
+    FRESH_MASK_WEIGHT,
     OUTSIDE_STILLNESS,
     OUTSIDE_SURVEY_EVERY,
-    SEARCHED_COUNT,
 )
 from unveil_kernels.counting.slots import EPISODE_GAP
 
@@ -84,7 +84,7 @@ class OutsidePixel:
             self.outside_surveys = min(self.outside_surveys + 1, U16_MAX)
             self.survey(colour, frame, still=before is None or is_still(before, colour))
         if self.likeness.distance(colour, self.leader.colour) > self.far:
-            n = SEARCHED_COUNT if searched else 1
+            n = FRESH_MASK_WEIGHT if searched else 1
             self.slots.deposit_beside(self.leader.colour, Slot(colour, 1, n, frame, frame))
 
     def survey(self, colour: Colour, frame: int, *, still: bool) -> None:

@@ -56,6 +56,39 @@ def test_a_pan_of_half_pixels_is_found() -> None:
     assert motion.offset(9) == (0, 4)
 
 
+@pytest.mark.parametrize("eighths", [-13, -8, -5, 3, 5, 9, 24])
+@pytest.mark.parametrize("vertical", [False, True])
+def test_a_pan_of_eighths_of_a_pixel_is_found(eighths: int, vertical: bool) -> None:
+    motion = surveyed(
+        lambda n: np.roll(painted(), np.floor(eighths * n / 8).astype(int), 0 if vertical else 1),
+        120,
+    ).motion()
+    assert isinstance(motion, Pan)
+    assert motion.axis == ("vertical" if vertical else "horizontal")
+    assert motion.pixels_per_frame == pytest.approx(eighths / 8, abs=1 / 64)
+
+
+def assert_steady(speed: float) -> None:
+    """Check that between any two frames a pan moves by its speed, to the next whole pixel."""
+    for axis, place in (("horizontal", 1), ("vertical", 0)):
+        pan = Pan(axis, speed)
+        moved = [pan.offset(frame)[place] for frame in range(200)]
+        assert {pan.offset(frame)[1 - place] for frame in range(200)} == {0}
+        for apart in (1, 2, 3, 4, 8, 50):
+            for one, other in zip(moved, moved[apart:], strict=False):
+                assert abs(other - one - apart * speed) < 1
+
+
+@pytest.mark.parametrize("speed", [1.0, -3.0, 0.4, -0.8, 1 / 3, 2.6])
+def test_a_pan_moves_steadily(speed: float) -> None:
+    assert_steady(speed)
+
+
+@pytest.mark.parametrize("speed", [0.5, -0.5, 0.25, 1.5, -2.125])
+def test_a_pan_by_parts_of_pixels_moves_steadily(speed: float) -> None:
+    assert_steady(speed)
+
+
 @pytest.mark.parametrize("period", [9, 25])
 def test_a_loop_is_found(period: int) -> None:
     assert surveyed(lambda n: painted(n % period), 4 * period).motion() == Loop(period)

@@ -288,7 +288,7 @@ def finalise_rarest(
     ]
     told = tell(decisions, evictions.shape)
     claimed = told["episodes"] > 0
-    agreement = naive.neighbour_agreement(told["lab"], claimed, claims.LIKENESS)
+    agreement = naive.neighbour_agreement(told["lab"], claimed, claims.NEIGHBOUR_DISTANCE)
     told["confidence"] = np.where(claimed, np.maximum(agreement, 1 / 255), 0)
     return told
 
@@ -325,7 +325,7 @@ def finalise_transitions(
     ]
     told = tell(decisions, shape)
     claimed = told["episodes"] > 0
-    agreement = naive.neighbour_agreement(told["lab"], claimed, claims.LIKENESS)
+    agreement = naive.neighbour_agreement(told["lab"], claimed, claims.NEIGHBOUR_DISTANCE)
     often = 1 - 0.5 ** (told["episodes"] / np.array([d.needed for d in decisions]).reshape(shape))
     consistency = np.array([d.consistency for d in decisions]).reshape(shape)
     confidence = np.cbrt(often * consistency * agreement)

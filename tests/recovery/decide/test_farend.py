@@ -352,7 +352,7 @@ def test_where_nobody_is_found_nothing_is_claimed(
     assert recovery.recovered == 0
     assert not recovery.background[..., 3].any()
     assert recovery.report["person"]["frames_without_person"] == FRAMES // 2
-    assert recovery.report["warnings"] == ["the person was found in no frame"]
+    assert recovery.report["warnings"] == ["no person was found in any frame"]
 
 
 def test_searches_survive_saving_and_merging(
@@ -493,7 +493,7 @@ def test_a_call_without_a_person_is_told(tmp_path: Path) -> None:
     call = write_call(tmp_path / "call.mp4")
     done = command("recover", call, "-o", tmp_path / "out", "--method", "farend")
     assert done.exit_code == 0
-    assert "the person was found in no frame" in done.stderr
+    assert "no person was found in any frame" in done.stderr
 
 
 @PROPERTY

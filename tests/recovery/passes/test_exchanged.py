@@ -74,6 +74,10 @@ def test_each_background_is_recovered_by_itself(tmp_path: Path) -> None:
         ("background-2", N_FRAMES - SWITCH, [[SWITCH, N_FRAMES - 1]]),
     ]
     assert other.report["input"] == recovery.report["input"]
+    for one in (recovery, other):
+        assert one.report["parameters"]["method"] == "auto"
+        assert one.report["decided_by"] == "farend"
+        assert one.report["person"]["frames_searched"] == -(-N_FRAMES // 4)
     assert recovery.report["frames_used"] == SWITCH - 1
     recovery.save(tmp_path / "out")
     assert (tmp_path / "out" / "background-2" / "room.png").exists()

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.sitter import Watcher, seated
 from unveil import recover
@@ -36,6 +38,15 @@ def scenery(seed: int, width: int = WIDTH) -> npt.NDArray[np.float64]:
 
 def panning(number: int) -> npt.NDArray[np.float64]:
     return np.roll(scenery(1), 2 * number, 1)
+
+
+def creeping(number: int) -> npt.NDArray[np.float64]:
+    return np.roll(scenery(1), number // 2, 1)
+
+
+def rushing(number: int) -> npt.NDArray[np.float64]:
+    """Pan past more lines than a prediction keeps, to the left."""
+    return np.roll(scenery(1), -11 * number, 1)
 
 
 def looping(number: int) -> npt.NDArray[np.float64]:
@@ -71,6 +82,8 @@ def watcher(monkeypatch: pytest.MonkeyPatch) -> None:
     ("background", "kind", "motion"),
     [
         (panning, "pans", {"kind": "pan", "axis": "horizontal", "pixels_per_frame": 2.0}),
+        (creeping, "pans", {"kind": "pan", "axis": "horizontal", "pixels_per_frame": 0.5}),
+        (rushing, "pans", {"kind": "pan", "axis": "horizontal", "pixels_per_frame": -11.0}),
         (looping, "loops", {"kind": "loop", "frames": PERIOD}),
     ],
 )
@@ -147,6 +160,32 @@ def test_a_pan_forgets_what_its_ring_has_no_room_for() -> None:
     assert prediction.shown(0)[1].all()
     assert not prediction.shown(8)[1].any()  # the ring's places of frame 0 hold other lines now
     assert not prediction.shown(0)[1].any()
+
+
+@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@given(eighths=st.integers(-64, 64), vertical=st.booleans(), seed=st.integers(0, 99))
+def test_a_pan_of_any_speed_is_predicted_beyond_the_ring(
+    eighths: int, vertical: bool, seed: int
+) -> None:
+    """What a frame showed is known after it, however often the ring was gone round."""
+    height, width, n_frames = 9, 12, 60
+    layout = Layout(height, width)
+    pan = Pan("vertical" if vertical else "horizontal", eighths / 8)
+    prediction = Prediction(layout, pan, n_frames)
+    bands = Bands(1)
+    nobody = np.zeros((1, *layout.block_grid), np.uint8)
+    grey = np.full((1, height, width), 128, np.uint8)
+    rng = np.random.default_rng(seed)
+    endless = rng.integers(16, 236, (1200, 1200), np.uint8)
+    for number in range(n_frames):
+        down, right = pan.offset(number)
+        luma = endless[600 - down :, 600 - right :][None, :height, :width].copy()
+        chunk = Chunk((luma, grey, grey), np.zeros(1), layout, nobody)
+        for _ in range(2):
+            prediction.learn(chunk, 0, number, bands, 6)
+        shown, known = prediction.shown(number)
+        assert known.all()
+        assert np.abs(shown[..., 0] - (luma[0] - 16.0) * 255 / 219).max() < 1e-6
 
 
 def test_a_long_loop_shares_its_pictures() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -49,7 +50,9 @@ class Pan:
 
     def offset(self, frame: int) -> tuple[int, int]:
         """Return the rows and columns by which the picture has moved since frame 0."""
-        moved = round(self.pixels_per_frame * frame)
+        # Like a counter that adds up a speed and is cut off. `round` would round halves to even
+        # numbers: half a pixel a frame would give 0, 0, 1, 2, 2, 2.
+        moved = math.floor(self.pixels_per_frame * frame + 1e-9)
         return (0, moved) if self.axis == "horizontal" else (moved, 0)
 
     def as_dict(self) -> dict[str, str | float]:

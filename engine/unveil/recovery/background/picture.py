@@ -1,4 +1,4 @@
-"""The picture that a user gives as the virtual background."""
+"""The picture of the virtual background that a user gives."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ Background: TypeAlias = "str | os.PathLike[str] | U8"
 
 
 def background_picture(background: Background | None, parameters: Parameters) -> U8 | None:
-    """Read the picture of a background, (m, n, 3) RGB uint8; transparency is left out.
+    """Read the picture of a background, (m, n, 3) RGB uint8, without its transparency.
 
     Raises
     ------
     InvalidParameter
-        The method takes none, or it is an array that is no picture.
+        The method uses no picture, or an array is not RGB uint8.
     MissingInput, UnreadableImage
-        There is no such image.
+        The image is missing or cannot be read.
     """
     if background is None:
         return None
     if "farend" not in parameters.accumulators:
         raise InvalidParameter(
-            "background: is for the method farend, which finds the person; leave it out with "
-            f"{parameters.accumulators[0]}"
+            "background: only the methods farend and auto, with a person model, use a picture; "
+            f"leave it out with {parameters.accumulators[0]}"
         )
     if isinstance(background, np.ndarray):
         if background.dtype != np.uint8 or background.ndim != 3 or background.shape[2] != 3:
@@ -40,6 +40,6 @@ def background_picture(background: Background | None, parameters: Parameters) ->
                 "is not RGB uint8 of shape (height, width, 3)"
             )
         if not background.size:
-            raise InvalidParameter("background: the array holds no pixel")
+            raise InvalidParameter("background: the array has no pixels")
         return background
     return read_image(background)[..., :3]

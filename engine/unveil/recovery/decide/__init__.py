@@ -1,4 +1,4 @@
-"""How each method decides, from the counts of a table, what is room and what background."""
+"""The decision of each method: chooses room and background from the counts of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the methods fill in when they decide, and the steps that they share."""
+"""The arrays that a decision fills, and the steps that the methods share."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from unveil_kernels import select
 Array = npt.NDArray[Any]
 
 BAND_PIXELS: Final = 1 << 15
-"""Pixels decided at once by a thread: bounds the memory of the colours' conversion."""
+"""Pixels that a thread decides at once; it bounds the memory of the colour conversion."""
 
 LARGE_REGION: Final = 0.25
-"""Share of the largest steady region's size from which another one counts as background, too:
-a caller may divide the picture, but a still shoulder is smaller."""
+"""A steady region counts as background if it has at least this share of the largest one's size: the
+person may divide the background, but a still shoulder is smaller."""
 
-LIKENESS: Final = 8.0
-"""L*a*b* distance up to which neighbours' rooms agree."""
+NEIGHBOUR_DISTANCE: Final = 8.0
+"""Largest L*a*b* distance at which the room colours of two neighbours agree."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColourCounts:
-    """What was counted of a colour at some pixels, arrays of shape (m,)."""
+    """Counts of one colour at each of m pixels, arrays of shape (m,)."""
 
     count: Array
     episodes: Array
@@ -40,22 +40,22 @@ class ColourCounts:
 
     @classmethod
     def of(cls, slots: Array) -> Self:
-        """Read it from slots (m,)."""
+        """Read the counts of slots (m,)."""
         return cls(slots["count"], slots["episodes"], slots["first"], slots["last"])
 
-    def or_leader(self, led: Array, count: Array, episodes: Array | int) -> Self:
-        """Put a leader's counts where `led` (m,) is true; it has no times."""
+    def or_leader(self, is_leader: Array, count: Array, episodes: Array | int) -> Self:
+        """Use a leader's counts where `is_leader` (m,) is True; a leader has no times."""
         return type(self)(
-            np.where(led, count, self.count),
-            np.where(led, episodes, self.episodes),
-            np.where(led, -1, self.first.astype(np.int64)),
-            np.where(led, -1, self.last.astype(np.int64)),
+            np.where(is_leader, count, self.count),
+            np.where(is_leader, episodes, self.episodes),
+            np.where(is_leader, -1, self.first.astype(np.int64)),
+            np.where(is_leader, -1, self.last.astype(np.int64)),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The recovery's arrays, as in `Recovery`, while they are filled band by band."""
+    """The arrays of a `Recovery`, filled band by band."""
 
     room: Array
     background: Array
@@ -83,32 +83,32 @@ class Claims:
         )
 
     def run(self, step: Step, bands: Bands) -> None:
-        """Run a step over all rows, in bands of at most about `BAND_PIXELS` pixels."""
+        """Run a step over all rows, in bands of at most `BAND_PIXELS` pixels or of one row."""
         height, width = self.confidence.shape
         bands.run(step, height, max(1, BAND_PIXELS // width))
 
     def set_background(self, rgb: Array, known: Array) -> None:
-        """Fill in the background, (h, w, 3) RGB, which is opaque where it is known, (h, w)."""
+        """Set the background, (h, w, 3) RGB; it is opaque where it is `known`, (h, w) bool."""
         self.background[..., :3] = np.rint(rgb)
         self.background[..., 3] = 255 * known
 
     def set_room(
         self, band: slice, pixels: Array, rgb: Array, background_lab: Array, counted: ColourCounts
     ) -> Array:
-        """Fill in the room of some of a band's pixels.
+        """Set the room of some pixels of a band.
 
         Parameters
         ----------
         band
-            Its rows.
+            Rows of the band.
         pixels
-            (m,) numbers of the pixels within the band.
+            (m,) flat indices of the pixels within the band.
         rgb
-            (m, 3) float64, the room's colour.
+            (m, 3) float64, the room's colours.
         background_lab
-            (n, 3) L*a*b* of the background of all pixels of the band.
+            (n, 3) L*a*b* of the background, for all pixels of the band.
         counted
-            What was counted of the room.
+            Counts of the room's colours.
 
         Returns
         -------
@@ -130,43 +130,51 @@ class Claims:
     def set_colours_seen(
         self, band: slice, slot_counts: Array, evictions: Array, *, leader: bool
     ) -> None:
-        """Tell of how many colours a band's pixels were.
+        """Fill `colours_seen` and `evictions` for a band.
 
-        Those in slots, of which `slot_counts` (n, n_slots) were counted, those evicted
-        (rows, w), and the leader where the method has one.
+        `colours_seen` is the sum of the used slots, those with `slot_counts` (n, n_slots) above 0,
+        the `evictions` (rows, w), and 1 for the leader if the method has one.
         """
         in_slots = (slot_counts > 0).sum(1).reshape(evictions.shape)
         self.counts.colours_seen[band] = in_slots + evictions + int(leader)
         self.counts.evictions[band] = evictions
 
     def claim(self, confidence: Array, claimed: Array) -> None:
-        """Set the confidence and with it the room's alpha, at least 1 where it is claimed."""
+        """Set the confidence and, from it, the room's alpha: at least 1 where it is claimed."""
         self.confidence[...] = np.where(claimed, np.maximum(confidence, 1 / 255), 0)
         self.room[..., 3] = np.rint(255 * self.confidence)
 
 
 def field_of(slots: Array, name: str) -> Array:
-    """Copy one field of the slots (n, n_slots), so that it can be read at full speed."""
+    """Copy one field of the slots (n, n_slots) to contiguous memory."""
     return np.ascontiguousarray(slots[name])
 
 
 def levels_of(slots: Array) -> Array:
-    """Levels of the slots' colours, (..., 3) float64."""
+    """Return the levels of the slots' colours, (..., 3) float64."""
     return np.stack([slots["c0"], slots["c1"], slots["c2"]], -1).astype(np.float64)
 
 
 def noise_radius(table: ColourTable) -> int:
-    """Levels within which colours differ by noise alone: neighbouring bins, and some tolerance."""
+    """Return the levels by which noise alone changes a colour: a bin and half the tolerance."""
     return (1 << (8 - table.bits)) - 1 + table.tolerance // 2
 
 
 def leading_colours(
     table: SurveyingTable, bands: Bands, out: Claims, lab_out: Array | None = None
 ) -> Array:
-    """Average each pixel's leader with an alike challenger, and count their surveys in `out`.
+    """Average each pixel's leader with its challenger if both lie within `noise_radius`.
 
-    Returns RGB, (h, w, 3) float32, of levels of 0 where nothing was surveyed; `lab_out`, of the
-    same shape, takes L*a*b* where it is wanted.
+    Parameters
+    ----------
+    out
+        `out.counts.background_count` is set to the number of their surveys.
+    lab_out
+        If given, it is filled with the averages in L*a*b*, (h, w, 3).
+
+    Returns
+    -------
+    (h, w, 3) float32 RGB; from levels of 0 where there was no survey.
     """
     height, width = out.confidence.shape
     background = np.empty((height, width, 3), np.float32)
@@ -200,7 +208,17 @@ def beyond(
     colour: Colour,
     parameters: Parameters,
 ) -> Array:
-    """Which of the considered slots (n, n_slots) are not the background, (n, 3) RGB and Lab."""
+    """Mark the slots whose colour differs from the background: (n, n_slots) bool.
+
+    Parameters
+    ----------
+    slots
+        (n, n_slots).
+    considered
+        (n, n_slots) bool; the others are not marked.
+    background, background_lab
+        (n, 3), RGB and L*a*b*.
+    """
     rows, columns = np.nonzero(considered)
     colours = to_rgb(levels_of(slots[rows, columns]), colour)
     far = np.zeros_like(considered)
@@ -214,18 +232,20 @@ def beyond(
 
 
 def neighbour_agreement(lab: Array, claimed: Array, bands: Bands) -> Array:
-    """Share of each claim's 24 neighbours whose rooms are like its own, (h, w) float32.
+    """Return the share of each claim's 24 neighbours whose room colours agree: (h, w) float32.
 
     Parameters
     ----------
     lab
-        (h, w, 3) float32 L*a*b* of the rooms.
+        (h, w, 3) float32 L*a*b* of the room.
     claimed
-        (h, w) bool, where there is one.
+        (h, w) bool, where a room is claimed.
     """
     shares = np.empty(claimed.shape, np.float32)
     bands.run(
-        lambda first, last: select.neighbour_agreement(lab, claimed, LIKENESS, first, last, shares),
+        lambda first, last: select.neighbour_agreement(
+            lab, claimed, NEIGHBOUR_DISTANCE, first, last, shares
+        ),
         len(claimed),
     )
     return shares

@@ -1,7 +1,6 @@
-"""From counts to pictures: which colour of a pixel is the background, and which the room.
+"""`finalise`: runs a method's decision on a counting state and builds the recovery and its report.
 
-The modules beside this one say how a method decides; here it is chosen, and what it decided
-becomes a recovery with its report.
+The decisions themselves are in `farend`, `transitions` and `rarest`.
 """
 
 from __future__ import annotations
@@ -24,8 +23,13 @@ from unveil.recovery.result import Recovery
 Array = npt.NDArray[Any]
 
 MOVING: Final = (
-    "the virtual background moves or changes: no colour of a pixel is the background's, and "
-    "nothing is claimed of the room"
+    "the virtual background moves or changes: a pixel has no fixed background colour, so no room "
+    "is recovered"
+)
+
+BACKGROUND_UNUSED: Final = (
+    "the picture given as background was not used: it needs a call with a person and one still "
+    "background, or several backgrounds that are each still"
 )
 
 DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, Claims], object]]] = {
@@ -33,7 +37,7 @@ DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, Claims], object]]] = {
     "rarest": decide_rarest,
     "transitions": decide_transitions,
 }
-"""How each method decides."""
+"""The decision of each method."""
 
 
 def finalise(
@@ -42,27 +46,27 @@ def finalise(
     bands: Bands,
     picture: Array | None = None,
 ) -> Recovery:
-    """Decide room and background from a state, which stays as it is.
+    """Decide room and background from a counting state, which is not changed.
 
     Parameters
     ----------
     state
-        That of method "auto" is decided by the one of its accumulators which suits the call.
+        The counts. A state of method "auto" chooses one of its two accumulators.
     picture
-        (m, n, 3) RGB of 0 to 255, what is known or guessed to be the background; for "farend".
-        Where "auto" is decided otherwise it is not used, and a warning says so.
+        (m, n, 3) RGB of 0 to 255, a picture of the background, for "farend". If "auto" chooses
+        another accumulator, the picture is not used and a warning says so.
 
     Raises
     ------
     BackgroundMismatch
-        The picture is not what was counted.
+        The picture does not match the call.
     """
     table = state.decided if isinstance(state, AutoTable) else state
     claims = Claims.nothing(table.layout.height, table.layout.width)
     moving = background_motion(table) if isinstance(table, OutsideTable) else None
     match = None
     if moving == "moves":
-        # Whatever was farthest from a wrong background would be taken for the room.
+        # Claim nothing: the colour farthest from a wrong background is not the room.
         claims.counts.evictions[...] = table.evictions
     elif table.n_frames and picture is not None and isinstance(table, OutsideTable):
         match = decide_farend(table, parameters, bands, claims, picture)
@@ -102,17 +106,17 @@ def _report(
 
 
 def _person(state: ColourTable | AutoTable, parameters: Parameters) -> dict[str, str | int] | None:
-    """Tell how the person was searched for; None where no method asked for it."""
+    """Return the `person` field of the report; None for methods that need no person."""
     if parameters.method not in ("auto", "farend"):
         return None
-    searched, nobody, looks, several = _searches(state)
+    n_searched, n_without, n_counted, n_several = _searches(state)
     return {
         "model": parameters.person,
         "every": parameters.person_every,
-        "frames_searched": searched,
-        "frames_without_person": nobody,
-        "frames_people_counted": looks,
-        "frames_with_several_people": several,
+        "frames_searched": n_searched,
+        "frames_without_person": n_without,
+        "frames_people_counted": n_counted,
+        "frames_with_several_people": n_several,
     }
 
 
@@ -122,33 +126,41 @@ def _warnings(
     moving: BackgroundMotion | None,
     background_given: bool,
 ) -> Iterator[str]:
-    """Say what may surprise about how it was counted."""
+    """Yield warnings about the counting and the decision, one line each."""
     if parameters.method in ("auto", "farend") and parameters.person == "none":
         yield "no person model: counted as transitions"
     if moving == "moves":
         yield MOVING
-    searched, nobody, looks, several = _searches(state)
-    if isinstance(state, AutoTable) and state.decided is not state.outside and state.n_frames:
-        searched, found = state.presence.searched, state.presence.found
+        if background_given:
+            yield BACKGROUND_UNUSED
+    n_searched, n_without, n_counted, n_several = _searches(state)
+    table = state.decided if isinstance(state, AutoTable) else state
+    if isinstance(state, AutoTable) and table is not state.outside and state.n_frames:
+        found = state.presence
+        outcome = (
+            f"a person who moves was found in only {found.living.found} of the "
+            if found.told.found
+            else "nobody was found in the "
+        )
         yield (
-            f"a person was found in {found or 'none'} of {searched} searched frames, so the room "
-            "is decided by the method transitions, as for calls that show nobody"
+            f"{outcome}{found.living.searched} searched frames, so the method transitions is used, "
+            "as for calls without a person"
         )
         if background_given:
-            yield "the picture given as background was not used: it needs a person in the call"
-    elif searched and nobody == searched:
-        yield "the person was found in no frame"
-    if several:
+            yield BACKGROUND_UNUSED
+    elif n_searched and n_without == n_searched:
+        yield "no person was found in any frame"
+    if n_several and isinstance(table, OutsideTable):
         yield (
-            f"several people, or pictures of people, were seen in {several} of {looks} frames "
-            "looked at: the model follows one person, so faces of the others may be claimed as "
-            "room (the models selfie and selfie-landscape take all people for the person)"
+            f"several people, or pictures of people, were found in {n_several} of {n_counted} "
+            "frames in which people were counted: the model follows one person, so faces of the "
+            "others may be claimed as room (the models selfie and selfie-landscape find everyone)"
         )
 
 
 def _searches(state: ColourTable | AutoTable) -> tuple[int, int, int, int]:
-    """`OutsideTable.searches` as plain numbers, 0 where nobody searched."""
+    """Return `OutsideTable.searches` as integers; 0 for methods that need no person."""
     if not isinstance(state, AutoTable | OutsideTable):
         return 0, 0, 0, 0
-    searched, nobody, looks, several = (int(n) for n in state.searches)
-    return searched, nobody, looks, several
+    n_searched, n_without, n_counted, n_several = (int(n) for n in state.searches)
+    return n_searched, n_without, n_counted, n_several

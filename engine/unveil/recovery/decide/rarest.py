@@ -1,4 +1,7 @@
-"""Deciding by zoomg's rule: the room is the rarest colour that is not the background."""
+"""The decision of method "rarest": zoomg's rule, the rarest colour that is not the background.
+
+The background is the most frequent colour.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ Array = npt.NDArray[Any]
 
 
 def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Claims) -> None:
-    """Take the rarest colour that is far from the most counted one, which is the background."""
+    """Choose, per pixel, the rarest colour that differs from the most frequent one."""
     height, width = out.confidence.shape
     colour = table.layout.colour
     room_lab = np.zeros((height, width, 3), np.float32)
@@ -75,10 +78,21 @@ def _rarest_beyond(
     colour: Colour,
     parameters: Parameters,
 ) -> Array:
-    """Place of each pixel's least counted slot that is not the background, -1 for none.
+    """Find each pixel's rarest considered slot that differs from the background.
 
-    The rarest of the considered slots (n, n_slots) is mostly far enough: the next one is
-    only compared where it is not, for comparing is dear.
+    In most pixels the rarest slot differs already. The colour distance is expensive, so the next
+    slot is compared only where it does not.
+
+    Parameters
+    ----------
+    slots, counts, firsts, considered
+        (n, n_slots): the slots, their counts and first frames, and whether they are candidates.
+    background
+        (n, 3) float64 RGB.
+
+    Returns
+    -------
+    (n,) index of the slot, -1 for none.
     """
     background_lab = to_lab(background)
     untried = considered.copy()

@@ -1,4 +1,7 @@
-"""Deciding by separate transitions from and to the background."""
+"""The decision of method "transitions": the room is the colour with most separate appearances.
+
+An appearance counts if it is next to a change from or to the background.
+"""
 
 from __future__ import annotations
 
@@ -26,32 +29,32 @@ from unveil_kernels import select
 Array = npt.NDArray[Any]
 
 STEADY_SHARE: Final = 0.8
-"""A leader seen in this share of surveys is certainly the background, if its region is large."""
+"""A leader shown in this share of the surveys is the background if its region is large."""
 
 SEEN_SHARE: Final = 0.3
-"""Share of surveys from which a leader may continue a neighbour's background."""
+"""Smallest share of the surveys of a leader to which a neighbour's background may grow."""
 
 CONTINUITY: Final = 4.0
-"""L*a*b* distance up to which a leader continues its neighbour's."""
+"""Largest L*a*b* distance of a leader from its neighbour's background to which that grows."""
 
 MIN_AGREEMENT: Final = 0.125
-"""Share of its 24 neighbours that must agree with a claim: three of them."""
+"""Smallest share of the 24 neighbours that agree with a claim: three of them."""
 
 MIN_EPISODES: Final = 2
-"""Separate transitions in which a room's colour must have come up."""
+"""Smallest number of separate transitions in which a room's colour was seen."""
 
 CALLER_EPISODES: Final = 2.0
-"""Where the background is not known, how many times oftener than is usual there: what comes
-and goes as often as the rest is the caller."""
+"""Where the background is not known, a room's colour needs this many times the median number of
+episodes there: a colour that appears as often as the others is the caller's."""
 
 
 def decide_transitions(
     table: TransitionTable, parameters: Parameters, bands: Bands, out: Claims
 ) -> None:
-    """Take a colour that shows in several transitions for the room.
+    """Choose, per pixel, the colour with most episodes, of those that differ from the background.
 
-    Any such colour where the background is known; where it is not, one that comes and goes
-    more often than the caller's colours there.
+    `MIN_EPISODES` suffice where the background is known. Elsewhere the colour must have more
+    episodes than the caller's colours have there.
     """
     height, width = out.confidence.shape
     colour = table.layout.colour
@@ -78,34 +81,41 @@ def decide_transitions(
         select.most_episodes(counts, episodes, far, parameters.noise_frames, place)
         seen = np.where(place >= 0, episodes[rows, place], 0)
         share = counts[rows, place] / np.maximum(1, counts.sum(1))
-        # Where the background is not known the leader is a colour like any other.
-        leads = ~known[band].ravel() & (returns >= np.maximum(seen, least))
-        share[leads] = surveys[leads] / table.n_surveys
+        # Where the background is not known, the leader may be the room.
+        is_leader = ~known[band].ravel() & (returns >= np.maximum(seen, least))
+        share[is_leader] = surveys[is_leader] / table.n_surveys
         consistency[band] = share.reshape(-1, width)
 
-        (pixels,) = np.nonzero(leads | (place >= 0))
-        led = leads[pixels]
+        (pixels,) = np.nonzero(is_leader | (place >= 0))
+        by_leader = is_leader[pixels]
         chosen = slots[pixels, place[pixels]]
         levels = levels_of(chosen)
-        levels[led] = table.leader[:, band].reshape(3, -1).T[pixels[led]]
-        counted = ColourCounts.of(chosen).or_leader(led, surveys[pixels], returns[pixels])
+        levels[by_leader] = table.leader[:, band].reshape(3, -1).T[pixels[by_leader]]
+        counted = ColourCounts.of(chosen).or_leader(by_leader, surveys[pixels], returns[pixels])
         room_lab[band] = out.set_room(band, pixels, to_rgb(levels, colour), behind_lab, counted)
         out.set_colours_seen(band, counts, table.evictions[band], leader=True)
 
     out.run(decide, bands)
     claimed = out.counts.episodes > 0
-    agreeing = neighbour_agreement(room_lab, claimed, bands)
-    often = 1.0 - 0.5 ** (out.counts.episodes / needed)
-    confidence = np.cbrt(often * consistency * agreeing)
-    out.claim(confidence, claimed & (agreeing >= MIN_AGREEMENT))
+    agreement = neighbour_agreement(room_lab, claimed, bands)
+    recurrence = 1.0 - 0.5 ** (out.counts.episodes / needed)
+    confidence = np.cbrt(recurrence * consistency * agreement)
+    out.claim(confidence, claimed & (agreement >= MIN_AGREEMENT))
 
 
 def _known_background(share: Array, lab: Array) -> Array:
-    """Where the leader is the background: steady over large regions, and what continues them.
+    """Mark the pixels whose leader is the background: (h, w) bool.
 
-    A virtual background is one picture, so it goes on from pixel to pixel; a caller who
-    covers a pixel, or a room that leaks there steadily, breaks off at an edge. `share`
-    (h, w) is that of the surveys which showed the leader, `lab` (h, w, 3) its colour.
+    The seeds are large regions with steady leaders. They grow to neighbours of similar colour,
+    because a virtual background is one continuous picture; a caller who covers a pixel, or a room
+    that leaks steadily, is bounded by an edge.
+
+    Parameters
+    ----------
+    share
+        (h, w) share of the surveys that showed the leader.
+    lab
+        (h, w, 3) L*a*b* of the leader.
     """
     known: Array = share >= STEADY_SHARE
     select.keep_large_regions(known, LARGE_REGION)
@@ -114,9 +124,14 @@ def _known_background(share: Array, lab: Array) -> Array:
 
 
 def _needed_episodes(returns: Array, known: Array) -> Array:
-    """In how many transitions a pixel's room must have come up, (h, w) float64.
+    """Return the number of episodes that a pixel's room colour must have, (h, w) float64.
 
-    `returns` (h, w) are those to the leaders, `known` (h, w) is where these are the background.
+    Parameters
+    ----------
+    returns
+        (h, w) number of returns to the leader.
+    known
+        (h, w) bool, where the leader is the background.
     """
     needed = np.full(known.shape, float(MIN_EPISODES))
     if not known.all():

@@ -91,6 +91,18 @@ class Prediction:
         self.pictures = np.zeros((n_pictures, 3, height, width), np.uint8)
         self.votes = np.zeros((n_pictures, height, width), np.uint8)
 
+    def holds(self, n_frames: int) -> bool:
+        """Whether the picture has room for all that the first `n_frames` frames show.
+
+        A fast pan passes more lines than its ring holds. At its end the ring no longer holds what
+        the first frames showed, so a prediction learned ahead would be useless to them.
+        """
+        if isinstance(self.motion, Loop):
+            return True
+        travel = max(abs(moved) for moved in self.motion.offset(max(0, n_frames - 1)))
+        length = self._layout.width if self.motion.axis == "horizontal" else self._layout.height
+        return length + travel <= len(self._holds)
+
     def place(self, frame: int) -> tuple[int, int, int]:
         """Return picture, row and column that the first pixel of a frame shows.
 
@@ -240,6 +252,7 @@ class MovingBackground:
         self._tolerance = parameters.tolerance
         self._bands = Bands(parameters.n_threads)
         self._survey = MotionSurvey()
+        self._n_learned = 0
         self._seen: Seen | None = None
         self._prediction: Prediction | None = None
 
@@ -250,11 +263,12 @@ class MovingBackground:
         if motion is None:
             return
         prediction = Prediction(self._layout, motion, self._survey.n_frames)
-        yield Pass(
-            "learn the background", partial(self._learn, prediction), end_frame=PREFIX_FRAMES
-        )
+        if prediction.holds(self._survey.n_frames):
+            learn = partial(self._learn, prediction)
+            yield Pass("learn the background", learn, end_frame=PREFIX_FRAMES)
+            self._n_learned = self._survey.n_frames
         seen = self._seen = Seen(self._layout, self._tolerance)
-        # What a pan's ring holds is gone at the end; the pictures of a loop stay.
+        # What a pan's ring holds at the beginning is gone at the end; the pictures of a loop stay.
         again = deepcopy(prediction) if isinstance(motion, Pan) else prediction
         self._prediction = again
         for name, predicted, step in (
@@ -282,7 +296,7 @@ class MovingBackground:
         """Compare the frames of a chunk with the prediction, which goes on learning."""
         for i in range(len(chunk)):
             frame = first_frame + i
-            if frame >= self._survey.n_frames:
+            if frame >= self._n_learned:
                 prediction.learn(chunk, i, frame, self._bands, self._tolerance)
             step(prediction, chunk, i, frame, self._bands, seen)
 

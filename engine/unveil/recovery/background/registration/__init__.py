@@ -134,8 +134,8 @@ def register(picture: Array, shown: F32, known: Bool) -> Registered:
     places = np.flatnonzero(known & covered)
     if not len(places):
         raise BackgroundMismatch(
-            "background: the picture lies nowhere like what the call shows; choose another "
-            "picture, or leave it out"
+            "background: the picture matches the call at no position; choose another picture, or "
+            "leave it out"
         )
     places = places[:: 1 + len(places) // 200_000]
     seen, here = mapped.reshape(-1, 3)[places], shown.reshape(-1, 3)[places]
@@ -147,8 +147,8 @@ def register(picture: Array, shown: F32, known: Bool) -> Registered:
     inlier_ratio = detail_inlier_ratio(seen, here)
     if not (error <= MAX_ERROR and inlier_ratio >= MIN_DETAIL_INLIER_RATIO):
         raise BackgroundMismatch(
-            f"background: the picture is not what the call shows; where it fits best it differs "
-            f"by CIEDE2000 {error:.1f} ({MAX_ERROR:g} at most) and shows {inlier_ratio:.0%} of "
+            f"background: the picture does not match the call; the best fit has a median "
+            f"CIEDE2000 {error:.1f} ({MAX_ERROR:g} at most) and shows {inlier_ratio:.0%} of "
             f"the details ({MIN_DETAIL_INLIER_RATIO:.0%} at least); choose another picture, or "
             "leave it out"
         )

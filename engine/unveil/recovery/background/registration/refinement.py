@@ -36,10 +36,10 @@ edges alone determine the placement."""
 GROSS: Final = 30.0
 """Differences count at most this many levels in the cost."""
 
-STANDING_OUT: Final = 12.0
+DETAIL_CONTRAST: Final = 12.0
 """A pixel that differs by more levels than this from the median colour is a detail."""
 
-DETAILED: Final = 0.02
+MIN_DETAIL_SHARE: Final = 0.02
 """Smallest share of details among the known pixels for which `detail_inlier_ratio` is measured: a
 plain picture has none."""
 
@@ -102,13 +102,13 @@ def refine(picture: F32, frame: FrameLevel, fit: Fit) -> Fit:
     return best
 
 
-def _cost(difference: Array, beside: Array) -> float:
+def _cost(difference: Array, uncovered: Array) -> float:
     """Average the limited differences of the known pixels.
 
-    `beside` are the colours outside the picture; they are compared with their median, because
+    `uncovered` are the colours outside the picture; they are compared with their median, because
     services fill that area with one colour.
     """
-    bars: Array = beside - np.median(beside, axis=0) if len(beside) else beside
+    bars: Array = uncovered - np.median(uncovered, axis=0) if len(uncovered) else uncovered
     sizes = np.concatenate([largest_channel(difference), largest_channel(bars)])
     return float(np.minimum(sizes, GROSS).mean())
 
@@ -183,11 +183,11 @@ def detail_inlier_ratio(seen: Array, shown: Array) -> float:
     """Return the share of the details whose error is under a third of their contrast.
 
     Details are pixels of `shown` (n, 3) that differ from the median colour by more than
-    `STANDING_OUT`; the error is their difference from `seen` (n, 3). 1 where there are too few.
+    `DETAIL_CONTRAST`; the error is their difference from `seen` (n, 3). 1 if there are too few.
     """
     deviation = largest_channel(shown - np.median(shown, axis=0))
-    details = deviation > STANDING_OUT
-    if details.sum() < DETAILED * len(shown):
+    details = deviation > DETAIL_CONTRAST
+    if details.sum() < MIN_DETAIL_SHARE * len(shown):
         return 1.0
     difference = largest_channel(shown - seen)
     return float((difference[details] < deviation[details] / 3).mean())

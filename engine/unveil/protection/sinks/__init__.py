@@ -1,0 +1,35 @@
+"""Where protected frames go: a file, pictures, a pipe, or a virtual camera."""
+
+from __future__ import annotations
+
+from unveil.errors import InvalidParameter
+from unveil.protection.sinks.camera import CameraSink
+from unveil.protection.sinks.file import VideoSink
+from unveil.protection.sinks.output import PIPE, Kind, Output, output_of
+from unveil.protection.sinks.pictures import PictureSink
+from unveil.protection.sinks.sink import Footage, Sink
+
+__all__ = ["PIPE", "Footage", "Kind", "Output", "Sink", "open_sink", "output_of"]
+
+
+def open_sink(
+    output: Output, footage: Footage, *, codec: str | None, crf: int | None, threads: int
+) -> Sink:
+    """Open an output.
+
+    Raises
+    ------
+    InvalidParameter
+        The encoder or the container does not fit.
+    OutputUnwritable
+        It cannot be written.
+    """
+    if output.kind == "camera":
+        if codec is not None or crf is not None:
+            raise InvalidParameter("codec, crf: a virtual camera takes frames as they are")
+        return CameraSink(output, footage)
+    if output.kind == "pictures":
+        if codec not in (None, "png") or crf is not None:
+            raise InvalidParameter("codec, crf: pictures are PNG, without loss")
+        return PictureSink(output, footage)
+    return VideoSink(output, footage, output.codec(codec), crf, threads)

@@ -1,0 +1,90 @@
+"""A video file, or video on standard output."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import av
+
+from unveil.errors import OutputUnwritable
+from unveil.protection.sinks.encoders import OPTIONS, PRESETS, stored_format
+from unveil.protection.sinks.output import Output
+from unveil.protection.sinks.sink import Footage
+from unveil.video.writer import VideoWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from av.audio.stream import AudioStream
+    from av.packet import Packet
+
+PIPE_CONTAINER: Final = "matroska"
+"""It can be written without going back, and holds every codec."""
+
+
+class VideoSink:
+    """A video file or a pipe."""
+
+    def __init__(
+        self, output: Output, footage: Footage, codec: str, crf: int | None, threads: int
+    ) -> None:
+        layout = footage.layout
+        is_pipe = output.kind == "pipe"
+        self._writer = VideoWriter(
+            output.name if is_pipe else output.path,
+            height=layout.height,
+            width=layout.width,
+            frame_rate=footage.frame_rate,
+            codec=codec,
+            crf=crf,
+            pixel_format=stored_format(codec, footage),
+            preset=PRESETS.get(codec),
+            threads=threads,
+            options=OPTIONS.get(codec),
+            tags=footage.tags,
+            time_base=footage.time_base,
+            pixel_aspect=footage.pixel_aspect,
+            sound=footage.sound,
+            file=_standard_output() if is_pipe else None,
+            container=PIPE_CONTAINER if is_pipe else None,
+        )
+        self._waiting: tuple[av.VideoFrame, int] | None = None
+        self._writer.__enter__()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the writer tells."""
+        return self._writer.notes
+
+    def write(self, frame: av.VideoFrame, pts: int) -> None:
+        """Encode the frame before: only now is it known how long that is shown."""
+        if self._waiting is not None:
+            before, begin = self._waiting
+            self._writer.write(before, begin, pts - begin)
+        self._waiting = frame, pts
+
+    def write_sound(self, packet: Packet[AudioStream], shift_seconds: float) -> None:
+        """Copy a packet."""
+        self._writer.write_sound(packet, shift_seconds)
+
+    def finish(self, end_pts: int | None = None) -> None:
+        """Write what is held back, and give the file its name."""
+        if self._waiting is not None:
+            frame, begin = self._waiting
+            shown = None if end_pts is None or end_pts <= begin else end_pts - begin
+            self._writer.write(frame, begin, shown)
+        self._writer.__exit__(None, None, None)
+
+    def discard(self) -> None:
+        """Remove the file."""
+        self._writer.__exit__(RuntimeError, None, None)
+
+
+def _standard_output() -> BinaryIO:
+    try:
+        return sys.stdout.buffer
+    except AttributeError:  # None, or text alone
+        raise OutputUnwritable(
+            "standard output: is closed; name a file or a program that takes the video"
+        ) from None
