@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import Annotated, NoReturn
 
 import typer
@@ -26,17 +25,15 @@ app = typer.Typer(
 def main() -> NoReturn:
     """Run the command line of this process, and end the process."""
     prepare_standard_streams()
-    with stop_on_signals() as stop:
+    with stop_on_signals():
         exit_code = 0
         try:
             app()
         except SystemExit as ended:
             exit_code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        exit_code = flush_standard_output(exit_code)
-        if stop():
-            # A thread that waits for a camera or a pipe may be left behind.
-            os._exit(exit_code)
-    sys.exit(exit_code)
+        # At once: a thread that waits for a camera or a pipe may be left behind, and a signal
+        # while Python shuts down would change the exit code of work that is complete.
+        os._exit(flush_standard_output(exit_code))
 
 
 def _print_version(wanted: bool) -> None:
