@@ -24,6 +24,8 @@ from unveil.video.reader import open_video
 from unveil.video.rgb_reader import VideoPictures
 from unveil.video.sdr import HLG, PQ, pq_light, pq_signal, sdr_curves
 
+pytestmark = pytest.mark.kernels
+
 BT709, SRGB, BT2020, P3 = 1, 13, 9, 12
 
 

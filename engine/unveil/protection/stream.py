@@ -32,6 +32,7 @@ from unveil.protection.protector import PersonSegmenter, Protector, prepare
 from unveil.protection.report_file import report_file, write_report
 from unveil.protection.sinks import Footage, Output, open_sink, output_of
 from unveil.protection.writer import SoundCopy, Writer
+from unveil.redaction import printable
 from unveil.video.reader import Video, open_video
 from unveil.video.source import Source, source_of
 
@@ -77,15 +78,22 @@ class Protection:
             said.append(f"{told['frames_failed_closed']} show the background alone")
         if told["frames_held"]:
             said.append(f"{told['frames_held']} came too fast and were left out")
-        return f"{told['output']['name']}: {', '.join(said)}"
+        return f"{self._shown_output}: {', '.join(said)}"
 
     @property
     def unfinished(self) -> str | None:
         """What is missing after an interruption, in one line; None if nothing is."""
         if self.complete or self.live:
             return None
-        name, seconds = self.report["output"]["name"], self.report["protected_seconds"]
-        return f"{name} ends at {seconds:.1f} s, the rest is not done"
+        seconds = self.report["protected_seconds"]
+        return f"{self._shown_output} ends at {seconds:.1f} s, the rest is not done"
+
+    @property
+    def _shown_output(self) -> str:
+        # The report may be passed on, so it has the name without the folder.
+        if self.output is None:
+            return str(self.report["output"]["name"])
+        return printable(str(self.output))
 
     @property
     def notes(self) -> tuple[str, ...]:
