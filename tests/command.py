@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,6 +28,11 @@ RECOVER = ("recover", "--method", "transitions")
 _PROGRAM = """
 import resource, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells have it ignored
+for name in ("SIGTERM", "SIGHUP"):
+    if hasattr(signal, name):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+for name in {ignored}:
+    signal.signal(getattr(signal, name), signal.SIG_IGN)
 if {file_bytes}:
     resource.setrlimit(resource.RLIMIT_FSIZE, ({file_bytes}, {file_bytes}))
 from unveil.cli import main
@@ -55,19 +61,37 @@ def unveil(*arguments: Argument) -> Result:
 
 
 def start_unveil(
-    *arguments: Argument, file_bytes: int | None = None, **options: Any
+    *arguments: Argument,
+    file_bytes: int | None = None,
+    ignored: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> subprocess.Popen[str]:
-    """Start a command in a process of its own, which may write files of so many bytes."""
+    """Start a command in a process of its own.
+
+    It may write files of `file_bytes` bytes, and ignores the signals that are named.
+    """
     _compile_kernels()
-    code = _PROGRAM.format(file_bytes=file_bytes)
+    code = _PROGRAM.format(file_bytes=file_bytes, ignored=ignored)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "NO_COLOR": "1"},
-        **options,
+        errors="backslashreplace",
+        env={**os.environ, "NO_COLOR": "1", **(environment or {})},
+        **{**pipes, **options},
     )
+
+
+def wait_until(
+    happened: Callable[[], object], process: subprocess.Popen[str], seconds: float = 60
+) -> None:
+    """Wait until something has happened while a process runs."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:

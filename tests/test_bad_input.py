@@ -8,16 +8,23 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import Result
 
-from tests.command import CALL_FRAMES, RECOVER, Argument, finished, start_unveil, unveil, write_call
+from tests.command import (
+    CALL_FRAMES,
+    RECOVER,
+    Argument,
+    finished,
+    start_unveil,
+    unveil,
+    wait_until,
+    write_call,
+)
 from tests.footage import cut, flip_bytes, noise_frames, textured_frames, write_sound, write_video
 from unveil.files import read_image
 from unveil.recovery.parameters import Method
@@ -338,38 +345,24 @@ def test_standard_input_that_is_no_video(tmp_path: Path) -> None:
     assert re.fullmatch(r"unveil: standard input: no video that .*\n", said)
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until a process has made a file."""
-    patience = time.monotonic() + 60
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < patience
-        time.sleep(0.02)
-
-
 def test_ctrl_c_in_a_batch_keeps_what_is_finished(tmp_path: Path, call: Path) -> None:
     out, later = tmp_path / "out", shutil.copy(call, tmp_path / "later.mp4")
+    # The second input is being read when the signal comes: it has frames for minutes.
+    slow = write_video(tmp_path / "slow.mkv", textured_frames(600))
     process = start_unveil(
-        *(*RECOVER, call, "-", later, "-o", out, "--preview", "0.000001", "--chunk", "1"),
-        stdin=subprocess.PIPE,
+        *(*RECOVER, call, slow, later, "-o", out, "--preview", "0.000001", "--chunk", "1")
     )
-    assert process.stdin is not None
-    # A pipe that stays open: the second input is being read until the signal comes.
-    process.stdin.buffer.write(b"YUV4MPEG2 W64 H48 F30:1 C420jpeg\n")
-    for frame in np.zeros((20, 64 * 48 * 3 // 2), np.uint8):
-        process.stdin.buffer.write(b"FRAME\n" + frame.tobytes())
-    process.stdin.flush()
-    wait_for(out / "stdin" / "room.png", process)
+    wait_until((out / "slow" / "room.png").exists, process)
     process.send_signal(signal.SIGINT)
     exit_code, shown, said = finished(process)
     assert exit_code == 130
     assert said == (
-        "unveil: interrupted; not finished: standard input; not started: later.mp4; "
+        "unveil: interrupted; not finished: slow.mkv; not started: later.mp4; "
         "finished results stay\n"
     )
     assert "interrupted" in shown
     assert sorted(path.name for path in (out / "call").iterdir()) == sorted(FILES)
-    assert not (out / "stdin" / "report.json").exists()
+    assert not (out / "slow" / "report.json").exists()
     assert not (out / "later").exists()
 
 
@@ -382,7 +375,7 @@ def test_ctrl_c_ends_a_recording_and_keeps_it(tmp_path: Path, method: Method) ->
         *("--person-every", "50", "--threads", "2", "--json"),
     )
     folder = tmp_path / "out" / "testsrc=size=320x240_rate=100"
-    wait_for(folder / "background.png", process)
+    wait_until((folder / "background.png").exists, process)
     process.send_signal(signal.SIGINT)
     exit_code, shown, said = finished(process)
     assert exit_code == 0

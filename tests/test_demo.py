@@ -82,9 +82,7 @@ def test_a_demonstration_that_fails_leaves_none_of_the_earlier_results(
     monkeypatch.setattr("unveil.recovery.recover.recover", fail)
     with pytest.raises(RuntimeError):
         run_demo(tmp_path, force=True)
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert files
-    assert not [path for path in files if path.read_bytes() == b"earlier"]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_file_in_the_way_is_reported(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from unveil.parallel import (
     BAND_ALIGNMENT,
     Bands,
     available_cores,
-    deferred_interrupt,
     on_first_compile,
+    uninterrupted,
 )
 
 posix = pytest.mark.skipif(os.name == "nt", reason="sends signals to a thread")
@@ -136,74 +136,95 @@ def test_all_bands_have_ended_after_ctrl_c(n_threads: int, ctrl_c: None) -> None
 
 
 @posix
-def test_ctrl_c_is_deferred_to_the_end_of_the_block(ctrl_c: None) -> None:
+def test_ctrl_c_is_raised_when_the_function_has_ended(ctrl_c: None) -> None:
     done = []
 
-    def nest() -> None:
-        with deferred_interrupt():
-            with deferred_interrupt():
-                press_ctrl_c()
-                time.sleep(0)
-                done.append("inner")
-            press_ctrl_c()
-            done.append("outer")
+    def inner() -> None:
+        press_ctrl_c()
+        time.sleep(0.01)
+        done.append("inner")
+
+    def outer() -> None:
+        uninterrupted(inner)
+        press_ctrl_c()
+        time.sleep(0.01)
+        done.append("outer")
 
     with pytest.raises(KeyboardInterrupt):
-        nest()
+        uninterrupted(outer)
     assert done == ["inner", "outer"]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with deferred_interrupt():
-        done.append("again")
-    assert done[-1] == "again"
+    assert uninterrupted(lambda: "again") == "again"
 
 
 @posix
-def test_an_error_in_the_block_does_not_lose_ctrl_c(ctrl_c: None) -> None:
-    def fail() -> None:
-        with deferred_interrupt():
-            press_ctrl_c()
-            raise ZeroDivisionError
-
-    with pytest.raises(KeyboardInterrupt) as raised:
-        fail()
-    assert isinstance(raised.value.__context__, ZeroDivisionError)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-@posix
-def test_a_handler_of_the_user_gets_the_signal_once(ctrl_c: None) -> None:
+def test_the_handler_of_ctrl_c_is_left_alone(ctrl_c: None) -> None:
     numbers: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: numbers.append(number))
-    with deferred_interrupt():
+
+    def handle(number: int, frame: object) -> None:
+        numbers.append(number)
+
+    signal.signal(signal.SIGINT, handle)
+
+    def function() -> object:
         press_ctrl_c()
-        press_ctrl_c()
-        time.sleep(0)
-        assert numbers == []
+        return signal.getsignal(signal.SIGINT)
+
+    assert uninterrupted(function) is handle
     assert numbers == [signal.SIGINT]
 
 
 @posix
-@pytest.mark.parametrize("ignored", [signal.SIG_IGN, signal.SIG_DFL])
-def test_what_is_not_handled_in_python_is_left_alone(
-    ctrl_c: None, ignored: signal.Handlers
-) -> None:
-    signal.signal(signal.SIGINT, ignored)
-    with deferred_interrupt():
-        assert signal.getsignal(signal.SIGINT) is ignored
+def test_an_error_in_the_function_does_not_lose_ctrl_c(ctrl_c: None) -> None:
+    def fail() -> None:
+        press_ctrl_c()
+        time.sleep(0.01)
+        raise ZeroDivisionError
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        uninterrupted(fail)
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+
+
+def test_an_error_in_the_function_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        uninterrupted(lambda: 1 / 0)
 
 
 @posix
-def test_other_threads_defer_nothing(ctrl_c: None) -> None:
+@pytest.mark.parametrize("delay_microseconds", [0, 10, 30, 60, 100, 200, 400])
+def test_ctrl_c_at_any_moment_calls_the_function_whole_or_not_at_all(
+    ctrl_c: None, delay_microseconds: int
+) -> None:
+    """The signal also comes while the thread starts, and before anything has begun."""
+    steps: list[int] = []
+
+    def function() -> None:
+        steps.append(1)
+        time.sleep(0.001)
+        steps.append(2)
+
+    for _ in range(20):
+        steps.clear()
+        pressing = threading.Timer(delay_microseconds * 1e-6, press_ctrl_c)
+        ended = False
+        try:
+            pressing.start()
+            uninterrupted(function)
+            ended = True
+            pressing.join()
+            time.sleep(0.001)
+        except KeyboardInterrupt:
+            pass
+        assert steps == [1, 2] or (steps == [] and not ended)
+        pressing.join()
+
+
+def test_other_threads_call_the_function_themselves() -> None:
     seen = []
-
-    def enter() -> None:
-        with deferred_interrupt():
-            seen.append(signal.getsignal(signal.SIGINT))
-
-    thread = threading.Thread(target=enter)
-    thread.start()
-    thread.join()
-    assert seen == [signal.default_int_handler]
+    caller = threading.Thread(target=lambda: seen.append(uninterrupted(threading.current_thread)))
+    caller.start()
+    caller.join()
+    assert seen == [caller]
 
 
 def test_cores_that_a_container_limits_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,20 @@
-"""`python -m unveil` is the command `unveil`."""
+"""The program: `python -m unveil`, and the command `unveil`."""
 
 from __future__ import annotations
 
-from unveil.cli import main
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C prints no traceback even while it is being loaded."""
+    try:
+        from unveil.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
 
 if __name__ == "__main__":
     main()

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 from unveil.arrays import U8
 from unveil.drawing import checkerboard, font, over
 from unveil.errors import OutputExists
-from unveil.files import is_there, make_folder, write_png
+from unveil.files import is_there, removed_unless_complete, result_folder, write_png
+from unveil.interruption import StopRequested, check, never
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
 from unveil.simulation.ideal import DemoCall, Kind, make_call, moving_call
@@ -78,6 +79,7 @@ def run_demo(
     force: bool = False,
     threads: int | None = None,
     progress: Callable[..., object] | None = None,
+    stop: StopRequested = never,
 ) -> DemoResult:
     """Make an ideal call, encode it to H.264, recover it and measure the recovery.
 
@@ -93,11 +95,15 @@ def run_demo(
         Threads for the recovery; None takes one per core.
     progress
         Progress callback of the recovery.
+    stop
+        Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
 
     Raises
     ------
     InvalidParameter
         There is no such kind.
+    Interrupted
+        `stop` asked for it; as after Ctrl-C, no file of the demonstration is left.
     OutputExists
         The folder holds an earlier demonstration.
     OutputUnwritable
@@ -105,7 +111,7 @@ def run_demo(
     """
     # Imported late: Numba loads slowly, and making a call needs none.
     from unveil.recovery.recover import recover
-    from unveil.recovery.result import refuse_earlier_result, remove_earlier_result
+    from unveil.recovery.result import FILES, refuse_earlier_result, remove_earlier_result
 
     call = make_call(kind)
     folder = Path(folder)
@@ -116,27 +122,30 @@ def run_demo(
     if not force and any(is_there(path) for path in own):
         raise OutputExists(f"{folder}: holds an earlier demonstration; add --force to replace it")
     refuse_earlier_result(recovered, force=force)
-    make_folder(folder)
-    remove_earlier_result(recovered)
-    for path in own[1:]:  # what an earlier one tells must not stand beside this one's call
-        path.unlink(missing_ok=True)
-    with VideoWriter(
-        video,
-        height=call.height,
-        width=call.width,
-        frame_rate=call.frame_rate,
-        crf=_DEMO_CRF,
-        preset="veryfast",
-    ) as writer:
-        for frame in call.frames():
-            writer.write(frame)
-    write_png(true_room, call.room)
-    write_png(true_background, call.background)
-    recovery = recover(video, threads=threads, progress=progress)
-    recovery.save(recovered)
-    claimed = recovery.room[..., 3] > 0
-    right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
-    write_png(picture, _side_by_side(call, recovery.room, float(right.mean())))
+    files = (*own, *(recovered / name for name in FILES))
+    with result_folder(folder), result_folder(recovered):
+        remove_earlier_result(recovered)
+        for path in own[1:]:  # what an earlier one tells must not stand beside this one's call
+            path.unlink(missing_ok=True)
+        with VideoWriter(
+            video,
+            height=call.height,
+            width=call.width,
+            frame_rate=call.frame_rate,
+            crf=_DEMO_CRF,
+            preset="veryfast",
+        ) as writer:
+            for frame in call.frames():
+                check(stop)
+                writer.write(frame)
+        with removed_unless_complete(*files):
+            write_png(true_room, call.room)
+            write_png(true_background, call.background)
+            recovery = recover(video, threads=threads, progress=progress, stop=stop)
+            recovery.save(recovered)
+            claimed = recovery.room[..., 3] > 0
+            right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
+            write_png(picture, _side_by_side(call, recovery.room, float(right.mean())))
     return DemoResult(
         kind=kind,
         call=video,

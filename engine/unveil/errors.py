@@ -77,6 +77,14 @@ class OutputUnwritable(UnveilError, OSError):
     """The output cannot be written: no permission, no space, not a folder."""
 
 
+class Interrupted(UnveilError, RuntimeError):
+    """The work was asked to stop before it was complete."""
+
+    def __str__(self) -> str:
+        """Return what is not done, if that was given."""
+        return super().__str__() or "stopped on request, before it was complete"
+
+
 def explain(error: BaseException) -> str:
     """Return one line that says what went wrong, for any exception."""
     message = printable(" ".join(redacted(str(error)).split()))

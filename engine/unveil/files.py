@@ -17,7 +17,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from unveil.arrays import U8
 from unveil.errors import MissingInput, OutputUnwritable, UnreadableImage, UnveilError
+from unveil.interruption import before_abort
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -76,6 +77,8 @@ class Replacement:
         if len(os.fsencode(suffix)) > _MAX_SUFFIX_BYTES:
             suffix = ""
         self.temporary = self._target.with_name(f".{stem}.{secrets.token_hex(4)}.part{suffix}")
+        self._pending = ExitStack()
+        self._pending.enter_context(before_abort(self.temporary.unlink))
 
     def commit(self) -> None:
         """Put the new file in place; it and its name then survive a power failure.
@@ -89,12 +92,14 @@ class Replacement:
             self.temporary.chmod(stat.S_IMODE(self._target.stat().st_mode))
         write_through(self.temporary)
         self.temporary.replace(self._target)
+        self._pending.close()
         write_folder_through(self._target.parent)
 
     def discard(self) -> None:
         """Remove the temporary file if there is one; after `commit` this does nothing."""
         with suppress(OSError):
             self.temporary.unlink()
+        self._pending.close()
 
 
 @contextmanager
@@ -145,6 +150,8 @@ class Staging:
             self._hidden = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=folder))
         except OSError as error:
             raise unwritable(folder, error) from error
+        self._pending = ExitStack()
+        self._pending.enter_context(before_abort(self._remove))
 
     def path(self, name: str) -> Path:
         """Return where to write the file of this name."""
@@ -179,6 +186,10 @@ class Staging:
 
     def discard(self) -> None:
         """Remove the files that are not in place; after `commit` this does nothing."""
+        self._remove()
+        self._pending.close()
+
+    def _remove(self) -> None:
         shutil.rmtree(self._hidden, ignore_errors=True)
 
 
@@ -276,6 +287,47 @@ def make_folder(folder: Path) -> None:
         raise OutputUnwritable(
             f"{folder}: cannot be made a folder ({error.strerror}); choose another one"
         ) from error
+
+
+@contextmanager
+def result_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; remove those made here that are empty after the block.
+
+    Raises
+    ------
+    OutputUnwritable
+        The folder cannot be made, or a file has its name.
+    """
+    made = [path for path in (folder, *folder.parents) if not is_there(path)]
+
+    def remove_empty() -> None:
+        for path in made:
+            with suppress(OSError):  # it holds a result
+                path.rmdir()
+
+    with before_abort(remove_empty):
+        try:
+            make_folder(folder)
+            yield
+        finally:
+            remove_empty()
+
+
+@contextmanager
+def removed_unless_complete(*paths: Path) -> Iterator[None]:
+    """Remove files if the block fails or a second signal ends it: one makes no result alone."""
+
+    def remove() -> None:
+        for path in paths:
+            with suppress(OSError):
+                path.unlink()
+
+    with before_abort(remove):
+        try:
+            yield
+        except BaseException:
+            remove()
+            raise
 
 
 def read_image(path: str | PathLike[str]) -> U8:

@@ -1,14 +1,13 @@
-"""Work spread over threads in bands of rows, and notice of compilation."""
+"""Work in threads: bands of rows, and work that Ctrl-C does not tear; notice of compilation."""
 
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 BANDS_PER_THREAD: Final = 4
 """More bands than threads balance rows of unequal cost, such as those with the person."""
@@ -17,6 +16,8 @@ BAND_ALIGNMENT: Final = 4
 """Bands begin at multiples of this, so that no chroma row belongs to two bands."""
 
 Step = Callable[[int, int], Any]
+
+T = TypeVar("T")
 
 
 class Bands:
@@ -70,27 +71,52 @@ class Bands:
             wait(bands)
 
 
-@contextmanager
-def deferred_interrupt() -> Iterator[None]:
-    """Defer Ctrl-C to the end of the block, for a state that must not be left half updated.
+def uninterrupted(function: Callable[[], T]) -> T:
+    """Call a function that must not end half way, and raise Ctrl-C when it has ended.
 
-    The handler of SIGINT is then called as usual. Outside of the main thread, which alone
-    handles signals, and where SIGINT has no handler in Python, nothing is deferred.
+    Python raises `KeyboardInterrupt` in the main thread alone. There the function runs in a
+    thread of its own, for which the main thread waits; the handler of SIGINT stays as it is. In
+    other threads the function is simply called.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C was pressed: the function has been called to its end, or not at all.
     """
-    handler = None
-    if threading.current_thread() is threading.main_thread():
-        handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler):
-        yield
-        return
-    deferred: list[tuple[int, Any]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: deferred.append((number, frame)))
+    if threading.current_thread() is not threading.main_thread():
+        return function()
+    claim = threading.Lock()  # whoever acquires it decides whether the function is called
+    ended = threading.Event()
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            if claim.acquire(blocking=False):
+                results.append(function())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            ended.set()
+
+    interrupt: KeyboardInterrupt | None = None
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if deferred:
-            handler(*deferred[-1])
+        threading.Thread(target=run, name="unveil-uninterrupted").start()
+    except BaseException:
+        # Either the thread did not start, or Ctrl-C was raised while it did.
+        if claim.acquire(blocking=False):
+            raise
+        interrupt = KeyboardInterrupt()
+    while not ended.is_set():
+        try:
+            ended.wait()
+        except KeyboardInterrupt as pressed:
+            interrupt = pressed
+    if interrupt is not None:
+        raise interrupt from (errors[0] if errors else None)
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 def available_cores() -> int:

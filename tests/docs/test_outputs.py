@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ import unveil
 from tests.markdown_page import ROOT, code_in, tables_of
 from tests.swaying import HEIGHT, WIDTH, write_footage
 from unveil.cli import app
+from unveil.interruption import SIGNAL_NAMES
 
 U8 = npt.NDArray[np.uint8]
 
@@ -177,9 +179,11 @@ def test_a_state_of_auto_holds_those_of_two_methods(inputs: Path, tmp_path: Path
 
 
 def test_the_exit_codes_are_documented(inputs: Path, tmp_path: Path) -> None:
-    (done, failed, misused, _) = (int(row[0]) for row in TABLES["Exit codes"])
+    (done, failed, misused, *by_signal) = (int(row[0]) for row in TABLES["Exit codes"])
     score = ["score", str(inputs / "photo.png"), "--truth"]
     assert CliRunner().invoke(app, [*score, str(inputs / "photo.png")]).exit_code == done
     assert CliRunner().invoke(app, [*score, str(tmp_path / "no.png")]).exit_code == failed
     refused = CliRunner().invoke(app, [*score, str(inputs / "photo.png"), "--threshold", "101"])
     assert refused.exit_code == misused
+    numbers = (getattr(signal, name, None) for name in SIGNAL_NAMES)
+    assert set(by_signal) >= {128 + number for number in numbers if number is not None}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,8 +22,10 @@ from PIL import Image
 
 from tests import sitter
 from tests.footage import numbered_frames, write_video
+from tests.interrupts import ctrl_c_raises, press_ctrl_c
 from tests.sitter import INSIDE, OUTSIDE, Watcher, decoded, frame, luma_of, seated
 from unveil.errors import (
+    Interrupted,
     InvalidParameter,
     NoFrames,
     OutputExists,
@@ -35,6 +39,8 @@ from unveil.protection import protector as protector_module
 from unveil.video import audio
 from unveil.video.source import Source
 from unveil.video.writer import VideoWriter
+
+posix = pytest.mark.skipif(os.name == "nt", reason="sends signals to a thread")
 
 RATE = 25
 SOUND_RATE = 48000
@@ -469,6 +475,82 @@ def test_ctrl_c_completes_the_output(tmp_path: Path, talk: Path) -> None:
     assert len(shown) == 50
     assert done.report["interrupted"]
     assert abs(sound_of(tmp_path / "out.mp4")[1] - 2.0) < 0.05
+
+
+def finishing(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object]) -> None:
+    """Call `before` in the thread that completes an output, when all frames are written."""
+    real = stream.open_sink
+
+    def opened(*arguments: Any, **options: Any) -> Any:
+        sink = real(*arguments, **options)
+        finish = sink.finish
+
+        def finish_later(end_pts: int | None = None) -> None:
+            before()
+            finish(end_pts)
+
+        monkeypatch.setattr(sink, "finish", finish_later)
+        return sink
+
+    monkeypatch.setattr(stream, "open_sink", opened)
+
+
+@posix
+def test_the_first_ctrl_c_while_the_encoder_drains_keeps_the_output(
+    tmp_path: Path, talk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finishing(monkeypatch, press_ctrl_c)
+    with ctrl_c_raises():
+        done = white(talk, tmp_path / "out.mp4")
+    assert done.interrupted
+    assert done.complete
+    assert done.unfinished is None
+    assert not done.report["interrupted"]
+    assert len(decoded(tmp_path / "out.mp4")) == done.report["frames"] == done.report["frames_read"]
+    assert abs(sound_of(tmp_path / "out.mp4")[1] - sound_of(talk)[1]) < 0.05
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "out.report.json"]
+
+
+@posix
+def test_a_second_ctrl_c_while_the_encoder_drains_gives_the_output_up(
+    tmp_path: Path, talk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(number: int) -> Any:
+        if number == 50:
+            raise KeyboardInterrupt
+        return seated()
+
+    def press_and_fail() -> None:
+        press_ctrl_c()
+        time.sleep(0.1)  # until the main thread has taken it
+        raise OutputUnwritable("so that the output is not complete by then")
+
+    finishing(monkeypatch, press_and_fail)
+    with ctrl_c_raises(), pytest.raises(KeyboardInterrupt):
+        white(talk, tmp_path / "out.mp4", Watcher(interrupt))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("n_asked", [1, 30])
+def test_a_request_to_stop_completes_the_output(tmp_path: Path, talk: Path, n_asked: int) -> None:
+    watcher = Watcher()
+    out = tmp_path / "out.mp4"
+    done = white(talk, out, watcher, stop=lambda: watcher.n_asked >= n_asked)
+    assert done.interrupted
+    assert done.report["interrupted"]
+    n_frames = len(decoded(out))
+    assert n_asked <= n_frames == done.report["frames"] < 100
+    assert done.unfinished is not None
+    assert abs(sound_of(out)[1] - n_frames / RATE) < 0.05
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "out.report.json"]
+
+
+@pytest.mark.parametrize("n_calls", [0, 1, 2])
+def test_a_request_to_stop_before_the_first_frame(tmp_path: Path, talk: Path, n_calls: int) -> None:
+    calls = itertools.count()
+    with pytest.raises(Interrupted):
+        white(talk, tmp_path / "out.mp4", stop=lambda: next(calls) >= n_calls)
+    assert not list(tmp_path.iterdir())
 
 
 def test_ctrl_c_before_the_first_frame(tmp_path: Path, video: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from tests.command import CALL_FRAMES, write_call
 from tests.footage import flip_bytes, textured_frames, write_video
 from unveil.errors import (
+    Interrupted,
     InvalidParameter,
     MissingInput,
     OutputExists,
@@ -198,6 +202,61 @@ def test_ctrl_c_tells_what_was_not_finished_and_not_started(tmp_path: Path, call
         ("2.mp4", "not started"),
     ]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["call"]
+
+
+def test_a_request_to_stop_tells_the_same(tmp_path: Path, call: Path) -> None:
+    told: list[Outcome] = []
+    asked = threading.Event()
+
+    def ask(source: Any, progress: Progress) -> None:
+        if source.name == "0.mp4" and progress.stage == "prepare":
+            asked.set()
+
+    others = [write_call(tmp_path / f"{n}.mp4") for n in range(2)]
+    with pytest.raises(Interrupted):
+        recover_all(
+            sources(call, *others),
+            tmp_path / "out",
+            progress=ask,
+            on_outcome=told.append,
+            stop=asked.is_set,
+            method="transitions",
+        )
+    assert [outcome.state for outcome in told] == ["recovered", "interrupted", "not started"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["call"]
+
+
+def test_a_request_that_comes_too_late_changes_nothing(tmp_path: Path, call: Path) -> None:
+    asked = threading.Event()
+    (outcome,) = recover_all(
+        sources(call),
+        tmp_path / "out",
+        progress=lambda source, progress: progress.stage == "finalise" and asked.set(),
+        stop=asked.is_set,
+        method="transitions",
+    )
+    assert asked.is_set()
+    assert outcome.state == "recovered"
+    assert not outcome.report["interrupted"]
+
+
+def test_a_live_source_that_was_ended_ends_the_batch(tmp_path: Path, call: Path) -> None:
+    """One by one, whoever ends a recording would start the next one."""
+    write_call(tmp_path / "later.mp4")
+    camera, later = (replace(source, live=True) for source in sources(call, tmp_path / "later.mp4"))
+    told: list[Outcome] = []
+    calls = itertools.count()
+    with pytest.raises(Interrupted):
+        recover_all(
+            [camera, later],
+            tmp_path / "out",
+            on_outcome=told.append,
+            stop=lambda: next(calls) > 12,
+            method="transitions",
+            chunk_frames=1,
+        )
+    assert [outcome.state for outcome in told] == ["recovered", "not started"]
+    assert told[0].report["interrupted"]
 
 
 def test_previews_are_written_while_it_runs(tmp_path: Path, call: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unveil.errors import (
+    Interrupted,
     InvalidParameter,
     MissingInput,
     NoFrames,
@@ -152,6 +154,20 @@ def test_without_a_recovery_the_call_is_recovered_first(tmp_path: Path) -> None:
 
 
 # What can go wrong
+
+
+@pytest.mark.parametrize("n_calls", [0, 2, 5])
+def test_a_request_to_stop_leaves_no_picture(call: Path, tmp_path: Path, n_calls: int) -> None:
+    calls = itertools.count()
+    with pytest.raises(Interrupted):
+        draw_timeline(
+            call,
+            [(3, 4)],
+            tmp_path / "strip.png",
+            method="transitions",
+            stop=lambda: next(calls) >= n_calls,
+        )
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("place", [(32, 0), (0, 24), (-1, 0), (0, -1), (10_000, 10_000)])

@@ -195,5 +195,34 @@ def test_stems_are_safe_folder_names(text: str) -> None:
     assert stem.casefold() not in {"con", "nul", "aux"}
 
 
+def test_what_may_be_endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe is, and standard input is a pipe or a file."""
+    file = tmp_path / "call.mp4"
+    file.write_bytes(b"video")
+    known = {
+        str(file): (True, False),
+        "http://host/call.mp4": (False, False),
+        "rtsp://host/call": (False, True),
+        "lavfi:testsrc": (False, True),
+    }
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        known[str(tmp_path / "pipe")] = False, True
+    for name, expected in known.items():
+        found = source_of(name)
+        assert (found.can_rewind, found.may_be_endless) == expected, name
+    standard_input = source_of("-")
+    with file.open() as opened:
+        monkeypatch.setattr(sys, "stdin", opened)
+        assert not standard_input.may_be_endless
+    reading, writing = os.pipe()
+    os.close(writing)
+    with os.fdopen(reading) as opened:
+        monkeypatch.setattr(sys, "stdin", opened)
+        assert standard_input.may_be_endless
+    monkeypatch.setattr(sys, "stdin", None)
+    assert standard_input.may_be_endless
+
+
 def test_nothing_gives_nothing() -> None:
     assert resolve_inputs([]) == []

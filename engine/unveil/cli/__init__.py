@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import Annotated, NoReturn
 
 import typer
 
 from unveil._version import __version__
 from unveil.cli import demo, protect, recover, score, simulate, timeline
+from unveil.cli.streams import flush_standard_output, prepare_standard_streams, print_line
+from unveil.interruption import stop_on_signals
 
 app = typer.Typer(
     name="unveil",
@@ -19,14 +22,23 @@ app = typer.Typer(
 )
 
 
-def main() -> None:
-    """Run the command line of this process."""
-    app()
+def main() -> NoReturn:
+    """Run the command line of this process, and end the process."""
+    prepare_standard_streams()
+    with stop_on_signals():
+        exit_code = 0
+        try:
+            app()
+        except SystemExit as ended:
+            exit_code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        # At once: a thread that waits for a camera or a pipe may be left behind, and a signal
+        # while Python shuts down would change the exit code of work that is complete.
+        os._exit(flush_standard_output(exit_code))
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"unveil {__version__}")
+        print_line(f"unveil {__version__}")
         raise typer.Exit
 
 

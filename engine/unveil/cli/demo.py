@@ -32,7 +32,12 @@ def demo(
         from unveil.demo import run_demo
 
         result = run_demo(
-            folder, kind, force=force, threads=threads, progress=partial(report.progress, "demo")
+            folder,
+            kind,
+            force=force,
+            threads=threads,
+            progress=partial(report.progress, "demo"),
+            stop=report.stop,
         )
         report.result(
             f"Recovered {result.recovered_share:.1%} of the room.",

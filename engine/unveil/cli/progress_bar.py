@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
+
+from unveil.cli.streams import print_line
+from unveil.interruption import before_abort
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -38,11 +43,13 @@ class Display:
         self._rate: _Rate | None = None
         self._last_line = time.monotonic()
         self._compiling_shown = False
+        self._terminal = ExitStack()
 
     def __enter__(self) -> Self:
         """Start the bar if standard error is a terminal."""
-        if not self._quiet and sys.stderr.isatty():
+        if not self._quiet and sys.stderr is not None and sys.stderr.isatty():
             self._bar = _make_bar()
+            self._terminal.enter_context(before_abort(_show_cursor))
             self._bar.start()
         return self
 
@@ -56,6 +63,7 @@ class Display:
         self.clear()
         if self._bar is not None:
             self._bar.stop()
+        self._terminal.close()
 
     def show(self, title: str, progress: Progress) -> None:
         """Show the progress of the input called `title`."""
@@ -74,7 +82,7 @@ class Display:
     def say(self, line: str) -> None:
         """Print a line on standard error, above the bar if there is one."""
         if self._bar is None:
-            print(line, file=sys.stderr, flush=True)
+            print_line(line, err=True)
         else:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -146,6 +154,10 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(math.ceil(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _show_cursor() -> None:
+    os.write(2, b"\x1b[?25h\n")
 
 
 def _make_bar() -> Bar:

@@ -10,6 +10,7 @@ import typer
 from unveil.cli.options import End, Force, Json, ProtectModel, Quiet, Start, Stream, seconds
 from unveil.cli.reporting import reporting
 from unveil.cli.runtime_log import hide_encoder_log
+from unveil.errors import Interrupted
 from unveil.redaction import described
 
 PROTECT_EDGE, PROTECT_SMOOTH = 0.6, 3
@@ -164,8 +165,9 @@ def protect(
             stream=stream,
             force=force,
             progress=partial(report.progress_to_ctrl_c, named, "completes the output"),
+            stop=report.stop,
         )
         if done.unfinished is not None:
-            raise KeyboardInterrupt(done.unfinished)
+            raise Interrupted(done.unfinished)
         report.notes(named, *done.notes)
         report.result(done.summary, as_dict=done.report, err=output == "-")

@@ -153,6 +153,7 @@ def recover(
                     preview_seconds=preview_seconds,
                     progress=batch.progress,
                     on_outcome=batch.outcome,
+                    stop=report.stop,
                     method=method,
                     metric=metric,
                     threshold=threshold,

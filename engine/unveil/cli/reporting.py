@@ -12,8 +12,10 @@ import typer
 
 from unveil.cli.progress_bar import Display
 from unveil.cli.runtime_log import start_message_hidden
+from unveil.cli.streams import print_line
 from unveil.cli.tables import print_outcomes
-from unveil.errors import InvalidParameter, UnveilError, explain
+from unveil.errors import Interrupted, InvalidParameter, UnveilError, explain
+from unveil.interruption import SignalStop, stop_on_signals
 from unveil.person.network import networks_created_inside
 from unveil.redaction import printable, redacted
 
@@ -22,24 +24,26 @@ if TYPE_CHECKING:
     from unveil.recovery.batch import Outcome
     from unveil.video.source import Source
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
-"""Exit codes; 130 is the shells' code for Ctrl-C."""
+FAILED, USAGE = 1, 2
+"""Exit codes; one after a signal is `SignalStop.exit_code`."""
 
 
 @contextmanager
-def exit_codes(context: typer.Context) -> Iterator[None]:
-    """Turn errors into a line on stderr and an exit code."""
-    try:
-        yield
-    except (typer.Exit, BrokenPipeError):  # Typer deals with a reader that went away
-        raise
-    except KeyboardInterrupt as interrupt:
-        typer.echo("; ".join(["unveil: interrupted", *interrupt.args]), err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    except Exception as error:
-        typer.echo(_told(context, error, explain(error)), err=True)
-        wrong_option = isinstance(error, InvalidParameter)
-        raise typer.Exit(USAGE if wrong_option else FAILED) from error
+def exit_codes(context: typer.Context) -> Iterator[SignalStop]:
+    """Turn signals into a request to stop, and errors into a line on stderr and an exit code."""
+    with stop_on_signals() as stop:
+        try:
+            yield stop
+        except typer.Exit:
+            raise
+        except (KeyboardInterrupt, Interrupted) as interrupt:
+            left_undone = [said for said in interrupt.args if said]
+            print_line("; ".join(["unveil: interrupted", *left_undone]), err=True)
+            raise typer.Exit(stop.exit_code) from None
+        except Exception as error:
+            print_line(_told(context, error, explain(error)), err=True)
+            wrong_option = isinstance(error, InvalidParameter)
+            raise typer.Exit(USAGE if wrong_option else FAILED) from error
 
 
 @contextmanager
@@ -56,11 +60,11 @@ def reporting(
         Print results as JSON.
     """
     with (
-        exit_codes(context),
+        exit_codes(context) as stop,
         networks_created_inside(start_message_hidden),
         Display(quiet=quiet) as display,
     ):
-        yield Report(context, display, quiet=quiet, as_json=as_json)
+        yield Report(context, display, stop, quiet=quiet, as_json=as_json)
 
 
 @contextmanager
@@ -74,16 +78,16 @@ def batch_reporting(report: Report, n_inputs: int | None) -> Iterator[BatchRepor
 
     Raises
     ------
-    KeyboardInterrupt
-        By Ctrl-C, with what was left undone.
+    Interrupted
+        By a signal or Ctrl-C, with what was left undone.
     typer.Exit
         Not all inputs were recovered.
     """
     batch = BatchReport(report, n_inputs)
     try:
         yield batch
-    except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(_unfinished(batch.outcomes)) from interrupt
+    except (KeyboardInterrupt, Interrupted) as interrupt:
+        raise Interrupted(_unfinished(batch.outcomes)) from interrupt
     finally:
         report.table(batch.outcomes)
     if any(outcome.state != "recovered" for outcome in batch.outcomes):
@@ -91,11 +95,24 @@ def batch_reporting(report: Report, n_inputs: int | None) -> Iterator[BatchRepor
 
 
 class Report:
-    """What a command tells of its input; made by `reporting`."""
+    """What a command tells of its input; made by `reporting`.
+
+    Attributes
+    ----------
+    stop
+        Whether a signal asks to stop, for the library.
+    """
 
     def __init__(
-        self, context: typer.Context, display: Display, *, quiet: bool, as_json: bool
+        self,
+        context: typer.Context,
+        display: Display,
+        stop: SignalStop,
+        *,
+        quiet: bool,
+        as_json: bool,
     ) -> None:
+        self.stop = stop
         self._context = context
         self._display = display
         self._quiet = quiet
@@ -133,7 +150,7 @@ class Report:
             print_json(as_dict, err=err)
         elif not self._quiet:
             for line in lines:
-                typer.echo(printable(line), err=err)
+                print_line(printable(line), err=err)
 
     def table(self, outcomes: Sequence[Outcome]) -> None:
         """End the progress, and print a table unless nothing was recovered, or none is wanted."""
@@ -175,7 +192,7 @@ class BatchReport:
 
 def print_json(found: Mapping[str, Any], *, err: bool = False) -> None:
     """Print an object on a line of its own, on stderr if `err`."""
-    typer.echo(json.dumps(found, allow_nan=False), err=err)
+    print_line(json.dumps(found, allow_nan=False), err=err)
 
 
 def _told(context: typer.Context, error: Exception, said: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 _START_MESSAGE: Final = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
@@ -41,7 +41,13 @@ def start_message_hidden() -> Iterator[None]:
             yield
             return
         try:
-            with tempfile.TemporaryFile() as log:
+            kept = tempfile.TemporaryFile()  # noqa: SIM115
+        except OSError:  # no folder for temporary files: the message is shown
+            os.close(terminal)
+            yield
+            return
+        try:
+            with kept as log:
                 os.dup2(log.fileno(), 2)
                 try:
                     yield
@@ -50,7 +56,8 @@ def start_message_hidden() -> Iterator[None]:
                     log.seek(0)
                     for line in log:
                         if line.strip() != _START_MESSAGE:
-                            os.write(2, line)
+                            with suppress(OSError):  # nobody reads it
+                                os.write(2, line)
             _started = True
         finally:
             os.close(terminal)

@@ -11,6 +11,7 @@ from unveil.cli.options import DEFAULTS, Json
 from unveil.cli.reporting import exit_codes, print_json
 from unveil.cli.tables import print_score, print_truth_score
 from unveil.errors import InvalidParameter
+from unveil.interruption import stoppable
 from unveil.video.metric import Metric
 
 
@@ -49,7 +50,7 @@ def score(
     A photo gives zoomg's verification and the metrics of background initialisation. The exact
     truth gives leak score, precision, recall and calibration as well.
     """
-    with exit_codes(context):
+    with exit_codes(context) as stop, stoppable(stop):
         from unveil.scoring.leak import room_file, score_truth
         from unveil.scoring.photo import score_room
 

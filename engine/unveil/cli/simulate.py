@@ -172,6 +172,7 @@ def simulate(
             threads=threads,
             force=force,
             progress=partial(report.progress, file_name(person)),
+            stop=report.stop,
         )
         report.result(
             f"{made.call}: {made.n_frames} frames",

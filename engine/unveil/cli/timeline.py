@@ -74,6 +74,7 @@ def timeline(
             max_width=max_width,
             force=force,
             progress=partial(report.progress, described(source)),
+            stop=report.stop,
         )
         rows = "row" if len(strip.at) == 1 else "rows"
         report.result(f"{strip.path}: {len(strip.at)} {rows} of {strip.n_frames} frames")

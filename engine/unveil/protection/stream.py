@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from unveil._version import __version__
-from unveil.errors import InvalidParameter, UnreadableVideo
+from unveil.errors import Interrupted, InvalidParameter, UnreadableVideo
+from unveil.interruption import StopRequested, never, stoppable
 from unveil.parallel import on_first_compile
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, silent
 from unveil.protection.batches import Batch, Batches
@@ -39,6 +41,9 @@ from unveil.video.source import Source, source_of
 _CHUNK_FRAMES: Final = 8
 """Frames that are decoded, segmented and encoded as one batch."""
 
+_PIPE_SECONDS: Final = 5.0
+"""After an interruption, the time that the reader of a pipe has to take what is left."""
+
 
 @dataclass(frozen=True, slots=True)
 class Protection:
@@ -51,15 +56,20 @@ class Protection:
     report
         The content of the report file.
     interrupted
-        Whether Ctrl-C ended the run.
+        Whether Ctrl-C or a request to stop came while frames were protected, or Ctrl-C while the
+        output was completed.
     live
-        Whether the input is live, so that only Ctrl-C ends it.
+        Whether nothing says that the input ends (a camera, a stream, a pipe), so that this is how
+        it ends.
+    complete
+        Whether the output holds all frames.
     """
 
     output: Path | None
     report: dict[str, Any] = field(repr=False)
     interrupted: bool = False
     live: bool = False
+    complete: bool = True
 
     @property
     def summary(self) -> str:
@@ -74,8 +84,8 @@ class Protection:
 
     @property
     def unfinished(self) -> str | None:
-        """What is missing after Ctrl-C, in one line; None if nothing is."""
-        if not self.interrupted or self.live:
+        """What is missing after an interruption, in one line; None if nothing is."""
+        if self.complete or self.live:
             return None
         seconds = self.report["protected_seconds"]
         return f"{self._shown_output} ends at {seconds:.1f} s, the rest is not done"
@@ -128,6 +138,7 @@ def protect(
     force: bool = False,
     progress: ProgressCallback | None = None,
     segmenter: PersonSegmenter | None = None,
+    stop: StopRequested = never,
 ) -> Protection:
     """Remove, blur or replace the background of a video.
 
@@ -161,9 +172,13 @@ def protect(
         Called with a `Progress` a few times a second.
     segmenter
         As for `Protector`.
+    stop
+        Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
 
     Raises
     ------
+    Interrupted
+        `stop` asked for it before the first frame was protected; no output remains.
     MissingInput, UnreadableVideo, NoFrames, FrameTooLarge, InvalidParameter
         See their docstrings.
     UnreadableImage
@@ -177,9 +192,9 @@ def protect(
 
     Notes
     -----
-    Ctrl-C (`KeyboardInterrupt`) completes the output with the frames protected so far and sets
-    `Protection.interrupted`; a second one discards it. If a live source stops by itself, the
-    output is completed too, and `UnreadableVideo` is raised.
+    `stop` and Ctrl-C (`KeyboardInterrupt`) complete the output with the frames protected so far
+    and set `Protection.interrupted`; a second Ctrl-C discards it, unless it is complete by then.
+    If a live source stops by itself, the output is completed too, and `UnreadableVideo` is raised.
     """
     started = time.perf_counter()
     parameters = ProtectParameters(mode, background, blur, model, edge, smooth, every, threads)
@@ -203,6 +218,7 @@ def protect(
                 chunk_frames=1 if found.live else _CHUNK_FRAMES,
                 with_sound=sound and target.holds_sound,
                 deinterlace=True,
+                stop=stop,
             )
         )
         protector = opened.enter_context(
@@ -221,7 +237,9 @@ def protect(
             )
         )
         size = largest_size(found, start_seconds, end_seconds)
-        run = _Run(video, protector, target, codec, crf, start_seconds or 0.0, end_seconds, size)
+        run = _Run(
+            video, protector, target, codec, crf, start_seconds or 0.0, end_seconds, size, stop
+        )
         run.go(started, progress or silent)
     report = run.report(started) | {
         "selection": {"start_seconds": start_seconds, "end_seconds": end_seconds}
@@ -233,7 +251,7 @@ def protect(
             f"{target.name} holds what came before"
         )
     path = target.path if target.has_report else None
-    return Protection(path, report, run.interrupted, video.live)
+    return Protection(path, report, run.interrupted, found.may_be_endless, run.complete)
 
 
 class _Run:
@@ -249,7 +267,9 @@ class _Run:
         start_seconds: float,
         end_seconds: float | None,
         size: tuple[int, int] | None,
+        stop: StopRequested,
     ) -> None:
+        self._stop = stop
         self._video = video
         self._protector = protector
         self._output = output
@@ -268,10 +288,26 @@ class _Run:
         self._writer: Writer | None = None
         self._seconds = {"prepare": 0.0, "wait_for_person": 0.0, "compose": 0.0}
         self.interrupted = False
+        self.complete = False
 
     def go(self, started: float, progress: ProgressCallback) -> None:
         """Protect all frames."""
-        self._prepare(progress)
+        with stoppable(self._stop):
+            self._prepare(progress)
+        try:
+            try:
+                self._protect_all(started, progress)
+            except (KeyboardInterrupt, Interrupted):
+                self.interrupted = True
+                if self._last_pts < 0:  # there is no frame to keep
+                    raise
+            self._finish()
+        except BaseException:
+            if self._writer is not None:
+                self._writer.discard()
+            raise
+
+    def _protect_all(self, started: float, progress: ProgressCallback) -> None:
         last_progress = time.perf_counter()
         # One thread only: a network that tracks the person needs the frames in their order.
         detector = ThreadPoolExecutor(1, thread_name_prefix="unveil-person")
@@ -282,17 +318,9 @@ class _Run:
                 if now - last_progress >= PROGRESS_SECONDS:
                     last_progress = now
                     progress(self._progress(now - started))
-        except KeyboardInterrupt:
-            self.interrupted = True
-            if self._writer is None:
-                raise
-        except BaseException:
-            if self._writer is not None:
-                self._writer.discard()
-            raise
+            self.complete = True
         finally:
             detector.shutdown(cancel_futures=True)
-        self._finish()
 
     def report(self, started: float) -> dict[str, Any]:
         """Return the report of the run."""
@@ -321,7 +349,7 @@ class _Run:
             **protected.as_dict(),
             "frames_held": self._batches.n_held,
             "truncated": tally.reason if tally.truncated else None,
-            "interrupted": self.interrupted,
+            "interrupted": self.interrupted and not self.complete,
             "protected_seconds": self._last_seconds,
             "warnings": warnings,
             "threads": self._protector.parameters.n_threads,
@@ -341,7 +369,10 @@ class _Run:
     def _protect(self, batch: Batch, detector: ThreadPoolExecutor) -> None:
         protector, layout = self._protector, batch.layout
         if self._writer is None:
-            self._writer = self._open_writer(batch)
+            self._writer = self._writer_for(batch)
+            self._writer.open()
+            weak = protector.parameters.weak_blur(layout.height)
+            self._notes = [*self._writer.notes, *([weak] if weak else [])]
         detections = [
             detector.submit(protector.detect_person, planes, layout) for planes, _ in batch.frames
         ]
@@ -359,7 +390,7 @@ class _Run:
             self._writer.put(frame, pts, place + self._lead)
             self._last_pts, self._last_seconds = pts, place
 
-    def _open_writer(self, batch: Batch) -> Writer:
+    def _writer_for(self, batch: Batch) -> Writer:
         video = self._video
         footage = Footage(
             layout=batch.layout,
@@ -371,15 +402,14 @@ class _Run:
             sound=video.sound.streams,
             live=video.live,
         )
-        sink = open_sink(
+        opened = partial(
+            open_sink,
             self._output,
             footage,
             codec=self._codec,
             crf=self._crf,
             threads=self._protector.parameters.n_threads,
         )
-        weak = self._protector.parameters.weak_blur(batch.layout.height)
-        self._notes = [*sink.notes, *([weak] if weak else [])]
         if video.sound.streams:
             origin = 0.0 if math.isnan(video.origin_seconds) else video.origin_seconds
             zero, first = origin + self._start, 0.0
@@ -388,24 +418,34 @@ class _Run:
                 self._lead = video.sound.lead_seconds(origin)
                 zero, first = origin - self._lead, -math.inf
             self._sound = SoundCopy(video.sound, zero, first, self._end - self._start + self._lead)
-        return Writer(sink, self._sound)
+        return Writer(opened, self._sound, self._stop)
 
     def _finish(self) -> None:
+        """Complete the output, which the first Ctrl-C does not end."""
         if self._writer is None:
             return
         until = math.inf
         shown_until = self._video.shown_until_seconds
-        if self.interrupted:
+        if not self.complete:
             until = self._lead + self._last_seconds + 1 / self._rate
             shown_until = math.nan
         end_pts = None
         if not math.isnan(shown_until):
             end_pts = round((self._lead + shown_until - self._start) / self._time_base)
+        # Nobody may read the pipe any more, and nothing is kept of what is in it.
+        impatient = self.interrupted and self._output.kind == "pipe"
+        patience = _PIPE_SECONDS if impatient else None
+        finish = partial(self._writer.finish, until, end_pts, patience)
         try:
-            self._writer.finish(until, end_pts)
-        except BaseException:
-            self._writer.discard()
-            raise
+            finished = finish()
+        except KeyboardInterrupt:
+            if self.interrupted:
+                raise
+            self.interrupted = True
+            finished = finish()
+        if not finished:
+            self._writer = None  # its thread waits for the reader and cannot be ended
+            raise Interrupted(f"{self._output.name} is not complete, nobody reads it")
 
     def _progress(self, elapsed_seconds: float) -> Progress:
         return Progress(

@@ -7,19 +7,21 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
 
 from unveil.errors import (
+    Interrupted,
     InvalidParameter,
     MissingInput,
     OutputUnwritable,
     UnveilError,
     explain,
 )
-from unveil.files import BACKGROUND, ROOM, is_there, make_folder, write_png
+from unveil.files import BACKGROUND, ROOM, result_folder, write_png
+from unveil.interruption import StopRequested, never
 from unveil.recovery.background.picture import background_picture
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
 from unveil.recovery.result import refuse_earlier_result, remove_earlier_result
@@ -46,7 +48,7 @@ class Outcome:
     name
         Name of the input as displayed to users.
     state
-        "interrupted" and "not started" are the results of Ctrl-C.
+        "interrupted" and "not started" are the results of Ctrl-C or a request to stop.
     folder
         Folder of the result; None unless it was recovered.
     report
@@ -155,6 +157,7 @@ def recover_all(
     preview_seconds: float | None = None,
     progress: Callable[[Source, Progress], object] | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
+    stop: StopRequested = never,
     **options: Unpack[RecoverKeywords],
 ) -> list[Outcome]:
     """Recover each source into its own folder, `out`/`source.stem`.
@@ -174,6 +177,8 @@ def recover_all(
         Called with a source and its progress.
     on_outcome
         Called with the outcome of a source as soon as it is known.
+    stop
+        Returns whether to stop, see `unveil.interruption`.
     options
         As in `RecoverOptions`.
 
@@ -190,9 +195,10 @@ def recover_all(
         The background's picture cannot be read; no source was started.
     OutputUnwritable
         `out` cannot be made or written; no source was started.
-    KeyboardInterrupt
-        After Ctrl-C, except where it ended a live source. `on_outcome` has been called for the
-        unfinished source and for those that were not started; finished results remain.
+    Interrupted, KeyboardInterrupt
+        After `stop` or Ctrl-C, unless all sources have a result: one that ended a live source or a
+        pipe raises if another source follows. `on_outcome` has been called for the unfinished
+        source and for those that were not started; finished results remain.
     """
     _check(options, preview_seconds)
     out = Path(out)
@@ -205,16 +211,24 @@ def recover_all(
 
     with _writable(out):
         for number, source in enumerate(sources):
-            job = _Job(source, out / source.stem, force, preview_seconds, progress)
+            job = _Job(source, out / source.stem, force, preview_seconds, progress, stop)
+            later = sources[number + 1 :]
             try:
                 outcome = job.run(options)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Interrupted):
                 add(Outcome(source.name, "interrupted"))
-                for later in sources[number + 1 :]:
-                    add(Outcome(later.name, "not started"))
+                _add_not_started(later, add)
                 raise
             add(outcome)
+            if later and (stop() or outcome.report.get("interrupted")):
+                _add_not_started(later, add)
+                raise Interrupted
     return outcomes
+
+
+def _add_not_started(sources: Sequence[Source], add: Callable[[Outcome], object]) -> None:
+    for source in sources:
+        add(Outcome(source.name, "not started"))
 
 
 @dataclass(slots=True)
@@ -226,6 +240,7 @@ class _Job:
     force: bool
     preview_seconds: float | None
     progress: Callable[[Source, Progress], object] | None
+    stop: StopRequested
     notes: list[str] = field(default_factory=list)
     previewed: bool = False
 
@@ -239,6 +254,8 @@ class _Job:
                 recovery = self._recover(options)
                 # `force`: the folder may hold previews of this run.
                 recovery.save(self.folder, force=True)
+        except Interrupted:
+            raise
         except Exception as error:
             logger.debug("%s failed:\n%s", self.source.name, redacted(traceback.format_exc()))
             return Outcome(self.source.name, "failed", error=error, notes=tuple(self.notes))
@@ -261,6 +278,7 @@ class _Job:
             progress=self._report_progress,
             preview=None if self.preview_seconds is None else self._write_preview,
             preview_seconds=self.preview_seconds or 0.0,
+            stop=self.stop,
             **options,
         )
 
@@ -299,9 +317,7 @@ def _writable(folder: Path) -> Iterator[None]:
     OutputUnwritable
         The folder, or a file in it, cannot be made.
     """
-    existed = is_there(folder)
-    make_folder(folder)
-    try:
+    with result_folder(folder):
         try:
             with tempfile.TemporaryFile(dir=folder):
                 pass
@@ -310,10 +326,6 @@ def _writable(folder: Path) -> Iterator[None]:
                 f"{folder}: cannot be written ({error.strerror}); choose another folder"
             ) from error
         yield
-    finally:
-        if not existed:
-            with suppress(OSError):  # not empty: it holds a result
-                folder.rmdir()
 
 
 def _video_seconds(recovery: Recovery) -> float | None:
@@ -333,5 +345,5 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
     if report["frames_damaged"]:
         yield f"{report['frames_damaged']} damaged frames were left out"
     if report["interrupted"]:
-        yield "ended by Ctrl-C; recovered from what was recorded"
+        yield "ended on request; recovered from what was recorded"
     yield from report["warnings"]

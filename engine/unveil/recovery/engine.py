@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
@@ -18,7 +19,7 @@ from unveil.counting.outside import OutsideTable
 from unveil.counting.state_file import read_state
 from unveil.counting.table import ColourTable
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
-from unveil.parallel import Bands, deferred_interrupt
+from unveil.parallel import Bands, uninterrupted
 from unveil.recovery.background.changes import Backgrounds, Stretch
 from unveil.recovery.background.picture import Background, background_picture
 from unveil.recovery.decide.finalise import finalise
@@ -188,12 +189,16 @@ class Engine:
 
     def _flush(self) -> None:
         """Count the staged frames."""
+        if self._n_staged:
+            uninterrupted(self._count_staged)
+
+    def _count_staged(self) -> None:
         staged, n_frames = self._staged, self._n_staged
         if staged is None or n_frames == 0:
             return
         self._n_staged = 0
         luma, cb, cr = (plane[:n_frames] for plane in staged.planes)
-        self.update(Chunk((luma, cb, cr), staged.pts_seconds[:n_frames], staged.layout))
+        self._count(Chunk((luma, cb, cr), staged.pts_seconds[:n_frames], staged.layout))
 
     def update(self, chunk: Chunk) -> None:
         """Count a chunk of decoded planes, without a copy.
@@ -211,15 +216,28 @@ class Engine:
         -----
         Ctrl-C raises `KeyboardInterrupt` after the chunk is counted.
         """
-        with deferred_interrupt():
-            self._flush()
-            if self._table is None:
-                self._table = self._create(chunk.layout)
-            if isinstance(self._table, AutoTable | OutsideTable) and chunk.person is None:
-                chunk = self._add_person_mask(chunk, self._table)
-            if chunk.person is not None:
-                self._backgrounds.add(chunk)
-            self._table.update(chunk, self._bands)
+        uninterrupted(partial(self._update, chunk))
+
+    def try_out(self, chunk: Chunk) -> None:
+        """Count a chunk and recover from it, with an engine that serves for nothing else.
+
+        Ctrl-C ends it at once, whatever that leaves of the state.
+        """
+        self._count(chunk)
+        self.finalise()
+
+    def _update(self, chunk: Chunk) -> None:
+        self._count_staged()
+        self._count(chunk)
+
+    def _count(self, chunk: Chunk) -> None:
+        if self._table is None:
+            self._table = self._create(chunk.layout)
+        if isinstance(self._table, AutoTable | OutsideTable) and chunk.person is None:
+            chunk = self._add_person_mask(chunk, self._table)
+        if chunk.person is not None:
+            self._backgrounds.add(chunk)
+        self._table.update(chunk, self._bands)
 
     def _add_person_mask(self, chunk: Chunk, table: AutoTable | OutsideTable) -> Chunk:
         """Segment the person in a chunk."""
@@ -281,20 +299,22 @@ class Engine:
                 f"engines of {self.width}x{self.height} and {other.width}x{other.height} pixels "
                 "cannot be merged"
             )
-        with deferred_interrupt():
-            self._flush()
-            other._flush()
-            if other._table is None:
-                return
-            if self._table is None:
-                self._table = self._create(other._table.layout)
-            if isinstance(self._table, AutoTable) != isinstance(other._table, AutoTable):
-                raise IncompatibleTable(
-                    f"states of the methods {self._table.method} and {other._table.method} cannot "
-                    "be merged"
-                )
-            merge: Callable[..., None] = self._table.merge
-            merge(other._table, self._bands)
+        uninterrupted(partial(self._merge, other))
+
+    def _merge(self, other: Engine) -> None:
+        self._count_staged()
+        other._count_staged()
+        if other._table is None:
+            return
+        if self._table is None:
+            self._table = self._create(other._table.layout)
+        if isinstance(self._table, AutoTable) != isinstance(other._table, AutoTable):
+            raise IncompatibleTable(
+                f"states of the methods {self._table.method} and {other._table.method} cannot "
+                "be merged"
+            )
+        merge: Callable[..., None] = self._table.merge
+        merge(other._table, self._bands)
 
     def save(self, path: str | Path) -> None:
         """Save the state, from which `Engine.load` continues.

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from unveil.errors import Interrupted
+from unveil.interruption import StopRequested, never, stoppable
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, Stage, silent
 from unveil.recovery.background.picture import Background, background_picture
 from unveil.recovery.decide.finalise import BACKGROUND_UNUSED
@@ -40,6 +42,7 @@ def recover(
     progress: ProgressCallback | None = None,
     preview: Callable[[Recovery], object] | None = None,
     preview_seconds: float = 10.0,
+    stop: StopRequested = never,
     **options: Unpack[RecoverKeywords],
 ) -> Recovery:
     """Recover the room and the background from a call.
@@ -52,6 +55,8 @@ def recover(
         Called with a `Progress` a few times a second.
     preview, preview_seconds
         Called with what is recovered so far every so many seconds, without the given picture.
+    stop
+        Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
     options
         As in `RecoverOptions`: how frames are counted, which frames, and what is known of the
         background.
@@ -63,25 +68,27 @@ def recover(
         What their docstrings say.
     MissingRuntime
         The networks that find the person cannot run here; `person` "none" does without.
+    Interrupted
+        `stop` asked for it.
 
     Notes
     -----
-    Ctrl-C (`KeyboardInterrupt`) ends a live source and recovers from what was read; for a
-    file it is raised.
+    `stop` and Ctrl-C (`KeyboardInterrupt`) end a live source and a pipe, and what was read is
+    recovered. For anything else, and before the first frame, `Interrupted` or
+    `KeyboardInterrupt` is raised.
     """
     chosen = RecoverOptions(**options)
     picture = background_picture(chosen.background, chosen)
-    run = _Run(progress or silent, preview, preview_seconds)
+    run = _Run(progress or silent, preview, preview_seconds, stop)
     source = path if isinstance(path, Source) else source_of(path)
-    opened = partial(open_video, source, **chosen.reading)
+    opened = partial(open_video, source, **chosen.reading, stop=stop)
     with opened() as video:
         run.open(video)
         run.warm_up(chosen)
         counting = Counting(chosen, picture, video.properties, video.pixel_aspect)
-        run.count(counting, video)
+        run.count(counting, video, may_be_endless=source.may_be_endless)
     engine = counting.best
-    if engine is None:  # interrupted before the first frame
-        raise KeyboardInterrupt
+    assert engine is not None  # no frame is an error
     run.report("finalise", video.tally.frames_read)
     before = time.perf_counter()
     stretches = engine.stretches
@@ -116,7 +123,7 @@ class _Run:
     seconds
         Wall time by stage.
     interrupted
-        Whether Ctrl-C ended a live source.
+        Whether Ctrl-C or a request to stop ended the counting.
     """
 
     def __init__(
@@ -124,7 +131,9 @@ class _Run:
         progress: ProgressCallback,
         preview: Callable[[Recovery], object] | None,
         preview_seconds: float,
+        stop: StopRequested,
     ) -> None:
+        self._stop = stop
         self._progress = progress
         self._preview = preview
         self._preview_seconds = preview_seconds
@@ -147,12 +156,13 @@ class _Run:
         """Load the kernels and the network before frames are read."""
         self._progress(Progress("prepare", expected_frames=self._expected_frames))
         compiling = Progress("compile", expected_frames=self._expected_frames)
-        self.seconds["prepare"] = prepare(
-            options.method, person=options.person, on_compile=lambda: self._progress(compiling)
-        )
+        with stoppable(self._stop):
+            self.seconds["prepare"] = prepare(
+                options.method, person=options.person, on_compile=lambda: self._progress(compiling)
+            )
 
-    def count(self, counting: Counting, video: Video) -> None:
-        """Run the first pass; Ctrl-C ends that over a live source."""
+    def count(self, counting: Counting, video: Video, *, may_be_endless: bool) -> None:
+        """Run the first pass; Ctrl-C and a request to stop end that over a live source."""
 
         def step(first_frame: int, chunk: Chunk) -> None:
             before = time.perf_counter()
@@ -166,8 +176,8 @@ class _Run:
         self._last_progress = self._last_preview = time.perf_counter()
         try:
             run_pass(Pass("count", step), video.chunks(), after_chunk)
-        except KeyboardInterrupt:
-            if not video.live:
+        except (KeyboardInterrupt, Interrupted):
+            if not may_be_endless or counting.best is None:
                 raise
             self.interrupted = True
         self.seconds["decode"] = video.tally.decode_seconds

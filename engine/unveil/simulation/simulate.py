@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast, get_args
 
@@ -26,7 +27,8 @@ from unveil.errors import (
     check_choice,
     check_range,
 )
-from unveil.files import is_there, make_folder
+from unveil.files import is_there, removed_unless_complete, result_folder
+from unveil.interruption import StopRequested, each, never, stoppable, until_stopped
 from unveil.progress import Progress, ProgressCallback
 from unveil.redaction import described
 from unveil.scoring.truth import HIT_SHARE, PURE_SHARE, Truth
@@ -109,6 +111,7 @@ def simulate_call(
     threads: int | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
+    stop: StopRequested = never,
 ) -> Simulation:
     """Simulate a call service's background replacement and write the call with its ground truth.
 
@@ -166,6 +169,8 @@ def simulate_call(
         Replace an earlier call in the folder.
     progress
         Called at most a few times a second.
+    stop
+        Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
 
     Returns
     -------
@@ -179,6 +184,8 @@ def simulate_call(
         Footage, room or background cannot be read.
     NoFrames
         The footage has no frame.
+    Interrupted
+        `stop` asked for it; as after Ctrl-C, neither file is left.
     OutputExists
         The folder has a call and `force` is not set.
     OutputUnwritable
@@ -194,18 +201,12 @@ def simulate_call(
     call, truth_path = folder / CALL, folder / TRUTH
     if not force and (is_there(call) or is_there(truth_path)):
         raise OutputExists(f"{folder}: holds an earlier call; add --force to replace it")
-    actor = Actor(person, threads=threads)
-    service = Service(_segmenter(segmenter, threads), smoothing=smoothing, lag=lag, blur=blur)
-    virtual = VirtualBackground(
-        background,
-        height,
-        width,
-        pan=pan,
-        loop_frames=loop_frames,
-        pixels_of_noise=pixels_of_noise,
-        seed=seed,
-        threads=threads,
-    )
+    actor = until_stopped(partial(Actor, person, threads=threads), stop)
+    with stoppable(stop):
+        service = Service(_segmenter(segmenter, threads), smoothing=smoothing, lag=lag, blur=blur)
+    shown = partial(VirtualBackground, background, height, width, pan=pan, loop_frames=loop_frames)
+    shown = partial(shown, pixels_of_noise=pixels_of_noise, seed=seed, threads=threads)
+    virtual = until_stopped(shown, stop)
     tally = _Tally(picture_of(room, height, width, seed), virtual.first)
     moves: Sequence[Motion] = ("sway",) if actor.is_still else ()
     if motions is not None:
@@ -221,25 +222,26 @@ def simulate_call(
     choreography = Choreography(moves, seed)
     report_progress = _ProgressReporter(progress, expected, rate)
 
-    make_folder(folder)
-    with VideoWriter(
-        call,
-        height=height,
-        width=width,
-        frame_rate=rate,
-        bit_rate=bit_rate,
-        threads=threads or 2,
-    ) as writer:
-        scene = zip(itertools.islice(pictures, limit), virtual.frames(), strict=False)
-        for n, (picture, behind) in enumerate(scene):
-            placed = place(picture, choreography.pose(n / rate), height, width, scale)
-            writer.write(compositor.frame(*placed, behind))
-            report_progress(writer.frames_written)
-        if not writer.frames_written:
-            raise NoFrames(f"{described(person)}: holds no frame")
-        truth_path.unlink(missing_ok=True)  # that of an earlier call, which ends here
-    truth = tally.truth()
-    truth.write(truth_path)
+    with result_folder(folder):
+        with VideoWriter(
+            call,
+            height=height,
+            width=width,
+            frame_rate=rate,
+            bit_rate=bit_rate,
+            threads=threads or 2,
+        ) as writer:
+            scene = zip(itertools.islice(pictures, limit), virtual.frames(), strict=False)
+            for n, (picture, behind) in enumerate(each(scene, stop)):
+                placed = place(picture, choreography.pose(n / rate), height, width, scale)
+                writer.write(compositor.frame(*placed, behind))
+                report_progress(writer.frames_written)
+            if not writer.frames_written:
+                raise NoFrames(f"{described(person)}: holds no frame")
+            truth_path.unlink(missing_ok=True)  # that of an earlier call, which ends here
+        truth = tally.truth()
+        with removed_unless_complete(call, truth_path):
+            truth.write(truth_path)
     return Simulation(
         call=call,
         truth=truth_path,

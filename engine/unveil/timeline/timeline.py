@@ -17,6 +17,7 @@ from unveil.errors import (
     check_range,
 )
 from unveil.files import is_there, refuse_unwritable_name, write_png
+from unveil.interruption import StopRequested, never
 from unveil.timeline.history import History
 from unveil.timeline.model import Place, Timeline
 from unveil.timeline.strip import draw_strip
@@ -52,6 +53,7 @@ def draw_timeline(
     max_width: int = 1200,
     force: bool = False,
     progress: Callable[..., object] | None = None,
+    stop: StopRequested = never,
 ) -> Timeline:
     """Draw the colours of pixels over time: one row per pixel, time from left to right.
 
@@ -84,9 +86,13 @@ def draw_timeline(
         Replace `output` if it exists.
     progress
         Progress callback of the recovery.
+    stop
+        Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
 
     Raises
     ------
+    Interrupted
+        `stop` asked for it; nothing was written.
     InvalidParameter
         A pixel is outside the frame, or a number is out of range.
     OutputExists
@@ -108,7 +114,7 @@ def draw_timeline(
     found = source if isinstance(source, Source) else source_of(source)
     if recovery is None:
         recovery = _recover(
-            source, at, method, threads, start_seconds, end_seconds, stride, stream, progress
+            source, at, method, threads, start_seconds, end_seconds, stride, stream, progress, stop
         )
     size = recovery.room.shape[:2]
     _check_places(at, size)
@@ -119,6 +125,7 @@ def draw_timeline(
         end_seconds=end_seconds,
         stride=stride,
         stream=stream,
+        stop=stop,
     ) as video:
         history = _read_history(video, at, size, max_width)
     if not history.n_frames:
@@ -185,6 +192,7 @@ def _recover(
     stride: int,
     stream: int | None,
     progress: Callable[..., object] | None,
+    stop: StopRequested,
 ) -> Recovery:
     # The engine imports Numba, which a given recovery does not need.
     from unveil.recovery.recover import recover
@@ -192,7 +200,7 @@ def _recover(
     found = source if isinstance(source, Source) else source_of(source)
     if found.live or found.is_pipe:
         raise InvalidParameter(f"{found.name}: is read twice, so record it to a file first")
-    with open_video(found, threads=threads, stream=stream) as video:
+    with open_video(found, threads=threads, stream=stream, stop=stop) as video:
         # Refuse a wrong place before the recovery, which takes long.
         properties = video.properties
         _check_places(at, _displayed_size(properties, (properties.height, properties.width)))
@@ -205,6 +213,7 @@ def _recover(
         stride=stride,
         stream=stream,
         progress=progress,
+        stop=stop,
     )
 
 

@@ -258,6 +258,8 @@ def _file_or_url(source: Source) -> Any:
 def _standard_input() -> Any:
     # A raw file returns the data that has arrived instead of waiting for a full buffer, and has
     # no lock that a reading thread could still hold when the interpreter exits.
+    if sys.stdin is None:
+        raise UnreadableVideo("standard input: is closed; pipe a video into it")
     buffered = sys.stdin.buffer
     return getattr(buffered, "raw", buffered)
 

@@ -7,9 +7,11 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Final
 
@@ -18,7 +20,8 @@ import av.error
 import numpy as np
 from av.video.stream import VideoStream
 
-from unveil.errors import FrameTooLarge, NoFrames, UnreadableVideo, check_positive
+from unveil.errors import FrameTooLarge, Interrupted, NoFrames, UnreadableVideo, check_positive
+from unveil.interruption import StopRequested, check, never, take, until_stopped
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.container import (
@@ -40,7 +43,7 @@ BUFFERS: Final = 3  # one with the consumer, two ahead of it
 MAX_BUFFER_BYTES: Final = 64 * 2**20
 """A chunk holds fewer frames than requested if they would take more memory than this."""
 
-_LIVE_JOIN_SECONDS: Final = 5.0
+_LIVE_JOIN_SECONDS: Final = 0.5  # for a thread whose read may never return
 
 
 def open_video(
@@ -54,6 +57,7 @@ def open_video(
     chunk_frames: int = 16,
     with_sound: bool = False,
     deinterlace: bool = False,
+    stop: StopRequested = never,
 ) -> Video:
     """Open a video and decode its first frame; use the result as a context manager.
 
@@ -77,9 +81,14 @@ def open_video(
         Collect the audio packets in `Video.sound`.
     deinterlace
         Whether interlaced frames are deinterlaced.
+    stop
+        Returns whether to stop, see `unveil.interruption`; asked between two chunks and while the
+        source delivers nothing.
 
     Raises
     ------
+    Interrupted
+        `stop` asked for it before the first frame was decoded.
     MissingInput
         There is no such input.
     UnreadableVideo
@@ -93,7 +102,8 @@ def open_video(
     check_stream(stream)
     selection = Selection.between(start_seconds, end_seconds, stride)
     found = source if isinstance(source, Source) else source_of(source)
-    return Video(
+    video = partial(
+        Video,
         found,
         selection,
         threads,
@@ -101,7 +111,11 @@ def open_video(
         stream=stream,
         with_sound=with_sound,
         deinterlace=deinterlace,
+        stop=stop,
     )
+    check(stop)
+    # A camera or a pipe may never deliver its first frame.
+    return video() if found.can_rewind else until_stopped(video, stop, discard=Video.close)
 
 
 class Video:
@@ -140,16 +154,19 @@ class Video:
         stream: int | None = None,
         with_sound: bool = False,
         deinterlace: bool = False,
+        stop: StopRequested = never,
     ) -> None:
         self._source = source
+        self._stop_requested = stop
         self._deinterlaces = deinterlace
         self._selection = selection
         self._chunk_frames = chunk_frames
-        self._stop = threading.Event()
+        self._stop, self._ended = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._free: SimpleQueue[_Buffer | None] = SimpleQueue()
         self._ready: SimpleQueue[_Buffer | _Finished] = SimpleQueue()
         self._opened: tuple[FrameReader, SelectedFrames] | None = None
+        self._filling: _Buffer | None = None
         self._waited_seconds = 0.0
         self.tally = DecodeTally()
         self.shown_until_seconds = math.nan
@@ -238,6 +255,9 @@ class Video:
 
         Raises
         ------
+        Interrupted
+            `stop` asked for it. What was decoded of a source that may be endless was delivered
+            before that.
         NoFrames
             The selected time has no frame.
         UnreadableVideo
@@ -270,14 +290,19 @@ class Video:
             self._container.close()
             return
         self._free.put(None)  # the thread may be waiting for a buffer
-        # A read from a device or a pipe cannot be interrupted; such a thread ends on its own.
-        self._thread.join(None if self._source.can_rewind else _LIVE_JOIN_SECONDS)
-        if not self._thread.is_alive():
+        # A read from a device or a pipe cannot be interrupted; such a thread ends by itself.
+        # Not `Thread.join`: after Ctrl-C in it, Python 3.11 takes the thread for ended.
+        if self._ended.wait(None if self._source.can_rewind else _LIVE_JOIN_SECONDS):
             self._container.close()
 
     def _consume(self) -> Iterator[Chunk]:
         while True:
-            item = self._ready.get()
+            try:
+                item = take(self._ready, self._stop_requested)
+            except Interrupted:
+                if self._source.may_be_endless:
+                    yield from self._decoded_already()
+                raise
             if isinstance(item, _Finished):
                 if item.error is not None:
                     raise item.error
@@ -291,6 +316,16 @@ class Video:
             finally:
                 self._free.put(item)
                 del item  # the thread may replace it by one of another layout
+
+    def _decoded_already(self) -> Iterator[Chunk]:
+        """Yield what was decoded and not delivered."""
+        with suppress(Empty):
+            while isinstance(item := self._ready.get_nowait(), _Buffer):
+                yield item.as_chunk()
+        # The thread may hold this buffer and wait for data that never comes. It counts a frame
+        # when it is complete, so the chunk has nothing of what it still writes.
+        if (begun := self._filling) is not None and begun.count:
+            yield begun.as_chunk()
 
     def _run(self, reader: FrameReader, selected: SelectedFrames) -> None:
         """Decode into buffers until the end; this is the body of the thread."""
@@ -322,6 +357,7 @@ class Video:
             spent = time.perf_counter() - started - self._waited_seconds
             self.tally.decode_seconds = spent_before + spent
             self._ready.put(_Finished(error))
+            self._ended.set()
 
     def _fill_buffers(self, reader: FrameReader, selected: SelectedFrames) -> None:
         plane_reader = PlaneReader()
@@ -354,6 +390,7 @@ class Video:
                 self.tally.frames_skipped = selected.n_skipped
             buffer.pts_seconds[buffer.count] = seconds
             buffer.count += 1
+            self._filling = buffer
             self.tally.frames_read += 1
             if buffer.count == buffer.capacity:
                 self._hand_over(buffer)
@@ -371,6 +408,7 @@ class Video:
             self.tally.warn(conversion)
 
     def _hand_over(self, buffer: _Buffer) -> None:
+        self._filling = None
         (self._ready if buffer.count else self._free).put(buffer)
 
     def _take_buffer(self, layout: Layout) -> _Buffer:

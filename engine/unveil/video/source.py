@@ -5,6 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -82,6 +84,21 @@ class Source:
     def is_pipe(self) -> bool:
         """Whether it is standard input or a named pipe."""
         return self.url == STDIN or (self.path is not None and self.path.is_fifo())
+
+    @property
+    def may_be_endless(self) -> bool:
+        """Whether nothing says that it ends: it is live, or a pipe.
+
+        Standard input may be either a pipe or a file.
+        """
+        if self.live:
+            return True
+        if self.url == STDIN:
+            try:
+                return not stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode)
+            except (AttributeError, OSError, ValueError):  # closed, or replaced by the program
+                return True
+        return self.path is not None and self.path.exists() and not self.can_rewind
 
 
 def resolve_inputs(arguments: Sequence[str]) -> list[Source]:

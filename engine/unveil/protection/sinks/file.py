@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import av
 
+from unveil.errors import OutputUnwritable
 from unveil.protection.frames import Converter
 from unveil.protection.sinks.encoders import (
     ASPECT_CODECS,
@@ -61,7 +62,7 @@ class VideoSink:
             time_base=footage.time_base,
             pixel_aspect=aspect,
             sound=footage.sound,
-            file=sys.stdout.buffer if is_pipe else None,
+            file=_standard_output() if is_pipe else None,
             container=PIPE_CONTAINER if is_pipe else None,
         )
         self._waiting: tuple[av.VideoFrame, int] | None = None
@@ -96,3 +97,12 @@ class VideoSink:
     def discard(self) -> None:
         """Remove the file."""
         self._writer.__exit__(RuntimeError, None, None)
+
+
+def _standard_output() -> BinaryIO:
+    try:
+        return sys.stdout.buffer
+    except AttributeError:  # None, or text alone
+        raise OutputUnwritable(
+            "standard output: is closed; name a file or a program that takes the video"
+        ) from None

@@ -59,7 +59,8 @@ def run_pass(
         Consecutive chunks from the recording's beginning.
     after_chunk
         Called after each step with the number of frames read so far and the chunk: the one
-        place for progress, previews and a request to stop.
+        place for progress and previews. A request to stop is raised by `chunks`, which also
+        waits for data.
     """
     n_frames = 0
     for chunk in chunks:

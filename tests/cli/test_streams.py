@@ -1,0 +1,180 @@
+"""Closed standard streams, readers that go away, terminals that lack letters: the result counts."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.command import RECOVER, finished, start_unveil, unveil, write_call
+from tests.footage import write_video
+from tests.sitter import decoded, frame
+from unveil.cli.runtime_log import start_message_hidden
+from unveil.recovery.result import FILES
+from unveil.recovery.warmup import prepare
+
+if os.name == "nt":
+    pytest.skip("closes POSIX descriptors", allow_module_level=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels() -> None:
+    prepare("transitions")
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_call(tmp_path_factory.mktemp("calls") / "call.mp4")
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("talk")
+    path = write_video(folder / "talk.mp4", map(frame, range(3)), rate=25)
+    done = unveil("protect", path, "-o", folder / "warm.mp4", "--background", "white")
+    assert done.exit_code == 0
+    return path
+
+
+def closing(*descriptors: int) -> dict[str, object]:
+    """Give options for a process in which these descriptors are closed."""
+
+    def close() -> None:
+        for number in descriptors:
+            os.close(number)
+
+    return {"preexec_fn": close}
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)])
+@pytest.mark.parametrize("option", ["--json", "--method=transitions"])
+def test_recover_with_closed_streams(
+    tmp_path: Path, call: Path, closed: tuple[int, ...], option: str
+) -> None:
+    process = start_unveil(*RECOVER, call, "-o", tmp_path, option, **closing(*closed))
+    code, out, err = finished(process)
+    assert (code, err) == (0, "")
+    assert bool(out) == (1 not in closed)
+    assert sorted(path.name for path in (tmp_path / "call").iterdir()) == sorted(FILES)
+
+
+@pytest.mark.parametrize("closed", [(1,), (1, 2), (0, 1, 2)])
+def test_protect_with_closed_streams(tmp_path: Path, talk: Path, closed: tuple[int, ...]) -> None:
+    """No file takes the number of a closed stream: FFmpeg's messages would go into it."""
+    process = start_unveil(
+        *("protect", talk, "-o", tmp_path / "out.mp4", "--background", "white", "--json", "-q"),
+        **closing(*closed),
+    )
+    assert finished(process) == (0, "", "")
+    assert len(decoded(tmp_path / "out.mp4")) == 3
+
+
+def test_a_video_cannot_go_to_a_closed_standard_output(talk: Path) -> None:
+    process = start_unveil("protect", talk, "-o", "-", "--background", "white", **closing(1))
+    code, _, err = finished(process)
+    assert (code, err) == (
+        1,
+        "unveil: standard output: is closed; name a file or a program that takes the video\n",
+    )
+
+
+def test_a_closed_standard_input_holds_no_video(tmp_path: Path) -> None:
+    code, _, err = finished(start_unveil(*RECOVER, "-", "-o", tmp_path, **closing(0)))
+    assert (code, err) == (1, "unveil: standard input: is closed; pipe a video into it\n")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("option", ["--json", "--method=transitions"])
+def test_a_reader_who_went_away(tmp_path: Path, call: Path, stream: str, option: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_text("no video")
+    process = start_unveil(
+        *RECOVER, damaged, call, "-o", tmp_path / "out", option, **{stream: writing}
+    )
+    os.close(writing)
+    code, out, err = finished(process)
+    assert code == 1  # for the damaged one
+    assert "Traceback" not in f"{out}{err}"
+    assert "Broken pipe" not in f"{out}{err}"
+    assert sorted(path.name for path in (tmp_path / "out" / "call").iterdir()) == sorted(FILES)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("recover", "--help")])
+def test_help_to_a_reader_who_went_away(arguments: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start_unveil(*arguments, stdout=writing)
+    os.close(writing)
+    code, _, err = finished(process)
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_results_that_cannot_be_written_are_an_error(tmp_path: Path, call: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = start_unveil(*RECOVER, call, "-o", tmp_path, "--json", stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith("unveil: standard output: cannot be written (No space left on device)")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["ascii", "latin-1", "C"],
+)
+@pytest.mark.parametrize("name", ["Gespräch… 日本.mp4", os.fsdecode(b"not utf-8 \xff.mp4")])
+def test_names_that_the_terminal_cannot_show(
+    tmp_path: Path, call: Path, talk: Path, environment: dict[str, str], name: str
+) -> None:
+    path = tmp_path / name
+    try:
+        path.write_bytes(call.read_bytes())
+    except OSError:
+        pytest.skip("the file system refuses the name")
+    process = start_unveil(*RECOVER, path, "-o", tmp_path / "out", environment=environment)
+    code, out, err = finished(process)
+    assert (code, err) == (0, "")
+    assert "100.0%" in out
+    (folder,) = (tmp_path / "out").iterdir()
+    assert json.loads((folder / "report.json").read_text(encoding="utf-8"))["frames_used"] == 40
+    protected = tmp_path / f"protected {name}"
+    process = start_unveil(
+        *("protect", talk, "-o", protected, "--background", "white"), environment=environment
+    )
+    code, out, _ = finished(process)
+    assert (code, "3 frames at" in out) == (0, True)
+    assert protected.exists()
+
+
+def test_no_folder_for_temporary_files(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The message that would be hidden is shown, and nothing fails."""
+    monkeypatch.setattr("unveil.cli.runtime_log._started", False)
+
+    def fail() -> None:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", fail)
+    with start_message_hidden():
+        os.write(2, b"message\n")
+    assert capfd.readouterr().err == "message\n"
+
+
+def test_an_environment_with_next_to_nothing(tmp_path: Path, call: Path) -> None:
+    environment = {"HOME": str(tmp_path / "none"), "TMPDIR": str(tmp_path / "none")}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    process = start_unveil(*RECOVER, call, "-o", tmp_path / "out", environment=environment)
+    code, _, err = finished(process)
+    assert (code, err) == (0, "")
+    assert not (tmp_path / "none").exists()
