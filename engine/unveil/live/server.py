@@ -16,7 +16,7 @@ from aiohttp import web
 from unveil.errors import CannotListen, UnreadableImage
 from unveil.interruption import POLL_SECONDS, StopRequested, never
 from unveil.live.messages import MAX_MESSAGE_BYTES
-from unveil.live.security import Guard, add_headers, authority
+from unveil.live.security import Guard, add_headers, authority, is_wildcard
 from unveil.live.service import PICTURE_URL, LiveService
 from unveil.live.session import Session
 from unveil.live.uploads import MAX_UPLOAD_BYTES
@@ -99,8 +99,10 @@ class LiveServer:
         self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
         )
-        shown = host if host else "localhost"
-        self.url = f"http://{authority(shown, sockets[0].getsockname()[1])}/"
+        address, bound = sockets[0].getsockname()[:2]
+        if is_wildcard(address):
+            host = "::1" if sockets[0].family == socket.AF_INET6 else "127.0.0.1"
+        self.url = f"http://{authority(host, bound)}/"
 
     async def start(self) -> None:
         """Answer requests from now on."""
