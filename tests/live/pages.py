@@ -37,7 +37,7 @@ HEADER = struct.Struct("<IHHd")
 
 @cache
 def built_in() -> Backgrounds:
-    """The built-in backgrounds, for tests that add none."""
+    """Draw the built-in backgrounds once, for tests that add none."""
     return Backgrounds()
 
 
@@ -53,6 +53,7 @@ class Live:
 
     @property
     def origin(self) -> str:
+        """Origin of the server's page."""
         return self.server.url.rstrip("/")
 
     @asynccontextmanager
