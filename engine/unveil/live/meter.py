@@ -114,9 +114,10 @@ class LeakMeter:
         """End the meter; its thread ends after what it is doing."""
         self._frames.close()
 
-    def join(self, timeout_seconds: float) -> None:
-        """Wait until the thread has ended after `close`."""
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait after `close` until the thread has ended; return whether it has."""
         self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
@@ -128,7 +129,7 @@ class LeakMeter:
                 self._on_error(f"leak meter: {explain(error)}; it is switched off")
 
     def _count_all(self) -> None:
-        counted: _Counted | None = None
+        counted: CountedFrames | None = None
         while not self._frames.closed:
             taken = self._frames.take(self._refresh_seconds)
             if self._begins_anew.is_set():
@@ -138,7 +139,7 @@ class LeakMeter:
                 continue
             planes, layout, timestamp = taken
             if counted is None or counted.source_layout != layout:
-                counted = _Counted(layout, self._parameters)
+                counted = CountedFrames(layout, self._parameters)
             counted.add(planes, timestamp)
             if counted.seconds_since_reading >= self._refresh_seconds:
                 reading = counted.reading(self._frames.n_skipped)
@@ -146,8 +147,16 @@ class LeakMeter:
                     self._on_reading(reading)
 
 
-class _Counted:
-    """The frames of one layout, and their recovery."""
+class CountedFrames:
+    """The frames of one layout, and their recovery.
+
+    Parameters
+    ----------
+    layout
+        Of the frames; those over `MAX_PIXELS` are halved before they are counted.
+    parameters
+        Of the recovery.
+    """
 
     def __init__(self, layout: Layout, parameters: Parameters) -> None:
         self.source_layout = layout
@@ -165,6 +174,7 @@ class _Counted:
 
     @property
     def seconds_since_reading(self) -> float:
+        """Time since the last reading, or since the beginning."""
         return time.monotonic() - self._read
 
     def add(self, planes: Planes, timestamp: float) -> None:
