@@ -11,11 +11,11 @@ from importlib.util import find_spec
 from typing import Final
 
 from unveil.errors import InvalidParameter, MissingExtra, check_range
-from unveil.interruption import StopRequested, never, stoppable
+from unveil.interruption import POLL_SECONDS, StopRequested, never, stoppable
 from unveil.live.backgrounds import Backgrounds
 from unveil.live.pipeline import MakeSegmenter, Pipeline
 from unveil.live.security import is_loopback
-from unveil.live.server import LiveServer, listen, serve
+from unveil.live.server import LiveServer, listen
 from unveil.live.service import LiveService, MakePublisher
 from unveil.live.settings import LiveSettings
 from unveil.live.virtual_camera import VirtualCamera
@@ -195,6 +195,12 @@ async def _serve(
         pipeline, backgrounds, make_publisher=make_publisher, virtual_camera=camera
     )
     server = LiveServer(service, sockets, options.host, token=options.token)
-    if options.whip_url is not None:
-        await service.switch_publishing(on=True, url=options.whip_url)
-    await serve(server, ready=lambda: ready(server.url), stop=stop)
+    try:
+        if options.whip_url is not None:
+            await service.switch_publishing(on=True, url=options.whip_url)
+        await server.start()
+        ready(server.url)
+        while not stop():
+            await asyncio.sleep(POLL_SECONDS)
+    finally:
+        await server.close()

@@ -7,14 +7,12 @@ import errno
 import logging
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
 from unveil.errors import CannotListen, UnreadableImage
-from unveil.interruption import POLL_SECONDS, StopRequested, never
 from unveil.live.messages import MAX_MESSAGE_BYTES
 from unveil.live.security import Guard, add_headers, authority, is_wildcard
 from unveil.live.service import PICTURE_URL, LiveService
@@ -246,16 +244,3 @@ def _reason(host: str, port: int, error: Exception) -> str:
     if isinstance(error, socket.gaierror | UnicodeError) or number == errno.EADDRNOTAVAIL:
         return f"host {host!r}: is no address of this machine; choose another --host"
     return f"{host}, port {port}: cannot be listened on ({error})"
-
-
-async def serve(
-    server: LiveServer, *, ready: Callable[[], object], stop: StopRequested = never
-) -> None:
-    """Serve until `stop` asks to end; `ready` is called when requests are answered."""
-    await server.start()
-    try:
-        ready()
-        while not stop():
-            await asyncio.sleep(POLL_SECONDS)
-    finally:
-        await server.close()
