@@ -255,7 +255,8 @@ class _Run:
     def report(self, started: float) -> dict[str, Any]:
         """Return the report of the run."""
         tally, protected = self._video.tally, self._protector.tally
-        warnings = [*tally.warnings, *self._notes]
+        written = () if self._writer is None else self._writer.notes
+        warnings = [*tally.warnings, *written, *self._notes]
         if self._batches.n_scaled:
             warnings.append(
                 f"{self._batches.n_scaled} frames of another size or colour were converted to "
@@ -302,7 +303,7 @@ class _Run:
             self._writer = self._writer_for(batch)
             self._writer.open()
             weak = protector.parameters.weak_blur(layout.height)
-            self._notes = [*self._writer.notes, *([weak] if weak else [])]
+            self._notes = [weak] if weak else []
         detections = [
             detector.submit(protector.detect_person, planes, layout) for planes, _ in batch.frames
         ]

@@ -20,7 +20,8 @@ Kind = Literal["file", "pictures", "pipe", "camera", "whip"]
 PIPE: Final = "-"
 
 _CAMERA: Final = re.compile(r"camera(?::(.+))?")
-_WHIP: Final = re.compile(r"whip:(.*)", re.DOTALL)
+_WHIP: Final = re.compile(r"whip:(.*)", re.IGNORECASE | re.DOTALL)
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 NUMBER: Final = re.compile(r"%(?:0\d\d?)?d")
 
 
@@ -152,6 +153,10 @@ def output_of(
     if token_file is not None:
         raise InvalidParameter("token_file: is for an output whip:URL only")
     if isinstance(argument, str):
+        if _ADDRESS.match(text):
+            raise InvalidParameter(
+                "output: is an address; one to which to publish is written whip:https://HOST/PATH"
+            )
         if text == PIPE:
             return Output("pipe", Path(PIPE))
         camera = _CAMERA.fullmatch(text)

@@ -56,6 +56,10 @@ def whip_address(text: str) -> WhipAddress:
     scheme, host, port = match["scheme"].lower(), match["host"].lower(), match["port"]
     if port is not None and not 0 < int(port) < 65536:
         raise InvalidParameter(f"WHIP address: port {port} is outside 1 to 65535")
+    if not _is_host(host):
+        raise InvalidParameter(
+            "WHIP address: the host is neither a name nor an address; correct it"
+        )
     shown = host if port is None else f"{host}:{port}"
     if scheme == "http" and not _is_own_network(host):
         raise InvalidParameter(
@@ -64,6 +68,18 @@ def whip_address(text: str) -> WhipAddress:
         )
     path, query = match["path"] or "/", match["query"] or ""
     return WhipAddress(f"{scheme}://{shown}{path}{query}", shown)
+
+
+def _is_host(host: str) -> bool:
+    if host.startswith("["):
+        try:
+            return isinstance(ip_address(host.strip("[]")), IPv6Address)
+        except ValueError:
+            return False
+    try:
+        return len(host.encode("idna")) <= 253
+    except UnicodeError:  # an empty label, or one that is too long
+        return False
 
 
 def _is_own_network(host: str) -> bool:

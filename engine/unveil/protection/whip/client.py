@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -11,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from unveil._version import __version__
+from unveil.errors import InvalidParameter
 from unveil.protection.whip.address import WhipAddress
 from unveil.protection.whip.refusals import PublishingFailed, refused
 
@@ -43,7 +45,7 @@ class Session:
 
 
 class WhipClient:
-    """An HTTP client for one endpoint; to be used with `async with` in one event loop.
+    """An HTTP client for one endpoint; to be used with `async with`, in one event loop.
 
     Parameters
     ----------
@@ -51,10 +53,20 @@ class WhipClient:
         The endpoint.
     token
         Sent as a bearer token to the endpoint's origin, and nowhere else; None: none is sent.
+
+    Raises
+    ------
+    InvalidParameter
+        The host cannot be the name of one.
     """
 
     def __init__(self, address: WhipAddress, token: str | None = None) -> None:
-        self._endpoint = URL(address.url)
+        try:
+            self._endpoint = URL(address.url)
+        except ValueError:
+            raise InvalidParameter(
+                f"WHIP address: {address.host} cannot be the name of a host; correct it"
+            ) from None
         self._host = address.host
         self._has_token = token is not None
         self._headers = {"User-Agent": f"unveil/{__version__}"}
@@ -63,8 +75,11 @@ class WhipClient:
 
     async def __aenter__(self) -> Self:
         """Open the client."""
+        # A connection that was kept, or an address that was looked up before, may be of a server
+        # that has been started again since.
+        connector = aiohttp.TCPConnector(force_close=True, use_dns_cache=False)
         self._http = aiohttp.ClientSession(
-            headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
+            connector=connector, headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
         )
         return self
 
@@ -75,7 +90,8 @@ class WhipClient:
     async def publish(self, offer: str, connect_seconds: float = 10.0) -> Session:
         """Send an offer.
 
-        Redirects (307, 308) are followed within the endpoint's origin.
+        Redirects (307, 308) are followed within the endpoint's origin. The TCP connection may
+        take `connect_seconds`.
 
         Raises
         ------
@@ -84,7 +100,7 @@ class WhipClient:
         """
         url = self._endpoint
         timeout = aiohttp.ClientTimeout(
-            total=connect_seconds + _ANSWER_SECONDS, connect=connect_seconds
+            total=connect_seconds + _ANSWER_SECONDS, sock_connect=connect_seconds
         )
         try:
             for _ in range(_MAX_REDIRECTS + 1):
@@ -141,8 +157,8 @@ class WhipClient:
         found = self._at_own_origin(url, target)
         if found is None:
             raise PublishingFailed(
-                f"WHIP server {self._host}: redirects to {_shown_host(url, target)}, where the "
-                "token is not sent; if you trust it, use its address"
+                f"WHIP server {self._host}: redirects to {_shown_origin(url, target)}, which is "
+                "another server; if you trust it, use its address instead"
             )
         return found
 
@@ -173,7 +189,8 @@ class WhipClient:
         if isinstance(error, asyncio.TimeoutError):
             return PublishingFailed(said + "does not answer in time", 0.0)
         if isinstance(error, aiohttp.ClientConnectorError):
-            reason = error.strerror or "no connection"
+            number = error.os_error.errno
+            reason = os.strerror(number) if number and number > 0 else "no connection"
             return PublishingFailed(said + f"cannot be reached ({reason}); is it running?", 0.0)
         return PublishingFailed(said + "breaks off without a readable answer", 0.0)
 
@@ -191,9 +208,9 @@ async def _limited_text(response: aiohttp.ClientResponse) -> str | None:
         return None
 
 
-def _shown_host(base: URL, target: str | None) -> str:
+def _shown_origin(base: URL, target: str | None) -> str:
+    """Describe where a redirect leads by scheme, host and port."""
     try:
-        host = base.join(URL(target or "")).host
+        return str(base.join(URL(target or "")).origin())
     except ValueError:
-        host = None
-    return host or "no address"
+        return "no address"

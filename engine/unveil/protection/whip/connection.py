@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 import statistics
 import time
 from collections import deque
@@ -23,6 +24,7 @@ from aiortc import (
 from aiortc.codecs import h264, vpx
 from aiortc.sdp import SessionDescription
 
+from unveil.errors import UnveilError
 from unveil.protection.whip.newest import CLOCK_RATE, MediaClock, NewestFrame, own_seconds
 from unveil.protection.whip.picture import PictureForm
 from unveil.protection.whip.refusals import PublishingFailed
@@ -58,32 +60,37 @@ def set_bit_rates() -> None:
 
 
 class NewestFrameTrack(MediaStreamTrack):
-    """The frames of a `NewestFrame`, as aiortc's sender takes them."""
+    """The frames of a `NewestFrame`, as aiortc's sender takes them.
+
+    Attributes
+    ----------
+    n_sent
+        Frames that were given to the encoder.
+    """
 
     kind = "video"
 
-    def __init__(self, frames: NewestFrame, form: PictureForm) -> None:
+    def __init__(self, frames: NewestFrame) -> None:
         super().__init__()
+        self.n_sent = 0
         self._frames = frames
-        self._form = form
+        self._form = PictureForm()
         self._clock = MediaClock()
 
     async def recv(self) -> av.VideoFrame:
         """Wait for a frame and return it with its time."""
+        loop = asyncio.get_running_loop()
         while True:
             arrived = await self._frames.take(REPEAT_SECONDS)
-            repeated = arrived.seconds != arrived.seconds
-            own = float("nan") if repeated else own_seconds(arrived.frame)
-            now = time.monotonic() if repeated else arrived.seconds
             try:
-                picture = await asyncio.get_running_loop().run_in_executor(
-                    None, self._form.of, arrived.frame
-                )
-            except Exception as error:
-                # An exception here would end the sender without a word.
-                logger.debug("frame not sent: %s", error)
+                picture = await loop.run_in_executor(None, self._form.of, arrived.frame)
+            except (av.error.FFmpegError, UnveilError) as error:
+                logger.warning("a frame is not sent: %s", error)  # raised, it would end the sender
                 continue
-            picture.pts, picture.time_base = self._clock.ticks(own, now), Fraction(1, CLOCK_RATE)
+            own = math.nan if arrived.again else own_seconds(arrived.frame)
+            picture.pts = self._clock.ticks(own, arrived.seconds)
+            picture.time_base = Fraction(1, CLOCK_RATE)
+            self.n_sent += not arrived.again
             return picture
 
 
@@ -104,7 +111,7 @@ class Connection:
             # Without the empty list, aiortc asks a public STUN server for its own address.
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
-        self._track = NewestFrameTrack(frames, PictureForm())
+        self._track = NewestFrameTrack(frames)
         transceiver = self._peer.addTransceiver(self._track, direction="sendonly")
         known = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences(
@@ -113,6 +120,11 @@ class Connection:
         self._sender = transceiver.sender
         self._changed = asyncio.Event()
         self._peer.on("connectionstatechange", self._changed.set)
+
+    @property
+    def n_sent(self) -> int:
+        """Frames that were given to the encoder."""
+        return self._track.n_sent
 
     async def offer(self) -> str:
         """Return a session description with all addresses of this computer."""

@@ -20,10 +20,14 @@ MAX_DRIFT_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A frame and the time at which it arrived, in seconds of `time.monotonic`."""
+    """A frame, and when it arrived in seconds of `time.monotonic`.
+
+    `again` is True for the last frame when it is taken again; it has then arrived just now.
+    """
 
     frame: av.VideoFrame
     seconds: float
+    again: bool = False
 
 
 class NewestFrame:
@@ -33,8 +37,8 @@ class NewestFrame:
 
     Attributes
     ----------
-    n_taken, n_replaced
-        Frames that were sent, and that a newer one replaced before they could be.
+    n_replaced
+        Frames that a newer one replaced before they were taken.
     """
 
     def __init__(self) -> None:
@@ -43,7 +47,6 @@ class NewestFrame:
         self._last: av.VideoFrame | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._arrived = asyncio.Event()
-        self.n_taken = 0
         self.n_replaced = 0
 
     def attach(self, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -68,21 +71,17 @@ class NewestFrame:
                 await self._arrived.wait()
 
     async def take(self, repeat_seconds: float = math.inf) -> Arrived:
-        """Wait for a frame; after `repeat_seconds` without one, take the last one again.
-
-        A frame that is taken again has arrived at NaN.
-        """
+        """Wait for a frame; after `repeat_seconds` without one, take the last one again."""
         repeats = self._last is not None and math.isfinite(repeat_seconds)
         try:
             await asyncio.wait_for(self.wait(), repeat_seconds if repeats else None)
         except TimeoutError:
             assert self._last is not None  # else there is no timeout
-            return Arrived(self._last, math.nan)
+            return Arrived(self._last, time.monotonic(), again=True)
         with self._lock:
             taken, self._waiting = self._waiting, None
         assert taken is not None  # nothing else takes it
         self._last = taken.frame
-        self.n_taken += 1
         return taken
 
     def _is_waiting(self) -> bool:

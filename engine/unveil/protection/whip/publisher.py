@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,12 +14,13 @@ from typing import Final, Literal, Self, TypeAlias
 
 import av
 
-from unveil.errors import explain
 from unveil.protection.whip.address import whip_address
 from unveil.protection.whip.client import Session, WhipClient
 from unveil.protection.whip.connection import Connection, set_bit_rates
 from unveil.protection.whip.newest import NewestFrame
 from unveil.protection.whip.refusals import PublishingFailed
+
+logger = logging.getLogger(__name__)
 
 State: TypeAlias = Literal[
     "waiting", "connecting", "publishing", "reconnecting", "failed", "closed"
@@ -30,7 +34,11 @@ _RECONNECT_SECONDS: Final = 2.0
 """Time for the TCP connection: a new attempt finds a server that is back sooner than an old one."""
 
 _MEDIA_SECONDS: Final = 10.0
-_CLOSE_SECONDS: Final = 8.0
+_PATIENT_SECONDS: Final = 30.0
+"""After a loss, the time in which refusals do not count: proxies refuse while servers start."""
+
+_OFFER_SECONDS: Final = 2.0
+_CLOSE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +91,16 @@ class Publisher:
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        self._address = whip_address(url)
-        self._token = token
+        address = whip_address(url)
+        self._host = address.host
+        self._client = WhipClient(address, token)
         self._frames = NewestFrame()
         self._lock = threading.Lock()
         self._state: State = "waiting"
         self._message = "waiting for the first protected frame"
         self._n_connected = 0
+        self._n_sent = 0
+        self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = asyncio.Event()
         self._close_asked = False
@@ -121,10 +132,11 @@ class Publisher:
     def status(self) -> Status:
         """How it goes now."""
         with self._lock:
+            current = self._connection
             return Status(
                 self._state,
                 self._message,
-                self._frames.n_taken,
+                self._n_sent + (0 if current is None else current.n_sent),
                 self._frames.n_replaced,
                 max(0, self._n_connected - 1),
             )
@@ -148,7 +160,8 @@ class Publisher:
         try:
             asyncio.run(self._main())
         except Exception as error:  # a bug; the thread must not die without a word
-            self._set("failed", f"publishing failed ({explain(error)})")
+            logger.exception("publishing failed")
+            self._set("failed", f"WHIP server {self._host}: failed ({type(error).__name__})")
         else:
             if self.status.state != "failed":
                 self._set("closed", "closed")
@@ -177,40 +190,54 @@ class Publisher:
     async def _publish(self) -> None:
         """Connect, and connect again whenever the connection is lost."""
         await self._frames.wait()
-        host = self._address.host
-        self._set("connecting", f"connecting to {host}")
-        backoff = FIRST_SECONDS
-        async with WhipClient(self._address, self._token) as client:
+        self._set("connecting", f"connecting to {self._host}")
+        backoff, patient_until = FIRST_SECONDS, -math.inf
+        async with self._client:
             while True:
                 before = self._n_connected
                 try:
-                    await self._publish_once(client)
+                    await self._publish_once()
                 except PublishingFailed as error:
-                    if error.retry_after_seconds is None:
+                    wait = error.retry_after_seconds
+                    if self._n_connected > before:  # it was lost
+                        backoff, patient_until = FIRST_SECONDS, time.monotonic() + _PATIENT_SECONDS
+                    if wait is None and time.monotonic() >= patient_until:
                         self._set("failed", str(error))
                         return
-                    self._set("reconnecting", f"{error}; trying again")
-                    if self._n_connected > before:
-                        backoff = FIRST_SECONDS
-                    await asyncio.sleep(max(backoff, error.retry_after_seconds))
+                    self._set("reconnecting", str(error))
+                    await asyncio.sleep(max(backoff, wait or 0.0))
                     backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
 
-    async def _publish_once(self, client: WhipClient) -> None:
-        """Publish until the connection is lost, which raises."""
+    async def _publish_once(self) -> None:
+        """Publish until the connection is lost, which raises `PublishingFailed`."""
         again = self._n_connected > 0
-        connection = Connection(self._frames, self._address.host)
         session: Session | None = None
+        connection = self._connection = Connection(self._frames, self._host)
         try:
-            session = await client.publish(
-                await connection.offer(), _RECONNECT_SECONDS if again else _CONNECT_SECONDS
-            )
+            offer = await connection.offer()
+            session = await self._session(offer, _RECONNECT_SECONDS if again else _CONNECT_SECONDS)
             await connection.accept(session.answer)
             await connection.connected(_MEDIA_SECONDS)
             self._n_connected += 1
-            self._set("publishing", f"publishing to {self._address.host}")
-            raise await connection.lost()
+            self._set("publishing", f"publishing to {self._host}")
+            lost = await connection.lost()
+            self._set("reconnecting", str(lost))
+            raise lost
         finally:
             # Also when cancelled: `close` waits for it.
-            await connection.close()
             if session is not None:
-                await client.end(session)
+                await self._client.end(session)
+            await connection.close()
+            with self._lock:
+                self._n_sent += connection.n_sent
+                self._connection = None
+
+    async def _session(self, offer: str, connect_seconds: float) -> Session:
+        """Send the offer; a session that the server makes after `close` is ended, too."""
+        asked = asyncio.ensure_future(self._client.publish(offer, connect_seconds))
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            with suppress(TimeoutError, PublishingFailed):
+                await self._client.end(await asyncio.wait_for(asked, _OFFER_SECONDS))
+            raise
