@@ -1,23 +1,31 @@
 """A WHIP server with Galene's answers, which receives the video and keeps what it saw.
 
-In this process (`serving`), or as a program that can be killed:
-`python -m tests.protection.whip.server PORT`.
+In this process (`serving`), or in one of its own, which can be killed (`server_process`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import aioice.ice
 import av
 import ifaddr
 from aiohttp import web
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCSessionDescription,
+)
 
 TOKEN = "s3cr3t-token"
 PATH = "/group/test/.whip"
@@ -32,27 +40,34 @@ def own_address() -> str | None:
     return None
 
 
+def use_loopback_if_alone() -> None:
+    """Let aioice, which leaves loopback out, take it where the machine has no other address."""
+    if own_address() is None:
+        vars(aioice.ice)["get_host_addresses"] = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+
+
 @dataclass
 class WhipServer:
-    """What the server was asked, and the frames that it received.
+    """A server, what it was asked, and the frames that it received.
 
-    `answer` changes an answer: it gets the request and the SDP answer (None for a request
-    that is refused) and gives a response, or None to leave it as it is.
+    `answer` may give another response to a request than its own, and `rewrite` changes the SDP of
+    an answer. `tell` is called with a line for each frame and each end; at most `max_frames` frames
+    are kept.
     """
 
     token: str | None = TOKEN
     codecs: tuple[str, ...] = ("video/VP8", "video/H264")
     answer: Callable[[web.Request], web.Response | None] = lambda request: None
     rewrite: Callable[[str], str] = lambda sdp: sdp
+    tell: Callable[[str], object] = lambda line: None
+    max_frames: int = 200
+    port: int = 0
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     frames: list[av.VideoFrame] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
     offers: list[str] = field(default_factory=list)
     sessions: dict[str, RTCPeerConnection] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
-    max_frames: int = 200
     tasks: list[Any] = field(default_factory=list)
-    port: int = 0
 
     @property
     def url(self) -> str:
@@ -105,11 +120,10 @@ class WhipServer:
             self.tasks.append(asyncio.ensure_future(self._receive(track)))
 
         try:
+            transceiver = peer.addTransceiver("video", direction="recvonly")
+            known = RTCRtpReceiver.getCapabilities("video").codecs
+            transceiver.setCodecPreferences([c for c in known if c.mimeType in self.codecs])
             await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-            (transceiver,) = peer.getTransceivers()
-            transceiver._codecs = [
-                codec for codec in transceiver._codecs if codec.mimeType in self.codecs
-            ]
             await peer.setLocalDescription(await peer.createAnswer())
         except Exception:
             await peer.close()
@@ -127,6 +141,7 @@ class WhipServer:
         try:
             while True:
                 frame = await track.recv()
+                self.tell(f"frame {frame.width}x{frame.height}")
                 if len(self.frames) < self.max_frames:
                     self.frames.append(frame)
         except Exception:
@@ -140,6 +155,7 @@ class WhipServer:
         if peer is None:
             return web.Response(status=404)
         self.ended.append(request.path)
+        self.tell("ended")
         await peer.close()
         return web.Response(status=200)
 
@@ -149,26 +165,62 @@ class WhipServer:
 
 
 @contextmanager
-def serving(server: WhipServer, port: int = 0) -> Iterator[WhipServer]:
-    """Run a server in a thread with an event loop of its own."""
+def serving_application(app: web.Application, port: int = 0) -> Iterator[int]:
+    """Serve an application in a thread with an event loop of its own; give its port."""
     ready: Future[int] = Future()
     stop = threading.Event()
 
     async def run() -> None:
-        runner = web.AppRunner(server.application())
+        runner = web.AppRunner(app)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", port)
-        await site.start()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
         ready.set_result(runner.addresses[0][1])
         while not stop.is_set():
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.02)
         await runner.cleanup()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
-    server.port = ready.result(10)
     try:
-        yield server
+        yield ready.result(10)
     finally:
         stop.set()
         thread.join(10)
+
+
+@contextmanager
+def serving(server: WhipServer, port: int = 0) -> Iterator[WhipServer]:
+    """Run a server in a thread."""
+    with serving_application(server.application(), port) as server.port:
+        yield server
+
+
+@contextmanager
+def server_process(port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a server in a process of its own, which prints what it tells; give its address."""
+    command = [sys.executable, "-m", "tests.protection.whip.server", str(port)]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, line_of(process)
+        finally:
+            process.kill()
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    """Wait for the next line that a server prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().rstrip("\n")
+
+
+def main(port: int) -> None:
+    """Serve, and print the address and what the server tells, until the process is killed."""
+    use_loopback_if_alone()
+    server = WhipServer(max_frames=0, tell=lambda line: print(line, flush=True))
+    with serving(server, port):
+        print(server.url, flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -155,7 +155,7 @@ def output_of(
     if isinstance(argument, str):
         if _ADDRESS.match(text):
             raise InvalidParameter(
-                "output: is an address; one to which to publish is written whip:https://HOST/PATH"
+                "output: is an address; write whip: before it to publish there by WHIP"
             )
         if text == PIPE:
             return Output("pipe", Path(PIPE))

@@ -50,8 +50,8 @@ def whip_address(text: str) -> WhipAddress:
                 "--token-file or UNVEIL_WHIP_TOKEN"
             )
         raise InvalidParameter(
-            "WHIP address: is no web address; write it as https://HOST/PATH, for Galene "
-            "https://HOST/group/NAME/.whip"
+            "WHIP address: is no web address; write https, host and path (for Galene the path is "
+            "/group/NAME/.whip)"
         )
     scheme, host, port = match["scheme"].lower(), match["host"].lower(), match["port"]
     if port is not None and not 0 < int(port) < 65536:

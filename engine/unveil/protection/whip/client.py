@@ -114,7 +114,9 @@ class WhipClient:
                     if response.status not in _REDIRECTS:
                         return await self._session(response)
                     url = self._redirected(url, response)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        except PublishingFailed:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             # Not as its cause: the texts of some of them hold the whole address.
             raise self._unreachable(error) from None
         raise PublishingFailed(f"WHIP server {self._host}: redirects in a circle")
@@ -130,7 +132,7 @@ class WhipClient:
                 timeout=aiohttp.ClientTimeout(total=_END_SECONDS),
             ) as response:
                 logger.debug("session ended (HTTP %s)", response.status)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             logger.debug("session not ended (%s)", type(error).__name__)
 
     async def _session(self, response: aiohttp.ClientResponse) -> Session:

@@ -94,6 +94,18 @@ class NewestFrameTrack(MediaStreamTrack):
             return picture
 
 
+def patience_seconds(reports: deque[float]) -> float:
+    """Return how long after its last report a receiver is taken for gone.
+
+    Parameters
+    ----------
+    reports
+        Times of its last reports in seconds.
+    """
+    gaps = [after - before for before, after in itertools.pairwise(reports)]
+    return max(SILENT_SECONDS, _SILENT_REPORTS * (statistics.median(gaps) if gaps else 0.0))
+
+
 class Connection:
     """One connection from its offer to its end; to be used in one event loop.
 
@@ -184,7 +196,7 @@ class Connection:
             if stamp != seen:
                 seen = stamp
                 reports.append(now)
-            if reports and now - reports[-1] > self._patience(reports):
+            if reports and now - reports[-1] > patience_seconds(reports):
                 return self._lost("the server does not answer any more")
             await self._change(_POLL_SECONDS)
 
@@ -209,11 +221,6 @@ class Connection:
                 return report.timestamp
         return None
 
-    def _patience(self, reports: deque[float]) -> float:
-        gaps = [after - before for before, after in itertools.pairwise(reports)]
-        usual = statistics.median(gaps) if gaps else 0.0
-        return max(SILENT_SECONDS, _SILENT_REPORTS * usual)
-
     def _lost(self, reason: str) -> PublishingFailed:
         return PublishingFailed(f"WHIP server {self._host}: {reason}", 0.0)
 
@@ -221,6 +228,8 @@ class Connection:
         """Refuse what aiortc takes, or refuses with words that say nothing to a user."""
         said = f"WHIP server {self._host}: "
         try:
+            if not answer.startswith("v=0"):
+                raise ValueError("no version")
             media = SessionDescription.parse(answer).media
         except Exception as error:  # the parser raises whatever Python does
             raise PublishingFailed(
