@@ -209,25 +209,28 @@ def test_an_address_that_is_not_allowed_is_refused_at_once() -> None:
 
 
 def test_a_server_that_is_killed_is_missed_and_found_again() -> None:
-    with server_process() as (server, url), Publisher(url, TOKEN) as publisher:
-        with feeding(publisher, picture):
+    with (
+        server_process() as (server, url),
+        Publisher(url, TOKEN) as publisher,
+        feeding(publisher, picture),
+    ):
+        wait_for(publisher, "publishing")
+        # Until the receiver has reported, only ICE says that it is gone, after half a minute.
+        for _ in range(3 * RATE):
+            assert line_of(server).startswith("frame")
+        server.kill()
+        server.wait()
+        wait_for(publisher, "reconnecting")
+        assert "does not answer any more" in publisher.status.message
+        eventually(lambda: "cannot be reached" in publisher.status.message)
+        with server_process(URL(url).port or 0) as (server, _):
             wait_for(publisher, "publishing")
-            # Until the receiver has reported, only ICE says that it is gone, after half a minute.
-            for _ in range(3 * RATE):
-                assert line_of(server).startswith("frame")
-            server.kill()
-            server.wait()
-            wait_for(publisher, "reconnecting")
-            assert "does not answer any more" in publisher.status.message
-            eventually(lambda: "cannot be reached" in publisher.status.message)
-            with server_process(URL(url).port or 0) as (server, _):
-                wait_for(publisher, "publishing")
-                assert line_of(server) == f"frame {WIDTH}x{HEIGHT}"
-                assert publisher.status.reconnects == 1
-                publisher.close()
-                while (line := line_of(server)).startswith("frame"):
-                    pass
-                assert line == "ended"
+            assert line_of(server) == f"frame {WIDTH}x{HEIGHT}"
+            assert publisher.status.reconnects == 1
+            publisher.close()
+            while (line := line_of(server)).startswith("frame"):
+                pass
+            assert line == "ended"
 
 
 def test_a_connection_that_the_server_ends_is_restored() -> None:
