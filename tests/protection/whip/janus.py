@@ -11,13 +11,14 @@ import shutil
 import socket
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
 import aiohttp
+import av
 from aiohttp import web
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
@@ -128,13 +129,12 @@ class Handle:
 
 
 class JanusEndpoint:
-    """A WHIP endpoint in front of a room, and a viewer of the room who keeps the frames."""
+    """A WHIP endpoint in front of a room, and a viewer of the room."""
 
     path = "/whip"
 
     def __init__(self, api: str) -> None:
         self._api = api
-        self.frames: list[Any] = []
         self.ended = asyncio.Event()
         self._publisher: Handle | None = None
         self._feed = 0
@@ -147,7 +147,17 @@ class JanusEndpoint:
         app.cleanup_ctx.append(self._client)
         return app
 
-    async def _client(self, app: web.Application) -> Any:
+    async def wait_until_janus_answers(self) -> None:
+        """Wait until Janus has started."""
+        for _ in range(200):
+            try:
+                async with aiohttp.ClientSession() as http, http.get(f"{self._api}/info"):
+                    return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.05)
+        raise TimeoutError("Janus does not answer")
+
+    async def _client(self, app: web.Application) -> AsyncIterator[None]:
         async with aiohttp.ClientSession() as self._http:
             yield
 
@@ -170,8 +180,8 @@ class JanusEndpoint:
         self.ended.set()
         return web.Response(status=200)
 
-    async def watch(self, n_frames: int) -> None:
-        """Subscribe to the publisher, as a meeting's page does, and keep its first frames."""
+    async def watch(self, seen: Callable[[av.VideoFrame], bool]) -> None:
+        """Subscribe to the publisher, as a meeting's page does; show frames until one suffices."""
         handle = await Handle(self._http, self._api).open()
         streams = [{"feed": self._feed}]
         offered = await handle.ask(request="join", ptype="subscriber", room=ROOM, streams=streams)
@@ -183,7 +193,7 @@ class JanusEndpoint:
         local = peer.localDescription
         await handle.ask({"type": local.type, "sdp": local.sdp}, request="start", room=ROOM)
         track = await tracks.get()
-        while len(self.frames) < n_frames:
-            self.frames.append(await track.recv())
+        while not seen(await track.recv()):
+            pass
         await peer.close()
         await handle.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import aiohttp
+import av
 import numpy as np
 import pytest
 from aiohttp import web
@@ -26,21 +26,16 @@ N_FRAMES = 30
 WHITE = 235
 
 
-async def wait_until_janus_answers(api: str) -> None:
-    async with aiohttp.ClientSession() as http:
-        for _ in range(200):
-            try:
-                async with http.get(f"{api}/info"):
-                    return
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.05)
-    pytest.fail("Janus does not answer")
-
-
-async def watch(api: str) -> JanusEndpoint:
+async def watch(api: str) -> list[av.VideoFrame]:
     """Publish protected frames to the room until a viewer has the first ones."""
-    await wait_until_janus_answers(api)
     endpoint = JanusEndpoint(api)
+    await endpoint.wait_until_janus_answers()
+    frames: list[av.VideoFrame] = []
+
+    def seen(shown: av.VideoFrame) -> bool:
+        frames.append(shown)
+        return len(frames) == N_FRAMES
+
     runner = web.AppRunner(endpoint.application())
     await runner.setup()
     try:
@@ -54,19 +49,18 @@ async def watch(api: str) -> JanusEndpoint:
             while publisher.status.state in ("waiting", "connecting"):
                 await asyncio.sleep(0.02)
             assert publisher.status.state == "publishing", publisher.status
-            await asyncio.wait_for(endpoint.watch(N_FRAMES), 30)
+            await asyncio.wait_for(endpoint.watch(seen), 30)
         await asyncio.to_thread(publisher.close)
         await asyncio.wait_for(endpoint.ended.wait(), 10)
     finally:
         await runner.cleanup()
-    return endpoint
+    return frames
 
 
 def test_a_viewer_of_the_room_sees_protected_frames_from_the_first_on(tmp_path: Path) -> None:
     with janus_running(tmp_path) as api:
-        endpoint = asyncio.run(watch(api))
-    assert len(endpoint.frames) == N_FRAMES
-    for shown in endpoint.frames:
+        frames = asyncio.run(watch(api))
+    for shown in frames:
         luma = luma_of(shown).astype(int)
         assert np.abs(luma[INSIDE] - SKIN).mean() < 6
         for outside in OUTSIDE:
