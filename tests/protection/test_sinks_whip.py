@@ -22,6 +22,7 @@ from tests import sitter
 from tests.command import finished, start_unveil, unveil, wait_until
 from tests.footage import write_video
 from tests.protection.test_stream import sitting, white, write_talk
+from tests.protection.whip.certificate import write_certificate
 from tests.protection.whip.server import TOKEN, WhipServer, own_address, serving
 from tests.sitter import INSIDE, OUTSIDE, Watcher, luma_of, seated
 from unveil.errors import InvalidParameter, MissingInput, OutputUnwritable, ProtectionFailed
@@ -277,6 +278,18 @@ def test_a_refusal_is_one_line_without_a_secret(
     assert "s3cr3t" not in done.output
     if not before:
         assert done.stderr.count("\n") == 1
+
+
+@needs_network
+def test_https_takes_a_certificate_that_the_environment_names(video: Path, tmp_path: Path) -> None:
+    certificate, tls = write_certificate(tmp_path)
+    with serving(WhipServer(), tls=tls) as server:
+        arguments = ("protect", video, "-o", f"whip:{server.url}", "--model", "selfie")
+        environment = {VARIABLE: TOKEN, "SSL_CERT_FILE": str(certificate)}
+        code, _, err = finished(start_unveil(*arguments, environment=environment))
+        assert code == 0, err
+        assert len(server.frames) >= 30
+        assert len(server.ended) == 1
 
 
 @needs_network

@@ -6,6 +6,7 @@ In this process (`serving`), or in one of its own, which can be killed (`server_
 from __future__ import annotations
 
 import asyncio
+import ssl
 import subprocess
 import sys
 import threading
@@ -61,6 +62,7 @@ class WhipServer:
     rewrite: Callable[[str], str] = lambda sdp: sdp
     tell: Callable[[str], object] = lambda line: None
     max_frames: int = 200
+    scheme: str = "http"
     port: int = 0
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     frames: list[av.VideoFrame] = field(default_factory=list)
@@ -72,7 +74,7 @@ class WhipServer:
     @property
     def url(self) -> str:
         """The endpoint."""
-        return f"http://127.0.0.1:{self.port}{PATH}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{PATH}"
 
     def application(self) -> web.Application:
         """Make the application."""
@@ -165,33 +167,38 @@ class WhipServer:
 
 
 @contextmanager
-def serving_application(app: web.Application, port: int = 0) -> Iterator[int]:
+def serving_application(
+    app: web.Application, port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[int]:
     """Serve an application in a thread with an event loop of its own; give its port."""
-    ready: Future[int] = Future()
-    stop = threading.Event()
+    started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def run() -> None:
         runner = web.AppRunner(app)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        ready.set_result(runner.addresses[0][1])
-        while not stop.is_set():
-            await asyncio.sleep(0.02)
+        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
+        stop = asyncio.Event()
+        started.set_result((runner.addresses[0][1], asyncio.get_running_loop(), stop))
+        await stop.wait()
         await runner.cleanup()
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
+    own_port, loop, stop = started.result(10)
     try:
-        yield ready.result(10)
+        yield own_port
     finally:
-        stop.set()
+        loop.call_soon_threadsafe(stop.set)
         thread.join(10)
 
 
 @contextmanager
-def serving(server: WhipServer, port: int = 0) -> Iterator[WhipServer]:
-    """Run a server in a thread."""
-    with serving_application(server.application(), port) as server.port:
+def serving(
+    server: WhipServer, port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[WhipServer]:
+    """Run a server in a thread, with TLS if there is a context."""
+    server.scheme = "http" if tls is None else "https"
+    with serving_application(server.application(), port, tls) as server.port:
         yield server
 
 

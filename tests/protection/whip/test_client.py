@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import logging
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.protection.whip.certificate import write_certificate
 from tests.protection.whip.server import PATH, TOKEN, WhipServer, serving
 from unveil.errors import OutputUnwritable
 from unveil.protection.whip import client as client_module
@@ -299,29 +295,11 @@ def test_no_log_line_has_the_token(
 
 
 def test_a_certificate_that_nobody_vouches_for_is_told(tmp_path: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    day = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(day)
-        .not_valid_after(day + datetime.timedelta(days=36500))
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (tmp_path / "both.pem").write_bytes(
-        certificate.public_bytes(pem)
-        + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "both.pem")
-
-    async def publish() -> None:
-        server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0, ssl=context)
-        port = server.sockets[0].getsockname()[1]
-        async with server, WhipClient(whip_address(f"https://127.0.0.1:{port}/"), TOKEN) as client:
-            await client.publish("v=0\r\n")
-
-    with pytest.raises(PublishingFailed, match="its certificate is not valid") as caught:
-        asyncio.run(publish())
+    _, tls = write_certificate(tmp_path)
+    with (
+        serving(WhipServer(), tls=tls) as server,
+        pytest.raises(PublishingFailed, match="its certificate is not valid") as caught,
+    ):
+        ask(server.url)
+    assert server.requests == []
     assert caught.value.retry_after_seconds is None

@@ -61,7 +61,7 @@ class WhipSink:
         if status.frames_dropped:
             notes.append(f"{status.frames_dropped} frames were not sent, newer ones came first")
         if status.reconnects:
-            notes.append(f"the connection was lost and restored {status.reconnects} times")
+            notes.append(f"connections to the server lost and restored: {status.reconnects}")
         return notes
 
     def write(self, frame: av.VideoFrame, pts: int) -> None:

@@ -220,7 +220,10 @@ class Publisher:
             await connection.connected(_MEDIA_SECONDS)
             self._n_connected += 1
             self._set("publishing", f"publishing to {self._host}")
+            if again:
+                logger.warning("WHIP server %s: publishing again", self._host)
             lost = await connection.lost()
+            logger.warning("%s; reconnecting", lost)
             self._set("reconnecting", str(lost))
             raise lost
         finally:
