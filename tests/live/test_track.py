@@ -11,10 +11,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from aiortc import MediaStreamTrack
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError
 
 from tests import sitter
+from tests.protection.whip.server import use_loopback_if_alone
 from tests.sitter import INSIDE, OUTSIDE, Watcher, frame, luma_of, picture, seated
 from unveil.errors import InvalidParameter
 from unveil.live import ProtectTrack
@@ -224,7 +225,6 @@ def test_parameters_are_checked_at_once() -> None:
 
 def test_a_peer_receives_protected_frames_only() -> None:
     """Through two peer connections of aiortc, from the first received frame on."""
-    from aiortc import RTCConfiguration, RTCPeerConnection
 
     async def talk() -> None:
         local = RTCConfiguration(iceServers=[])
@@ -258,12 +258,5 @@ def test_a_peer_receives_protected_frames_only() -> None:
             assert luma_of(shown)[:, :20].mean() > 215
             assert luma_of(shown)[INSIDE].mean() < 215
 
-    if not has_outer_address():
-        pytest.skip("aiortc needs an address that is not loopback")
+    use_loopback_if_alone()
     asyncio.run(talk())
-
-
-def has_outer_address() -> bool:
-    from aioice.ice import get_host_addresses
-
-    return bool(get_host_addresses(use_ipv4=True, use_ipv6=True))

@@ -197,7 +197,7 @@ async def _serve(
     server = LiveServer(service, sockets, options.host, token=options.token)
     try:
         if options.whip_url is not None:
-            await service.switch_publishing(on=True, url=options.whip_url)
+            await service.publish(options.whip_url)
         await server.start()
         ready(server.url)
         while not stop():

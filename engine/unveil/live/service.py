@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import av
 
-from unveil.errors import InvalidParameter
+from unveil.errors import InvalidParameter, UnveilError
 from unveil.live.backgrounds import BackgroundEntry, Backgrounds
 from unveil.live.messages import MAX_HEIGHT, MAX_WIDTH, FrameMessage
 from unveil.live.meter import LeakMeter, Reading
@@ -117,6 +117,8 @@ class LiveService:
         self._publisher: Publishes | None = None
         self._virtual_camera = virtual_camera
         self._publish_url = ""
+        self._publishing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._make_meter = make_meter
         self._meter: LeakMeter | None = None
         self._n_meters = 0
@@ -251,25 +253,48 @@ class LiveService:
         self._connect_outputs()
         self._changed()
 
-    async def switch_publishing(self, *, on: bool, url: str = "") -> None:
-        """Begin to publish to an address, or end it.
+    def switch_publishing(self, *, on: bool, url: str = "") -> None:
+        """Begin to publish to an address, or end it, soon; the page is told if that fails.
+
+        Raises
+        ------
+        InvalidParameter
+            Nothing can publish.
+        """
+        if self._make_publisher is None:
+            raise InvalidParameter("publish: this server was started without a publisher")
+
+        async def switch() -> None:
+            try:
+                await self.publish(url if on else None)
+            except UnveilError as error:
+                self._tell_error(str(error))
+
+        # A server may take seconds to answer; frames go on meanwhile.
+        task = asyncio.get_running_loop().create_task(switch())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def publish(self, url: str | None) -> None:
+        """Publish to an address instead of to an earlier one; None ends it.
 
         Raises
         ------
         UnveilError
-            The address is not allowed.
+            The address is not allowed; an earlier one stays.
         """
-        if self._make_publisher is None:
-            raise InvalidParameter("publish: this server was started without a publisher")
-        made = self._make_publisher(url) if on else None
-        ended, self._publisher = self._publisher, made
-        if made is not None:
-            self._publish_url = url
-            made.start()
-        self._connect_outputs()
-        self._changed()
-        if ended is not None:
-            await asyncio.to_thread(ended.close)
+        async with self._publishing:
+            made = None
+            if url is not None:
+                assert self._make_publisher is not None
+                made = await asyncio.to_thread(self._make_publisher, url)
+                made.start()
+            ended, self._publisher = self._publisher, made
+            self._publish_url = url or self._publish_url
+            self._connect_outputs()
+            self._changed()
+            if ended is not None:
+                await asyncio.to_thread(ended.close)
 
     @property
     def room_picture(self) -> bytes | None:
@@ -279,8 +304,8 @@ class LiveService:
     async def close(self) -> None:
         """End everything."""
         self.switch_meter(on=False)
-        if self._publisher is not None:
-            await asyncio.to_thread(self._publisher.close)
+        await asyncio.gather(*self._tasks)
+        await self.publish(None)
         if self._virtual_camera is not None:
             await asyncio.to_thread(self._virtual_camera.close)
         await self._pipeline.close()

@@ -172,7 +172,7 @@ class Session:
             service.switch_meter(on=_boolean(rest, "on"))
         elif kind == "publish":
             on = _boolean(rest, "on")
-            await service.switch_publishing(on=on, url=_text(rest, "url") if on else "")
+            service.switch_publishing(on=on, url=_text(rest, "url") if on else "")
         elif kind == "figures":
             self.page_figures = _numbers(rest)
             logger.debug("figures of the page: %s", self.page_figures)
