@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.command import finished, start_unveil
+from tests.command import finished, start_unveil, wait_until
 from unveil.cli import app
 
 pytest.importorskip("aiohttp", reason="aiohttp is in the extra live")
@@ -56,6 +56,18 @@ def test_a_signal_ends_the_server_cleanly(number: signal.Signals) -> None:
     assert status_of(address + "health") == 200
     process.send_signal(number)
     assert finished(process) == (0, "unveil: live ended\n", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names a browser by a shell script")
+def test_the_page_is_opened(tmp_path: Path) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    browser.chmod(0o755)
+    process, address = started("--open", environment={"BROWSER": f"{browser} %s"})
+    wait_until(opened.exists, process)
+    assert opened.read_text() == f"{address}\n"
+    process.terminate()
+    assert finished(process)[0] == 0
 
 
 def test_a_port_in_use() -> None:

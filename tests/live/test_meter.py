@@ -63,6 +63,20 @@ def test_a_reading_is_what_an_engine_finds() -> None:
     assert (room[~claimed] == 0).all()
 
 
+def test_what_limits_a_reading_is_told() -> None:
+    """Behind a picture that changes everywhere nothing is recovered, and the notes say why."""
+    rng = np.random.default_rng(2)
+    layout = Layout(48, 64, 1, 1)
+    counted = CountedFrames(layout, Parameters("farend", person="lite", threads=1))
+    for number in range(24):
+        luma = rng.integers(30, 220, (48, 64), np.uint8)
+        counted.add((luma, *(np.full((24, 32), 128, np.uint8),) * 2), number / 30)
+    reading = counted.reading(0)
+    assert reading.leaked_share == 0
+    assert reading.notes
+    assert reading.as_dict()["notes"] == list(reading.notes)
+
+
 def test_a_reading_leaves_the_count() -> None:
     frames, layout = call()
     often, once = CountedFrames(layout, TRANSITIONS), CountedFrames(layout, TRANSITIONS)

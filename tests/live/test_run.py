@@ -71,6 +71,10 @@ def test_a_token_that_is_refused_is_not_repeated(token: str) -> None:
     assert not token or token not in str(refused.value)
 
 
+def test_a_token_is_in_no_description() -> None:
+    assert TOKEN not in repr(LiveOptions(token=TOKEN))
+
+
 def test_a_token_is_taken_without_the_line_break() -> None:
     assert check_token(f"  {TOKEN}\n") == TOKEN
 

@@ -461,6 +461,32 @@ def test_an_upload_just_over_the_limit_is_refused_and_one_below_is_read() -> Non
     asyncio.run(talk())
 
 
+def test_a_compressed_upload_is_limited_by_what_it_holds() -> None:
+    async def talk() -> None:
+        async with running() as live:
+            packer = zlib.compressobj(9, wbits=31)
+            body = b"".join(packer.compress(bytes(MEGABYTE)) for _ in range(200))
+            body += packer.flush()
+            assert len(body) < MEGABYTE
+            status, answer = await upload(live, body, headers={"Content-Encoding": "gzip"})
+            assert status == 413
+            assert "more than 10 MB" in answer["error"]
+            await still_works(live)
+
+    asyncio.run(talk())
+
+
+def test_uploads_at_once_are_read_one_after_the_other() -> None:
+    async def talk() -> None:
+        async with running() as live:
+            pictures = [picture_of(30 + n, 30) for n in range(6)]
+            made = await asyncio.gather(*(upload(live, picture) for picture in pictures))
+            assert [status for status, _ in made] == [200] * 6
+            assert len({answer["id"] for _, answer in made}) == 6
+
+    asyncio.run(talk())
+
+
 def test_an_upload_that_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "UPLOAD_SECONDS", 0.2)
 

@@ -141,9 +141,7 @@ def live(
             once = ", opened once with ?token=TOKEN" if options.token is not None else ""
             report.result(f"unveil: live at {address}{once} (Ctrl-C ends it)")
             if open_page:
-                import webbrowser
-
-                webbrowser.open(address)
+                _open_browser(address)
 
         run_live(
             options,
@@ -153,6 +151,14 @@ def live(
             make_publisher=make_publisher,
         )
         report.result("unveil: live ended")
+
+
+def _open_browser(address: str) -> None:
+    """Open an address; in a thread, because a browser in the terminal would hold up the server."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
 def _access_token(path: Path | None, *, allow_remote: bool) -> str | None:

@@ -33,8 +33,8 @@ MAX_PIXELS: Final = 1280 * 720
 SURE: Final = 0.5
 """Claims of a higher confidence count as confident."""
 
-PARAMETERS: Final = Parameters("farend", threads=1)
-"""One thread leaves the cores to the protection."""
+PARAMETERS: Final = Parameters("farend", person="lite", threads=1)
+"""The fastest network and one thread leave the cores to the protection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Reading:
         Frames that came while it was busy, since it was switched on.
     leaked_share, confident_share
         Shares of the pixels whose room colour is claimed, and with a confidence above `SURE`.
+    notes
+        What limits the figures, such as that nothing can be recovered behind a blur.
     picture
         The room as a PNG with transparency where nothing is claimed.
     """
@@ -58,6 +60,7 @@ class Reading:
     skipped: int
     leaked_share: float
     confident_share: float
+    notes: tuple[str, ...]
     picture: bytes
 
     def as_dict(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class Reading:
             "skipped": self.skipped,
             "leaked_share": self.leaked_share,
             "confident_share": self.confident_share,
+            "notes": list(self.notes),
         }
 
 
@@ -206,6 +210,7 @@ class CountedFrames:
             n_skipped,
             float(claimed.mean()),
             float((recovery.confidence > SURE).mean()),
+            tuple(recovery.report["warnings"]),
             _png(recovery.room, claimed),
         )
 

@@ -100,6 +100,7 @@ class Pipeline:
         self._lock = threading.Lock()
         self._replacement: SafeProtector | None = None
         self._forgets = False
+        self._height: int | None = None
         self._last_frame: tuple[Planes, Layout] | None = None
 
     def prepare(self) -> None:
@@ -133,6 +134,9 @@ class Pipeline:
         """
         loop = asyncio.get_running_loop()
         layout = frame.header.layout(self.settings.matrix)
+        if layout.height != self._height:
+            self._height = layout.height
+            self.on_change()
         return await loop.run_in_executor(
             self._protect_thread, self._protect, frame, layout, received_at
         )
@@ -157,6 +161,13 @@ class Pipeline:
     def wanted(self) -> LiveSettings:
         """The settings that were last asked for."""
         return self._wanted
+
+    @property
+    def warning(self) -> str | None:
+        """Why the settings may protect too little, for frames of the size that came last."""
+        if self._height is None:
+            return None
+        return self._wanted.parameters(self._backgrounds).weak_blur(self._height)
 
     def forget(self) -> None:
         """Forget earlier frames: the next frame is unrelated to them."""

@@ -7,12 +7,14 @@ import errno
 import logging
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
 from unveil.errors import CannotListen, UnreadableImage
+from unveil.interruption import POLL_SECONDS, StopRequested, never
 from unveil.live.messages import MAX_MESSAGE_BYTES
 from unveil.live.security import Guard, add_headers, authority, is_wildcard
 from unveil.live.service import PICTURE_URL, LiveService
@@ -73,6 +75,7 @@ class LiveServer:
         self._sockets = sockets
         self._send = {} if send_seconds is None else {"send_seconds": send_seconds}
         self._session: Session | None = None
+        self._uploading = asyncio.Lock()
         self._page = {
             path.relative_to(PAGE).as_posix(): path
             for path in sorted(PAGE.rglob("*"))
@@ -170,14 +173,14 @@ class LiveServer:
         if (request.content_length or 0) > MAX_UPLOAD_BYTES:
             return _refused(413, too_large)
         try:
-            async with asyncio.timeout(UPLOAD_SECONDS):
+            # One at a time bounds the memory.
+            async with asyncio.timeout(UPLOAD_SECONDS), self._uploading:
                 data = await request.read()
+                entry = await self._service.add_background(data)
         except TimeoutError:
             return _refused(408, f"background: the upload took over {UPLOAD_SECONDS:g} s")
         except web.HTTPRequestEntityTooLarge:
             return _refused(413, too_large)
-        try:
-            entry = await self._service.add_background(data)
         except UnreadableImage as error:
             return _refused(400, str(error))
         return web.json_response(entry.as_dict())
@@ -244,3 +247,16 @@ def _reason(host: str, port: int, error: Exception) -> str:
     if isinstance(error, socket.gaierror | UnicodeError) or number == errno.EADDRNOTAVAIL:
         return f"host {host!r}: is no address of this machine; choose another --host"
     return f"{host}, port {port}: cannot be listened on ({error})"
+
+
+async def serve(
+    server: LiveServer, *, ready: Callable[[], object], stop: StopRequested = never
+) -> None:
+    """Serve until `stop` asks to end; `ready` is called when requests are answered."""
+    try:
+        await server.start()
+        ready()
+        while not stop():
+            await asyncio.sleep(POLL_SECONDS)
+    finally:
+        await server.close()

@@ -166,6 +166,7 @@ class LiveService:
             "models": list(LIVE_MODELS),
             "backgrounds": [entry.as_dict() for entry in self.backgrounds.entries()],
             "busy": self._pipeline.busy,
+            "warning": self._pipeline.warning,
             "meter": self._meter is not None,
             **self._shown,
             "publish_available": self._make_publisher is not None,

@@ -36,8 +36,9 @@ ERROR_SECONDS: Final = 1.0
 class Session:
     """Answers the messages of one page until it goes.
 
-    Every binary message gets one binary answer. A page that keeps to its credit loses no frame; of
-    more than `CREDIT` unanswered frames the oldest that waits is answered without a picture.
+    Every message with a header gets one binary answer. A page that keeps to its credit loses no
+    frame; of more than `CREDIT` unanswered frames the oldest that waits is answered without a
+    picture.
 
     Parameters
     ----------
