@@ -208,15 +208,8 @@ def simulate_call(
     with stoppable(stop):
         service = Service(_segmenter(segmenter, threads), smoothing=smoothing, lag=lag, blur=blur)
     empty_room = picture_of(room, height, width, seed)
-    virtual: BlurredRoom | VirtualBackground | None = BlurredRoom.of_name(
-        str(background), empty_room
-    )
-    if virtual is None:
-        shown = partial(VirtualBackground, background, height, width, pan=pan)
-        shown = partial(shown, loop_frames=loop_frames, pixels_of_noise=pixels_of_noise)
-        virtual = until_stopped(partial(shown, seed=seed, threads=threads), stop)
-    elif pan or loop_frames is not None or pixels_of_noise:
-        raise InvalidParameter("background: a blur neither pans nor loops nor has noise of its own")
+    shown = partial(_background, background, empty_room, pan, loop_frames, pixels_of_noise)
+    virtual = until_stopped(partial(shown, seed=seed, threads=threads), stop)
     tally = _Tally(empty_room, virtual.first)
     moves: Sequence[Motion] = ("sway",) if actor.is_still else ()
     if motions is not None:
@@ -261,6 +254,33 @@ def simulate_call(
         leak_share=float(truth.leak.mean()) / 255,
         strong_share=float(truth.strong.mean()),
     )
+
+
+def _background(
+    name: Footage,
+    room: U8,
+    pan: int,
+    loop_frames: int | None,
+    pixels_of_noise: float,
+    *,
+    seed: int,
+    threads: int | None,
+) -> BlurredRoom | VirtualBackground:
+    """Make the background of a call, as `simulate_call` describes."""
+    blurred = BlurredRoom.of_name(str(name), room)
+    if blurred is None:
+        return VirtualBackground(
+            name,
+            *room.shape[:2],
+            pan=pan,
+            loop_frames=loop_frames,
+            pixels_of_noise=pixels_of_noise,
+            seed=seed,
+            threads=threads,
+        )
+    if pan or loop_frames is not None or pixels_of_noise:
+        raise InvalidParameter("background: a blur neither pans nor loops nor has noise of its own")
+    return blurred
 
 
 class _Camera:

@@ -134,7 +134,7 @@ def test_the_room_is_found_where_it_leaked(call: Call) -> None:
     error = recovery.background[..., :3].astype(int) - call.background
     assert np.abs(error)[known].max() <= 3
     assert recovery.report["person"] == {
-        "model": "lite",
+        "model": "auto",
         "every": 4,
         "frames_searched": 0,
         "frames_without_person": 0,
@@ -312,14 +312,14 @@ def test_a_recording_is_searched_and_recovered(
     assert watchers[-1].n_asked == FRAMES
     assert right(recovery, call.room)[call.leaked >= 3].mean() > 0.8
     assert recovery.report["person"] == {
-        "model": "lite",
+        "model": "auto",
         "every": 1,
         "frames_searched": FRAMES,
         "frames_without_person": 0,
         "frames_people_counted": 0,
         "frames_with_several_people": 0,
     }
-    assert recovery.report["parameters"]["person"] == "lite"
+    assert recovery.report["parameters"]["person"] == "auto"
     assert recovery.report["warnings"] == []
 
 
