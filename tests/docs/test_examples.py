@@ -21,6 +21,8 @@ PARSED_ONLY = {
     "unveil protect /dev/video0 -o camera --background loop.mp4 --model lite": (
         "needs a camera and a virtual camera"
     ),
+    "unveil protect /dev/video0 -o whip:https://meet.example.org/group/NAME/.whip "
+    "--token-file token.txt": "needs a camera and a server",
     "ffmpeg -i talk.mov -f matroska - | unveil protect - -o - --background '#204060' | ffplay -": (
         "needs FFmpeg's programs and a screen"
     ),

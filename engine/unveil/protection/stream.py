@@ -61,6 +61,7 @@ def protect(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     stream: int | None = None,
+    token_file: str | os.PathLike[str] | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
     segmenter: PersonSegmenter | None = None,
@@ -80,7 +81,8 @@ def protect(
         the network, frames are dropped and the last protected frame is shown for longer.
     output
         A video file; numbered pictures, "frame-%05d.png"; "-" for Matroska on standard output;
-        "camera" or "camera:DEVICE" for a virtual camera.
+        "camera" or "camera:DEVICE" for a virtual camera; "whip:URL" for a meeting or another WHIP
+        server, without sound and in real time.
     mode, background, blur, model, edge, smooth, every, threads
         As in `ProtectParameters`. Mode "remove" without a background keeps transparency in WebM,
         in pictures, and with an encoder that supports it; elsewhere it shows green.
@@ -92,6 +94,8 @@ def protect(
         Whether sound is copied.
     start_seconds, end_seconds, stream
         Selection of frames and of the video stream, as in `unveil.video.reader.open_video`.
+    token_file
+        File with the token for a WHIP server; None takes it from `UNVEIL_WHIP_TOKEN`, if set.
     force
         Replace an earlier output.
     progress
@@ -126,7 +130,7 @@ def protect(
     parameters = ProtectParameters(mode, background, blur, model, edge, smooth, every, threads)
     if crf is not None and not 0 <= crf <= 63:
         raise InvalidParameter(f"crf: {crf} is outside 0 to 63")
-    target = output_of(output)
+    target = output_of(output, token_file)
     transparent = (
         parameters.chosen_mode == "remove" and background is None and target.keeps_alpha(codec)
     )
@@ -251,7 +255,8 @@ class _Run:
     def report(self, started: float) -> dict[str, Any]:
         """Return the report of the run."""
         tally, protected = self._video.tally, self._protector.tally
-        warnings = [*tally.warnings, *self._notes]
+        written = () if self._writer is None else self._writer.notes
+        warnings = [*tally.warnings, *written, *self._notes]
         if self._batches.n_scaled:
             warnings.append(
                 f"{self._batches.n_scaled} frames of another size or colour were converted to "
@@ -265,7 +270,7 @@ class _Run:
             "input": self._video.properties.as_dict(),
             "output": {
                 "name": self._output.file_name,
-                "codec": None if self._output.kind == "camera" else self._output.codec(self._codec),
+                "codec": self._output.codec(self._codec) if self._output.is_encoded else None,
                 "crf": self._crf,
                 "transparent": self._protector.transparent,
                 "sound_streams": len(self._video.sound.streams),
@@ -298,7 +303,7 @@ class _Run:
             self._writer = self._writer_for(batch)
             self._writer.open()
             weak = protector.parameters.weak_blur(layout.height)
-            self._notes = [*self._writer.notes, *([weak] if weak else [])]
+            self._notes = [weak] if weak else []
         detections = [
             detector.submit(protector.detect_person, planes, layout) for planes, _ in batch.frames
         ]
@@ -335,6 +340,7 @@ class _Run:
             codec=self._codec,
             crf=self._crf,
             threads=self._protector.parameters.n_threads,
+            stop=self._stop,
         )
         if video.sound.streams:
             origin = 0.0 if math.isnan(video.origin_seconds) else video.origin_seconds
