@@ -1,0 +1,70 @@
+// The live figures: of the page, and of the process.
+
+import { say } from "./notices.js";
+
+function set(id, text) {
+  say(id, text, { hide: false });
+}
+
+export function milliseconds(value) {
+  return value === null || value === undefined ? "–" : `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+}
+
+/** Shows the page's own figures beside those that the process sends. */
+export class FiguresView {
+  #ofProcess = {};
+
+  /** Take a "figures" message. */
+  update(message) {
+    this.#ofProcess = message;
+  }
+
+  /** Show both; `own` is from `Pipeline.takeFigures`. */
+  show(own) {
+    const process = this.#ofProcess;
+    set("rate", own.frames_per_second.toFixed(1));
+    set("delay", milliseconds(own.glass_ms_median));
+    set("delay-p95", milliseconds(own.glass_ms_p95));
+    set("dropped", dropped(own));
+    set("failed", process.failed === undefined ? "–" : String(process.failed));
+    set("memory", process.memory_mb === undefined ? "–" : `${Math.round(process.memory_mb)} MB`);
+    this.#showStages(own);
+  }
+
+  #showStages(own) {
+    const { person_ms: person, compose_ms: compose, wait_ms: wait } = this.#ofProcess;
+    const known = [own.copy_ms, wait, person, compose, own.draw_ms].map((value) => value ?? 0);
+    const rest = (own.glass_ms_median ?? 0) - known.reduce((sum, value) => sum + value, 0);
+    const rows = [
+      ["Copy from the camera", own.copy_ms],
+      ["Wait in the process", wait],
+      ["Find the person", person],
+      ["Blend", compose],
+      ["Draw", own.draw_ms],
+      ["Transport and rest", own.glass_ms_median === null ? null : Math.max(0, rest)],
+    ];
+    const list = document.getElementById("stages");
+    if (list.children.length === 0) rows.forEach(() => list.append(stageRow()));
+    const longest = Math.max(20, ...rows.map(([, value]) => value ?? 0));
+    rows.forEach(([name, value], n) => {
+      const [label, bar, text] = list.children[n].children;
+      label.textContent = name;
+      bar.firstChild.style.inlineSize = `${(100 * (value ?? 0)) / longest}%`;
+      text.textContent = milliseconds(value);
+    });
+  }
+}
+
+function dropped({ dropped: count, sent }) {
+  if (count + sent === 0) return "–";
+  return `${count} (${((100 * count) / (count + sent)).toFixed(count ? 1 : 0)} %)`;
+}
+
+function stageRow() {
+  const row = document.createElement("p");
+  const bar = document.createElement("span");
+  bar.className = "bar";
+  bar.append(document.createElement("span"));
+  row.append(document.createElement("span"), bar, document.createElement("span"));
+  return row;
+}
