@@ -5,6 +5,9 @@ import { say } from "./notices.js";
 const DEBOUNCE_MS = 200;
 const SETTLE_MS = 4000;
 
+/** Ends of the sliders: the process takes more, but a slider of 1000 steps is hard to set. */
+const MOST = { blur: 120, edge: 1, smooth: 30 };
+
 const MODEL_NAMES = {
   auto: "Automatic",
   lite: "Lite: fastest, one person",
@@ -89,9 +92,9 @@ export class Controls {
 
   #mirror(state) {
     this.#settings = state.settings;
-    const { limits } = state;
-    for (const id of ["blur", "edge", "smooth"]) {
-      [element(id).min, element(id).max] = limits[id].map(String);
+    for (const [id, [low, high]] of Object.entries(state.limits).filter(([id]) => id in MOST)) {
+      element(id).min = low;
+      element(id).max = Math.min(high, MOST[id]);
     }
     this.#mirrorModels(state.models);
     this.#mirrorBackgrounds(state.backgrounds);

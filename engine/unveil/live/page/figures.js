@@ -2,6 +2,8 @@
 
 import { say } from "./notices.js";
 
+const RECENT_SECONDS = 10;
+
 function set(id, text) {
   say(id, text, { hide: false });
 }
@@ -13,6 +15,7 @@ export function milliseconds(value) {
 /** Shows the page's own figures beside those that the process sends. */
 export class FiguresView {
   #ofProcess = {};
+  #recent = [];
 
   /** Take a "figures" message. */
   update(message) {
@@ -25,10 +28,20 @@ export class FiguresView {
     set("rate", own.frames_per_second.toFixed(1));
     set("delay", milliseconds(own.glass_ms_median));
     set("delay-p95", milliseconds(own.glass_ms_p95));
-    set("dropped", dropped(own));
+    set("dropped", this.#dropped(own));
     set("failed", process.failed === undefined ? "–" : String(process.failed));
     set("memory", process.memory_mb === undefined ? "–" : `${Math.round(process.memory_mb)} MB`);
     this.#showStages(own);
+  }
+
+  /** Dropped frames of the last seconds, and their share: the first frames may wait for long. */
+  #dropped({ dropped, sent }) {
+    this.#recent.push({ dropped, sent });
+    if (this.#recent.length > RECENT_SECONDS) this.#recent.shift();
+    const [first] = this.#recent;
+    const lately = dropped - first.dropped;
+    const all = lately + sent - first.sent;
+    return all === 0 ? "–" : `${lately} (${Math.round((100 * lately) / all)} %)`;
   }
 
   #showStages(own) {
@@ -53,11 +66,6 @@ export class FiguresView {
       text.textContent = milliseconds(value);
     });
   }
-}
-
-function dropped({ dropped: count, sent }) {
-  if (count + sent === 0) return "–";
-  return `${count} (${((100 * count) / (count + sent)).toFixed(count ? 1 : 0)} %)`;
 }
 
 function stageRow() {

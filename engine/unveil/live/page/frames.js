@@ -1,7 +1,8 @@
 // Camera frames as binary messages, and binary messages as frames.
 //
 // A message is a header of 16 bytes, little-endian (u32 sequence, u16 width, u16 height, f64
-// timestamp in microseconds), and the I420 planes: Y of w * h bytes, U and V of w/2 * h/2 each.
+// timestamp in microseconds), and the I420 planes: Y of w * h bytes, U and V of w/2 * h/2 each. An
+// answer of 0 x 0 is a header alone: there is nothing to show.
 
 export const HEADER_BYTES = 16;
 

@@ -1,7 +1,7 @@
 // Camera -> session -> canvas, and how long each step takes.
 
 import { framesOf } from "./camera.js";
-import { FramePacker, unpack } from "./frames.js";
+import { FramePacker, readHeader, unpack } from "./frames.js";
 
 const KEPT_TIMES = 300;
 
@@ -102,6 +102,10 @@ export class Pipeline {
   }
 
   #show({ buffer, colorSpace, readable, copy, run }) {
+    if (readHeader(buffer).width === 0) {
+      this.#dropped++; // the process refused the frame, or took a newer one instead
+      return;
+    }
     if (run !== this.#stop || run === null) return;
     const arrived = performance.now();
     const frame = unpack(buffer, colorSpace);

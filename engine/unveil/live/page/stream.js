@@ -21,15 +21,17 @@ import { Session } from "./session.js";
  * @param {object} options.constraints `{deviceId, width, height, frameRate}`, all optional.
  * @param {object} options.settings `{mode, model, background, blur, edge, smooth}`, all optional.
  * @returns {Promise<{stream: MediaStream, close: () => void, set: (settings: object) => boolean,
- *   session: Session}>} The stream carries protected frames only, and none before the first one is
- *   ready. `set` changes settings, and is false without a connection; `session` has the events.
+ *   session: Session}>} The stream carries protected frames only, and none before the settings
+ *   apply. `set` changes settings, and is false without a connection; `session` has the events.
  * @throws {CameraProblem} there is no camera, no permission, or it is in use.
- * @throws {Error} the server cannot be reached, refuses the page, or has a session already.
+ * @throws {Error} the server cannot be reached, refuses the page or a setting, or has a session
+ *   already.
  */
 export async function protectedStream({ url, constraints = {}, settings = {} } = {}) {
   const session = new Session(url);
   let chosen = { ...settings };
   const state = await firstState(session);
+  await applied(session, settings);
   let camera;
   try {
     camera = await openCamera(constraints);
@@ -39,13 +41,11 @@ export async function protectedStream({ url, constraints = {}, settings = {} } =
   }
   const canvas = new ProtectedCanvas(document.createElement("canvas"));
   const pipeline = new Pipeline(session, canvas);
-  const tell = () => {
+  session.send({ type: "camera", on: true });
+  session.addEventListener("connection", ({ detail }) => {
+    if (detail.status !== "open") return;
     if (Object.keys(chosen).length > 0) session.send({ type: "settings", ...chosen });
     session.send({ type: "camera", on: true });
-  };
-  tell();
-  session.addEventListener("connection", ({ detail }) => {
-    if (detail.status === "open") tell();
   });
   const first = new Promise((resolve) => (pipeline.onShown = resolve));
   pipeline.run(camera.getVideoTracks()[0], state.limits);
@@ -76,5 +76,33 @@ function firstState(session) {
       reject(new Error(message || "the server of unveil cannot be reached"));
     });
     session.connect();
+  });
+}
+
+/** Send settings, and wait until the process works by them. */
+function applied(session, settings) {
+  const names = Object.keys(settings);
+  if (names.length === 0) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const listening = new AbortController();
+    const end = (finish, value) => {
+      listening.abort();
+      finish(value);
+    };
+    const { signal } = listening;
+    const refuse = (message) => {
+      session.close();
+      end(reject, new Error(message));
+    };
+    session.addEventListener(
+      "state",
+      ({ detail }) => {
+        const chosen = names.every((name) => detail.settings[name] === settings[name]);
+        if (chosen && !detail.busy) end(resolve);
+      },
+      { signal },
+    );
+    session.addEventListener("error", ({ detail }) => refuse(detail.message), { signal });
+    session.send({ type: "settings", ...settings });
   });
 }
