@@ -77,6 +77,14 @@ class OutputUnwritable(UnveilError, OSError):
     """The output cannot be written: no permission, no space, not a folder."""
 
 
+class MissingExtra(UnveilError, ImportError):
+    """A package that belongs to an optional extra is not installed."""
+
+
+class CannotListen(UnveilError, OSError):
+    """A server cannot listen on its address."""
+
+
 class Interrupted(UnveilError, RuntimeError):
     """The work was asked to stop before it was complete."""
 

@@ -37,7 +37,7 @@ ROOM, BACKGROUND = "room.png", "background.png"
 _MAX_STEM_BYTES: Final = 64
 _MAX_SUFFIX_BYTES: Final = 16
 """Of a temporary name, which is then shorter than any file system allows."""
-_HEAD_BYTES: Final = 65536
+HEAD_BYTES: Final = 65536
 """Of an image's file, in which its colours are described."""
 
 _HDR_TRANSFERS: Final = frozenset({16, 18})
@@ -348,11 +348,13 @@ def read_image(path: str | PathLike[str]) -> U8:
         with Image.open(path) as image:
             if image.mode[0] in "IF":
                 raise UnreadableImage(f"{path}: has more than 8 bits a channel; convert it first")
-            if _is_hdr(Path(path)):
+            with Path(path).open("rb") as file:
+                head = file.read(HEAD_BYTES)
+            if is_hdr(head):
                 raise UnreadableImage(f"{path}: is HDR; save it as SDR in sRGB first")
             oriented = ImageOps.exif_transpose(image)
             mode = "RGBA" if oriented.has_transparency_data else "RGB"
-            return np.array(_to_srgb(oriented, mode))
+            return np.array(to_srgb(oriented, mode))
     except UnreadableImage:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -362,7 +364,7 @@ def read_image(path: str | PathLike[str]) -> U8:
         ) from error
 
 
-def _to_srgb(image: Image.Image, mode: str) -> Image.Image:
+def to_srgb(image: Image.Image, mode: str) -> Image.Image:
     """Convert to RGB or RGBA, from the colours of the embedded ICC profile if there is one."""
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "RGBA", "L", "CMYK"):
@@ -378,10 +380,8 @@ def _to_srgb(image: Image.Image, mode: str) -> Image.Image:
     return converted
 
 
-def _is_hdr(path: Path) -> bool:
+def is_hdr(head: bytes) -> bool:
     """Whether a PNG's cICP chunk or an AVIF's colour box names PQ or HLG, which Pillow ignores."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
     for marker, transfer_offset, length in ((b"cICP", 5, 1), (b"colrnclx", 10, 2)):
         place = head.find(marker)
         if place >= 0:

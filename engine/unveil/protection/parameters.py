@@ -32,6 +32,10 @@ _HIDDEN_LETTERS: Final = 1 / 10
 """Height of the letters that a blur must hide, as a share of the frame's height."""
 MIN_BLUR: Final = 4
 MAX_BLUR: Final = 1000
+MIN_EDGE: Final = 0.05
+MAX_EDGE: Final = 0.95
+MIN_SMOOTH: Final = 0
+MAX_SMOOTH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,8 @@ class ProtectParameters:
             if self.chosen_mode != "blur":
                 raise InvalidParameter(f"blur: mode {self.chosen_mode} blurs nothing")
             check_range("blur", self.blur, MIN_BLUR, MAX_BLUR)
-        check_range("edge", self.edge, 0.05, 0.95)
-        check_range("smooth", self.smooth, 0, 100)
+        check_range("edge", self.edge, MIN_EDGE, MAX_EDGE)
+        check_range("smooth", self.smooth, MIN_SMOOTH, MAX_SMOOTH)
         check_range("every", self.every, 1, 100)
         if self.threads is not None:
             check_range("threads", self.threads, 1, 1024)
