@@ -24,7 +24,6 @@ function element(id) {
 /** Settings of the protection. */
 export class Controls {
   #session;
-  #settings = {};
   #backgrounds = "";
   #pending = new Map();
   #chosen = null;
@@ -48,11 +47,6 @@ export class Controls {
     );
   }
 
-  /** Forget which settings the user chose; `restore` then sends none. */
-  get chosen() {
-    return this.#chosen;
-  }
-
   /** After the process was started anew: send what the user had chosen before. */
   restore(state) {
     const wanted = this.#chosen;
@@ -62,7 +56,8 @@ export class Controls {
         state.settings[name] !== value &&
         (name !== "background" || isKnown(value, state.backgrounds)),
     );
-    if (changed.length > 0) this.#session.send({ type: "settings", ...Object.fromEntries(changed) });
+    if (changed.length === 0) return;
+    this.#session.send({ type: "settings", ...Object.fromEntries(changed) });
   }
 
   #onChange(target) {
@@ -84,14 +79,14 @@ export class Controls {
     const names = Object.keys(changes);
     const timer = setTimeout(() => {
       this.#session.send({ type: "settings", ...changes });
-      const settled = setTimeout(() => names.forEach((name) => this.#pending.delete(name)), SETTLE_MS);
+      const forget = () => names.forEach((name) => this.#pending.delete(name));
+      const settled = setTimeout(forget, SETTLE_MS);
       for (const name of names) this.#pending.set(name, { timer: settled, value: changes[name] });
     }, DEBOUNCE_MS);
     for (const name of names) this.#pending.set(name, { timer, value: changes[name] });
   }
 
   #mirror(state) {
-    this.#settings = state.settings;
     for (const [id, [low, high]] of Object.entries(state.limits).filter(([id]) => id in MOST)) {
       element(id).min = low;
       element(id).max = Math.min(high, MOST[id]);
@@ -107,7 +102,7 @@ export class Controls {
       this.#set(name, value);
     }
     const busy = state.busy ?? "";
-    say("busy", busy === "" ? "" : `${busy[0].toUpperCase()}${busy.slice(1)} …`, { hide: false });
+    say("busy", busy === "" ? "" : `${busy[0].toUpperCase()}${busy.slice(1)} …`);
     this.#showParts(state.settings.mode);
   }
 
@@ -154,7 +149,7 @@ export class Controls {
       edge: value.toFixed(2),
       smooth: value === 1 ? "1 frame" : `${value} frames`,
     };
-    say(`${id}-value`, texts[id], { hide: false });
+    say(`${id}-value`, texts[id]);
     element(id).setAttribute("aria-valuetext", texts[id]);
   }
 
@@ -168,7 +163,7 @@ export class Controls {
     const [file] = input.files;
     input.value = "";
     if (file === undefined) return;
-    const report = (text) => say("upload-result", text, { hide: false });
+    const report = (text) => say("upload-result", text);
     report(`Uploading ${file.name} …`);
     try {
       const answer = await fetch("/backgrounds", { method: "POST", body: file });

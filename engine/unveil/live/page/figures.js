@@ -4,10 +4,6 @@ import { say } from "./notices.js";
 
 const RECENT_SECONDS = 10;
 
-function set(id, text) {
-  say(id, text, { hide: false });
-}
-
 export function milliseconds(value) {
   return value === null || value === undefined ? "–" : `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 }
@@ -25,12 +21,12 @@ export class FiguresView {
   /** Show both; `own` is from `Pipeline.takeFigures`. */
   show(own) {
     const process = this.#ofProcess;
-    set("rate", own.frames_per_second.toFixed(1));
-    set("delay", milliseconds(own.glass_ms_median));
-    set("delay-p95", milliseconds(own.glass_ms_p95));
-    set("dropped", this.#dropped(own));
-    set("failed", process.failed === undefined ? "–" : String(process.failed));
-    set("memory", process.memory_mb === undefined ? "–" : `${Math.round(process.memory_mb)} MB`);
+    say("rate", own.frames_per_second.toFixed(1));
+    say("delay", milliseconds(own.glass_ms_median));
+    say("delay-p95", milliseconds(own.glass_ms_p95));
+    say("dropped", this.#dropped(own));
+    say("failed", process.failed === undefined ? "–" : String(process.failed));
+    say("memory", process.memory_mb === undefined ? "–" : `${Math.round(process.memory_mb)} MB`);
     this.#showStages(own);
   }
 

@@ -162,8 +162,9 @@ function splitChroma(interleaved, cb, cr) {
   }
 }
 
-const LIMITED_LUMA = Uint8Array.from({ length: 256 }, (_, y) => 16 + (y * 219) / 255 + 0.5);
-const LIMITED_CHROMA = Uint8Array.from({ length: 256 }, (_, c) => 128 + ((c - 128) * 224) / 255 + 0.5);
+const LEVELS = Array.from({ length: 256 }, (_, level) => level);
+const LIMITED_LUMA = Uint8Array.from(LEVELS, (y) => 16.5 + (y * 219) / 255);
+const LIMITED_CHROMA = Uint8Array.from(LEVELS, (c) => 128.5 + ((c - 128) * 224) / 255);
 
 /** Convert planes of full range (0 to 255) to limited range (16 to 235, 16 to 240), in place. */
 function limitRange(message, luma) {

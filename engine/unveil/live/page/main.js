@@ -93,7 +93,8 @@ class Page {
   }
 
   #showVirtualCamera(camera) {
-    say("virtual-camera", camera?.message ?? "");
+    const text = camera?.on ? `Other programs see the picture as camera ${camera.device}.` : "";
+    say("virtual-camera", camera?.message ? `Virtual camera: ${camera.message}` : text);
   }
 
   // The camera
@@ -107,7 +108,7 @@ class Page {
     const [width, height] = element("size").value.split("x").map(Number);
     this.#release();
     showProblem("");
-    say("curtain-text", "Starting the camera …", { hide: false });
+    say("curtain-text", "Starting the camera …");
     let camera;
     try {
       camera = await openCamera({
@@ -151,8 +152,8 @@ class Page {
     this.#release();
     this.#session.send({ type: "camera", on: false });
     this.#canvas.blank();
-    say("curtain-text", "The camera is off.", { hide: false });
-    say("camera-given", "", { hide: false });
+    say("curtain-text", "The camera is off.");
+    say("camera-given", "");
     this.#showCamera();
   }
 
@@ -174,11 +175,11 @@ class Page {
 
   #showCamera() {
     const on = this.#camera !== null;
-    say("camera-switch", on ? "Stop the camera" : "Start the camera", { hide: false });
+    say("camera-switch", on ? "Stop the camera" : "Start the camera");
     element("camera-switch").dataset.on = on;
     element("curtain-start").hidden = on;
     if (on) {
-      say("curtain-text", "Waiting for the first protected picture …", { hide: false });
+      say("curtain-text", "Waiting for the first protected picture …");
     } else {
       element("curtain").hidden = false;
       element("snapshot").disabled = true;
@@ -189,7 +190,7 @@ class Page {
 
   #showGiven({ width, height, frameRate }) {
     const rate = frameRate ? `, ${Math.round(frameRate)} frames/s` : "";
-    say("camera-given", `The camera gives ${width} × ${height}${rate}.`, { hide: false });
+    say("camera-given", `The camera gives ${width} × ${height}${rate}.`);
   }
 
   async #listCameras(current) {
@@ -238,18 +239,18 @@ class Page {
     const saved = this.#recorder.start();
     element("recording").hidden = false;
     element("record").dataset.on = "true";
-    say("record", "Stop recording", { hide: false });
+    say("record", "Stop recording");
     const timer = setInterval(() => {
       const seconds = Math.floor((Date.now() - begun) / 1000);
       const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-      say("recording-time", text, { hide: false });
+      say("recording-time", text);
     }, 500);
     await saved;
     clearInterval(timer);
-    say("recording-time", "0:00", { hide: false });
+    say("recording-time", "0:00");
     element("recording").hidden = true;
     delete element("record").dataset.on;
-    say("record", "Record", { hide: false });
+    say("record", "Record");
     element("record").disabled = this.#camera === null;
   }
 }

@@ -32,7 +32,7 @@ export class MeterPanel {
   }
 
   #clear() {
-    for (const id of ["leaked", "confident", "observed", "skipped"]) say(id, "–", { hide: false });
+    for (const id of ["leaked", "confident", "observed", "skipped"]) say(id, "–");
     element("leaked-bar").value = 0;
     element("room").hidden = true;
     element("room-wait").hidden = false;
@@ -40,10 +40,10 @@ export class MeterPanel {
 
   #show({ seconds, frames, skipped, leaked_share, confident_share, picture_url }) {
     if (!this.#isOn) return;
-    say("leaked", percent(leaked_share), { hide: false });
-    say("confident", percent(confident_share), { hide: false });
-    say("observed", `${Math.round(seconds)} s, ${frames} frames`, { hide: false });
-    say("skipped", String(skipped), { hide: false });
+    say("leaked", percent(leaked_share));
+    say("confident", percent(confident_share));
+    say("observed", `${Math.round(seconds)} s, ${frames} frames`);
+    say("skipped", String(skipped));
     element("leaked-bar").value = leaked_share;
     element("room-wait").hidden = true;
     // The address stays the same while the picture changes.

@@ -1,15 +1,14 @@
-// Messages to the user. Each place is a live region: a text that has not changed is not set again,
-// so that a screen reader does not repeat it.
+// Messages to the user. A text that has not changed is not set again, so that a screen reader does
+// not repeat it.
 
 function element(id) {
   return document.getElementById(id);
 }
 
-/** Set the text of an element if it differs; hide the element while there is none. */
-export function say(id, text, { hide = true } = {}) {
+/** Set the text of an element if it differs. */
+export function say(id, text) {
   const place = element(id);
   if (place.textContent !== text) place.textContent = text;
-  if (hide) place.hidden = text === "";
 }
 
 let problemTimer = null;

@@ -23,8 +23,8 @@ export class PublishPanel {
     this.#isOn = on;
     if (url && document.activeElement !== address) address.value = url;
     address.readOnly = on;
-    say("publish-switch", on ? "Stop publishing" : "Publish", { hide: false });
-    say("publish-status", message || (on ? status : "") || "", { hide: false });
+    say("publish-switch", on ? "Stop publishing" : "Publish");
+    say("publish-status", message || (on ? status : "") || "");
     document.getElementById("publish-status").dataset.status = status ?? "";
   }
 }

@@ -13,8 +13,8 @@ const GIVE_UP_MS = 20000;
  *
  * Events, each with `detail`:
  *
- * - "connection": `{status, message, retryMs}`; status is "connecting", "open", "stalled" (open, but
- *   frames are not answered), "lost", "taken" (another page has the session) or "refused".
+ * - "connection": `{status, message, retryMs}`; status is "connecting", "open", "stalled" (open,
+ *   but frames are not answered), "lost", "taken" (another page has the session) or "refused".
  * - "frame": `{buffer, ...what send_frame was given}`, one for each frame that was sent.
  * - "state", "figures", "meter", "error": the message of that type.
  */
