@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -39,18 +40,15 @@ READ_CANVAS = """() => {
 
 
 @contextmanager
-def chromium(*flags: str) -> Iterator[Any]:
+def chromium(playwright: Any, *flags: str) -> Iterator[Any]:
     """Start Debian's Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*FLAGS, *flags], chromium_sandbox=False
-        )
-        try:
-            yield browser
-        finally:
-            browser.close()
+    browser = playwright.chromium.launch(
+        executable_path=CHROMIUM, args=[*FLAGS, *flags], chromium_sandbox=False
+    )
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 def camera_flags(path: Path) -> tuple[str, ...]:
@@ -59,15 +57,29 @@ def camera_flags(path: Path) -> tuple[str, ...]:
 
 
 class LivePage:
-    """The page in a browser, and what went wrong in it."""
+    """The page in a browser, what it asked for, and what went wrong in it.
+
+    `messages` has the last text message of each type that the server sent.
+    """
 
     def __init__(self, page: Any) -> None:
         self.page = page
         self.errors: list[str] = []
         self.requests: list[str] = []
+        self.messages: dict[str, dict[str, Any]] = {}
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", self._take_console)
         page.on("request", lambda request: self.requests.append(request.url))
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: Any) -> None:
+        self.requests.append(socket.url)
+        socket.on("framereceived", self._take_message)
+
+    def _take_message(self, data: str | bytes) -> None:
+        if isinstance(data, str):
+            message = json.loads(data)
+            self.messages[message["type"]] = message
 
     def _take_console(self, message: Any) -> None:
         # A lost connection and a refused request are told there, too.
@@ -106,6 +118,11 @@ class LivePage:
         """Return the chosen radio button's value."""
         script = "name => document.querySelector(`input[name=${name}]:checked`)?.value ?? null"
         return self.page.evaluate(script, name)  # type: ignore[no-any-return]
+
+    def applies(self, **settings: Any) -> bool:
+        """Whether the server protects frames by these settings."""
+        state = self.messages.get("state", {"busy": "", "settings": {}})
+        return state["busy"] is None and state["settings"].items() >= settings.items()
 
     def picture(self) -> U8:
         """Read the canvas: (h, w, 3) uint8 RGB."""

@@ -31,9 +31,18 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Footage:
     return write_camera(tmp_path_factory.mktemp("camera") / "camera.y4m", HEIGHT, WIDTH)
 
 
-@pytest.fixture(scope="session")
-def browser(footage: Footage) -> Iterator[Any]:
-    with chromium(*camera_flags(footage.path)) as started:
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Any]:
+    # Not for the session: its event loop runs in this thread, in which other packages run theirs.
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Any, footage: Footage) -> Iterator[Any]:
+    with chromium(playwright, *camera_flags(footage.path)) as started:
         yield started
 
 
@@ -64,7 +73,7 @@ def new_page(browser: Any) -> Iterator[Callable[..., LivePage]]:
 
 @pytest.fixture
 def live(new_page: Callable[..., LivePage], server: Any) -> LivePage:
-    """The page, which shows the protected picture."""
+    """Open the page, and wait until it shows the protected picture."""
     page = new_page()
     page.open(server.url)
     return page

@@ -53,14 +53,16 @@ def write_camera(path: Path, height: int, width: int) -> Footage:
         for number in range(N_FRAMES):
             picture = room.copy()
             left = (width - height) // 2
-            left += round(height / 20 * np.sin(2 * np.pi * number / N_FRAMES))
+            left += round(height / 40 * np.sin(2 * np.pi * number / N_FRAMES))
             here = picture[:, left : left + height]
             here[...] = np.rint(opacity * person[..., :3] + (1 - opacity) * here)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            coded = frame.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG")
+            coded = frame.reformat(
+                format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG"
+            )
             file.write(b"FRAME\n" + b"".join(map(_tight, coded.planes)))
             pictures[number] = _shown(coded)
-            face[number] = round(0.15 * height), left + round(0.34 * height)
+            face[number] = round(0.17 * height), left + round(0.38 * height)
     return Footage(path, pictures, face)
 
 
@@ -85,7 +87,7 @@ def block_means(picture: U8) -> npt.NDArray[np.float64]:
 
 def face_difference(shown: U8, footage: Footage) -> float:
     """Largest difference of the face's colours to those of the footage's nearest frame."""
-    size = round(0.16 * shown.shape[0]) // BLOCK * BLOCK
+    size = round(0.1 * shown.shape[0]) // BLOCK * BLOCK
     differences = []
     for picture, (row, column) in zip(footage.pictures, footage.face, strict=True):
         part = np.s_[row : row + size, column : column + size]
@@ -94,6 +96,6 @@ def face_difference(shown: U8, footage: Footage) -> float:
 
 
 def corners(shown: U8) -> U8:
-    """The squares in the four corners that are farthest from the person: (4, BLOCK, BLOCK, 3)."""
+    """Return the squares in the corners, which are far from the person: (4, BLOCK, BLOCK, 3)."""
     ends = np.s_[:BLOCK], np.s_[-BLOCK:]
     return np.stack([shown[rows, columns] for rows in ends for columns in ends])

@@ -25,13 +25,15 @@ function element(id) {
 export class Controls {
   #session;
   #backgrounds = "";
-  #pending = new Map();
+  #unsent = {};
+  #unconfirmed = new Map();
+  #timer = null;
   #chosen = null;
 
   constructor(session) {
     this.#session = session;
     session.addEventListener("state", ({ detail }) => this.#mirror(detail));
-    session.addEventListener("error", () => this.#pending.clear());
+    session.addEventListener("error", () => this.#unconfirmed.clear());
     const form = element("settings");
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("change", ({ target }) => this.#onChange(target));
@@ -69,21 +71,29 @@ export class Controls {
     }
   }
 
-  /** Send a change when the user has stopped changing it. */
+  /** Send changes when the user has stopped changing something. */
   #send(changes) {
     this.#chosen = { ...this.#chosen, ...changes };
-    for (const name of Object.keys(changes)) {
-      clearTimeout(this.#pending.get(name)?.timer);
-      this.#pending.delete(name);
-    }
-    const names = Object.keys(changes);
-    const timer = setTimeout(() => {
-      this.#session.send({ type: "settings", ...changes });
-      const forget = () => names.forEach((name) => this.#pending.delete(name));
-      const settled = setTimeout(forget, SETTLE_MS);
-      for (const name of names) this.#pending.set(name, { timer: settled, value: changes[name] });
+    this.#unsent = { ...this.#unsent, ...changes };
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const now = performance.now();
+      for (const [name, value] of Object.entries(this.#unsent)) {
+        this.#unconfirmed.set(name, { value, until: now + SETTLE_MS });
+      }
+      this.#session.send({ type: "settings", ...this.#unsent });
+      this.#unsent = {};
     }, DEBOUNCE_MS);
-    for (const name of names) this.#pending.set(name, { timer, value: changes[name] });
+  }
+
+  /** Whether a state of the process is older than what the user has just chosen. */
+  #isOutdated(name, value) {
+    if (name in this.#unsent) return true;
+    const sent = this.#unconfirmed.get(name);
+    if (sent === undefined) return false;
+    if (sent.value !== value && performance.now() < sent.until) return true;
+    this.#unconfirmed.delete(name);
+    return false;
   }
 
   #mirror(state) {
@@ -94,12 +104,7 @@ export class Controls {
     this.#mirrorModels(state.models);
     this.#mirrorBackgrounds(state.backgrounds);
     for (const [name, value] of Object.entries(state.settings)) {
-      const pending = this.#pending.get(name);
-      // What the user changes right now is not overwritten by an older state.
-      if (pending !== undefined && pending.value !== value) continue;
-      clearTimeout(pending?.timer);
-      this.#pending.delete(name);
-      this.#set(name, value);
+      if (!this.#isOutdated(name, value)) this.#set(name, value);
     }
     const busy = state.busy ?? "";
     say("busy", busy === "" ? "" : `${busy[0].toUpperCase()}${busy.slice(1)} …`);

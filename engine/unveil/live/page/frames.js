@@ -34,8 +34,9 @@ export class FramePacker {
    * The frame is not closed. I420 and NV12 are copied as they are, cropped to an even size; every
    * other format, and a frame that is rotated or larger than the limits, is drawn and converted.
    *
-   * @returns {Promise<{message: Uint8Array, matrix: "bt601"|"bt709", colorSpace: object}>}
-   *   `colorSpace` is what a VideoFrame of the planes needs to be shown in the right colours.
+   * @returns {Promise<{message: Uint8Array, height: number, matrix: "bt601"|"bt709",
+   *   colorSpace: object}>} `colorSpace` is what a VideoFrame of the planes needs to be shown in the
+   *   right colours.
    */
   async pack(frame, sequence) {
     const upright = !frame.rotation && !frame.flip;
@@ -74,7 +75,7 @@ export class FramePacker {
     const matrix = matrixOf(frame.colorSpace, height);
     if (frame.colorSpace.fullRange) limitRange(message, luma);
     writeHeader(buffer, sequence, width, height, frame.timestamp);
-    return { message, matrix, colorSpace: colorSpaceOf(frame.colorSpace, matrix) };
+    return { message, height, matrix, colorSpace: colorSpaceOf(frame.colorSpace, matrix) };
   }
 
   #drawn(frame, { width, height }, sequence) {
@@ -89,7 +90,8 @@ export class FramePacker {
     const matrix = defaultMatrix(height);
     rgbaToI420(data, width, height, matrix, new Uint8Array(buffer, HEADER_BYTES));
     writeHeader(buffer, sequence, width, height, frame.timestamp);
-    return { message: new Uint8Array(buffer), matrix, colorSpace: colorSpaceOf({}, matrix) };
+    const message = new Uint8Array(buffer);
+    return { message, height, matrix, colorSpace: colorSpaceOf({}, matrix) };
   }
 }
 
@@ -136,7 +138,8 @@ function uprightSize(frame) {
   return { width: frame.displayWidth, height: frame.displayHeight };
 }
 
-function defaultMatrix(height) {
+/** Matrix of frames that name none, here and in the process. */
+export function defaultMatrix(height) {
   return height < 720 ? "bt601" : "bt709";
 }
 

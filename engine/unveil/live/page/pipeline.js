@@ -1,7 +1,7 @@
 // Camera -> session -> canvas, and how long each step takes.
 
 import { framesOf } from "./camera.js";
-import { FramePacker, readHeader, unpack } from "./frames.js";
+import { FramePacker, defaultMatrix, readHeader, unpack } from "./frames.js";
 
 const KEPT_TIMES = 300;
 
@@ -29,9 +29,7 @@ export class Pipeline {
     this.#session = session;
     this.#canvas = canvas;
     session.addEventListener("frame", ({ detail }) => this.#show(detail));
-    session.addEventListener("connection", ({ detail }) => {
-      if (detail.status !== "stalled") this.#matrix = null;
-    });
+    session.addEventListener("state", ({ detail }) => (this.#matrix = detail.settings.matrix));
   }
 
   /** Send the frames of a track until it ends, or until `stop`. */
@@ -91,8 +89,8 @@ export class Pipeline {
       session.release(sequence);
       throw error;
     }
-    const { message, matrix, colorSpace } = packed;
-    if (matrix !== this.#matrix) {
+    const { message, height, matrix, colorSpace } = packed;
+    if (matrix !== (this.#matrix ?? defaultMatrix(height))) {
       this.#matrix = matrix;
       session.send({ type: "settings", matrix });
     }

@@ -6,7 +6,7 @@ export const CREDIT = 2;
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5000;
 const STALL_MS = 4000;
-const GIVE_UP_MS = 20000;
+const GIVE_UP_MS = 10000;
 
 /**
  * A WebSocket session that reconnects by itself.
