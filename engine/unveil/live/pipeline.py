@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 
 from unveil.errors import UnveilError, explain
@@ -138,10 +138,20 @@ class Pipeline:
         )
 
     def change(self, settings: LiveSettings) -> None:
-        """Apply other settings as soon as they are ready; of several, the last ones."""
+        """Apply other settings as soon as they are ready; of several, the last ones.
+
+        What concerns no protector, such as the matrix, is applied at once.
+        """
         self._wanted = settings
-        if self._build_task is None or self._build_task.done():
+        self.settings = replace(self.settings, matrix=settings.matrix)
+        if self._build_task is not None and not self._build_task.done():
+            return  # it goes on until there is nothing else to build
+        if self._applies(settings):
+            self.settings = settings
+        else:
+            self.busy = _loading(self.settings, settings)
             self._build_task = asyncio.get_running_loop().create_task(self._build_wanted())
+        self.on_change()
 
     @property
     def wanted(self) -> LiveSettings:
@@ -218,7 +228,7 @@ class Pipeline:
 
     async def _build_wanted(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._wanted != self.settings:
+        while not self._applies(self._wanted):
             wanted = self._wanted
             self.busy = _loading(self.settings, wanted)
             self.on_change()
@@ -231,9 +241,13 @@ class Pipeline:
                     self._wanted = self.settings
                 self.on_error(f"settings are not applied: {explain(error)}")
             else:
-                self.settings = wanted
-        self.busy = None
+                self.settings = replace(wanted, matrix=self._wanted.matrix)
+        self.settings, self.busy = self._wanted, None
         self.on_change()
+
+    def _applies(self, settings: LiveSettings) -> bool:
+        """Whether the present protector does what these settings ask for."""
+        return settings.choice == self.settings.choice
 
     def _build(self, settings: LiveSettings) -> None:
         """Make a protector and have it replace the present one, on the thread that builds."""

@@ -7,15 +7,16 @@ import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Final
 
-from unveil.errors import InvalidParameter, check_range
+from unveil.errors import InvalidParameter, MissingExtra, check_range
 from unveil.interruption import StopRequested, never, stoppable
 from unveil.live.backgrounds import Backgrounds
 from unveil.live.pipeline import MakeSegmenter, Pipeline
 from unveil.live.security import is_loopback
 from unveil.live.server import LiveServer, listen, serve
-from unveil.live.service import LiveService, Publishes
+from unveil.live.service import LiveService, MakePublisher
 from unveil.live.settings import LiveSettings
 from unveil.live.virtual_camera import VirtualCamera
 from unveil.parallel import on_first_compile
@@ -31,6 +32,8 @@ MIN_TOKEN: Final = 16
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 ANY_CAMERA: Final = "auto"
+
+COMPILES: Final = "compiling the kernels, at first use only; this takes up to a minute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +75,18 @@ class LiveOptions:
         check_range("port", self.port, 0, 65535)
         if self.mode not in (None, "replace") and self.background is not None:
             raise InvalidParameter(f"background: mode {self.mode} shows none; take mode replace")
-        if is_loopback(self.host):
-            return
-        if not self.allow_remote:
+        if not self.allow_remote and not is_loopback(self.host):
             raise InvalidParameter(
                 f"host: {self.host or 'an empty one'} can be reached by other machines; add "
                 "--allow-remote and a token if that is meant"
             )
-        if self.token is None:
+        if self.allow_remote and self.token is None:
             raise InvalidParameter(
-                "token: other machines need one: a file with --access-token-file, or the variable "
+                "allow_remote: needs a token: a file with --access-token-file, or the variable "
                 "UNVEIL_LIVE_TOKEN"
             )
-
-    @property
-    def asks_for_token(self) -> bool:
-        """Whether a browser must know the token."""
-        return self.token is not None
+        if self.token is not None:
+            check_token(self.token)
 
     def settings(self, backgrounds: Backgrounds) -> LiveSettings:
         """Return the first settings; a background that was given is added.
@@ -113,7 +111,7 @@ def check_token(token: str) -> str:
     Raises
     ------
     InvalidParameter
-        It is too short, or has characters that an address cannot hold; it is not repeated.
+        It is too short, or has characters that an address cannot hold. It is not repeated.
     """
     token = token.strip()
     if len(token) < MIN_TOKEN or not _TOKEN.fullmatch(token):
@@ -129,7 +127,7 @@ def run_live(
     ready: Callable[[str], object],
     notice: Callable[[str], object] = lambda line: None,
     stop: StopRequested = never,
-    publisher: Publishes | None = None,
+    make_publisher: MakePublisher | None = None,
     make_segmenter: MakeSegmenter = lambda settings: None,
 ) -> None:
     """Serve the page until `stop` asks to end.
@@ -146,8 +144,8 @@ def run_live(
         Called with lines that a user should know, such as that kernels are compiled.
     stop
         Asks to end.
-    publisher
-        Publishes protected frames, None if nothing can.
+    make_publisher
+        Makes what publishes protected frames to an address, None if nothing can.
     make_segmenter
         Replaces the networks.
 
@@ -160,8 +158,10 @@ def run_live(
     Interrupted
         `stop` asked for it before the server was ready.
     """
-    if options.whip_url is not None and publisher is None:
+    if options.whip_url is not None and make_publisher is None:
         raise InvalidParameter("whip: nothing can publish")
+    if options.virtual_camera is not None and find_spec("pyvirtualcam") is None:
+        raise MissingExtra("virtual camera: needs pyvirtualcam; pip install 'unveil[camera]'")
     sockets = listen(options.host, options.port)
     try:
         backgrounds = Backgrounds()
@@ -175,10 +175,7 @@ def run_live(
         for listening in sockets:
             listening.close()
         raise
-    asyncio.run(_serve(options, sockets, backgrounds, pipeline, publisher, ready, stop))
-
-
-COMPILES: Final = "compiles its kernels at first use; this takes up to a minute"
+    asyncio.run(_serve(options, sockets, backgrounds, pipeline, make_publisher, ready, stop))
 
 
 async def _serve(
@@ -186,7 +183,7 @@ async def _serve(
     sockets: list[socket.socket],
     backgrounds: Backgrounds,
     pipeline: Pipeline,
-    publisher: Publishes | None,
+    make_publisher: MakePublisher | None,
     ready: Callable[[str], object],
     stop: StopRequested,
 ) -> None:
@@ -194,7 +191,9 @@ async def _serve(
     if options.virtual_camera is not None:
         device = None if options.virtual_camera == ANY_CAMERA else options.virtual_camera
         camera = VirtualCamera(device)
-    service = LiveService(pipeline, backgrounds, publisher=publisher, virtual_camera=camera)
+    service = LiveService(
+        pipeline, backgrounds, make_publisher=make_publisher, virtual_camera=camera
+    )
     server = LiveServer(service, sockets, options.host, token=options.token)
     if options.whip_url is not None:
         await service.switch_publishing(on=True, url=options.whip_url)

@@ -49,6 +49,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def is_wildcard(host: str) -> bool:
+    """Whether an address stands for all addresses of this machine."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
 def authority(host: str, port: int) -> str:
     """Return host and port as in an URL and in the header Host."""
     shown = f"[{host}]" if ":" in host else host
@@ -119,7 +127,7 @@ class Guard:
         names.add(mapped)
         if is_loopback(mapped):
             names.add("localhost")
-        if self._host and not _is_wildcard(self._host):
+        if self._host and not is_wildcard(self._host):
             names.add(self._host.lower())
         found = {authority(name, port) for name in names}
         return found | ({f"{name}:80" for name in found} if port == 80 else set())
@@ -141,13 +149,6 @@ class Guard:
         return web.Response(
             status=403, text="token: is missing; open the address with ?token=TOKEN once\n"
         )
-
-
-def _is_wildcard(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

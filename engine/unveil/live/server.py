@@ -16,7 +16,7 @@ from aiohttp import web
 from unveil.errors import CannotListen, UnreadableImage
 from unveil.interruption import POLL_SECONDS, StopRequested, never
 from unveil.live.messages import MAX_MESSAGE_BYTES
-from unveil.live.security import Guard, add_headers, authority
+from unveil.live.security import Guard, add_headers, authority, is_wildcard
 from unveil.live.service import PICTURE_URL, LiveService
 from unveil.live.session import Session
 from unveil.live.uploads import MAX_UPLOAD_BYTES
@@ -95,12 +95,21 @@ class LiveServer:
                 web.get("/health", self._health),
             ]
         )
-        # No access log: the first address holds the token.
+        # What aiohttp logs of requests has their first lines, and the token is in one of them.
+        # Failures of handlers are logged by the guard.
+        silent = logging.Logger("unveil.live.http")
+        silent.disabled = True
         self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+            app,
+            access_log=None,
+            logger=silent,
+            handle_signals=False,
+            shutdown_timeout=SHUTDOWN_SECONDS,
         )
-        shown = host if host else "localhost"
-        self.url = f"http://{authority(shown, sockets[0].getsockname()[1])}/"
+        address, bound = sockets[0].getsockname()[:2]
+        if is_wildcard(address):
+            host = "::1" if sockets[0].family == socket.AF_INET6 else "127.0.0.1"
+        self.url = f"http://{authority(host, bound)}/"
 
     async def start(self) -> None:
         """Answer requests from now on."""
@@ -159,14 +168,16 @@ class LiveServer:
         return answer
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
+        too_large = f"background: has more than {MAX_UPLOAD_BYTES // 1_000_000} MB; scale it down"
+        if (request.content_length or 0) > MAX_UPLOAD_BYTES:
+            return _refused(413, too_large)
         try:
             async with asyncio.timeout(UPLOAD_SECONDS):
                 data = await request.read()
         except TimeoutError:
             return _refused(408, f"background: the upload took over {UPLOAD_SECONDS:g} s")
         except web.HTTPRequestEntityTooLarge:
-            megabytes = MAX_UPLOAD_BYTES // 1_000_000
-            return _refused(413, f"background: has more than {megabytes} MB; scale it down")
+            return _refused(413, too_large)
         try:
             entry = await self._service.add_background(data)
         except UnreadableImage as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from fractions import Fraction
+from typing import Any, Final, Protocol, TypeAlias
+
+import av
 
 from unveil.errors import InvalidParameter
 from unveil.live.backgrounds import BackgroundEntry, Backgrounds
@@ -15,6 +17,7 @@ from unveil.live.meter import LeakMeter, Reading
 from unveil.live.pipeline import Answer, Pipeline, TakesFrames
 from unveil.live.settings import LIVE_MODELS
 from unveil.live.virtual_camera import VirtualCamera
+from unveil.protection.frames import frame_of
 from unveil.protection.parameters import (
     MAX_BLUR,
     MAX_EDGE,
@@ -27,48 +30,55 @@ from unveil.video.chunk import Layout, Planes
 
 logger = logging.getLogger(__name__)
 
-PublishState: TypeAlias = Literal["off", "waiting", "connecting", "live", "failed"]
-
 PICTURE_URL: Final = "/meter/room.png"
 
-
-@dataclass(frozen=True, slots=True)
-class PublishStatus:
-    """How publishing stands.
-
-    Attributes
-    ----------
-    state
-        "waiting" is for the first protected frame.
-    message
-        What a user should know of it; without secrets.
-    """
-
-    state: PublishState = "off"
-    message: str = ""
+TICK: Final = Fraction(1, 90_000)
+"""Time base of frames that are published, in seconds."""
 
 
-class Publishes(TakesFrames, Protocol):
-    """Publishes protected frames to a server; `push` never waits."""
+class PublishStatus(Protocol):
+    """How publishing goes."""
+
+    @property
+    def state(self) -> str:
+        """One word, such as "publishing" or "failed"."""
+
+    @property
+    def message(self) -> str:
+        """The same in a line for the user; without secrets."""
+
+
+class Publishes(Protocol):
+    """Publishes protected frames to one address; connects after the first frame."""
 
     @property
     def status(self) -> PublishStatus:
-        """How it stands; may be read at any time."""
+        """How it goes now."""
 
-    def start(self, url: str) -> None:
-        """Begin to publish to an address; connects after the first frame.
+    def start(self) -> None:
+        """Begin to wait for frames."""
 
-        Raises
-        ------
-        UnveilError
-            The address is not allowed.
-        """
-
-    def push(self, planes: Planes, layout: Layout, timestamp: float) -> None:
-        """Take a protected frame; must not wait, nor change the planes. `timestamp`: seconds."""
+    def push(self, frame: av.VideoFrame) -> None:
+        """Take a protected frame, which is not changed any more; must not wait."""
 
     def close(self) -> None:
-        """End publishing; `start` may follow. May wait for the server for a few seconds."""
+        """End publishing; may wait for the server for some seconds."""
+
+
+MakePublisher: TypeAlias = Callable[[str], Publishes]
+"""Makes a publisher for an address; raises `UnveilError` if the address is not allowed."""
+
+
+class _Published:
+    """Gives a publisher the frames that it takes."""
+
+    def __init__(self, publisher: Publishes) -> None:
+        self._publisher = publisher
+
+    def push(self, planes: Planes, layout: Layout, timestamp: float) -> None:
+        frame = frame_of(planes, layout)
+        frame.pts, frame.time_base = round(timestamp / TICK), TICK
+        self._publisher.push(frame)
 
 
 class LiveService:
@@ -78,8 +88,8 @@ class LiveService:
     ----------
     pipeline, backgrounds
         Protect the frames.
-    publisher
-        Publishes them, None if nothing can.
+    make_publisher
+        Makes what publishes them to an address, None if nothing can.
     virtual_camera
         Shows them to other programs, None if that is not wanted.
     """
@@ -89,12 +99,13 @@ class LiveService:
         pipeline: Pipeline,
         backgrounds: Backgrounds,
         *,
-        publisher: Publishes | None = None,
+        make_publisher: MakePublisher | None = None,
         virtual_camera: VirtualCamera | None = None,
     ) -> None:
         self.backgrounds = backgrounds
         self._pipeline = pipeline
-        self._publisher = publisher
+        self._make_publisher = make_publisher
+        self._publisher: Publishes | None = None
         self._virtual_camera = virtual_camera
         self._publish_url = ""
         self._meter: LeakMeter | None = None
@@ -137,7 +148,7 @@ class LiveService:
     def state(self) -> dict[str, Any]:
         """Return what the page shows, ready for JSON."""
         pipeline, camera = self._pipeline, self._virtual_camera
-        publishing = self._publisher.status if self._publisher else PublishStatus()
+        publishing = self._publisher.status if self._publisher else None
         return {
             "settings": pipeline.wanted.as_dict(),
             "models": list(LIVE_MODELS),
@@ -145,12 +156,12 @@ class LiveService:
             "busy": pipeline.busy,
             "meter": self._meter is not None,
             "publish": {
-                "on": bool(self._publish_url),
+                "on": publishing is not None,
                 "url": self._publish_url,
-                "status": publishing.state,
-                "message": publishing.message,
+                "status": publishing.state if publishing else "off",
+                "message": publishing.message if publishing else "",
             },
-            "publish_available": self._publisher is not None,
+            "publish_available": self._make_publisher is not None,
             "virtual_camera": camera.state() if camera else {"on": False, "message": ""},
             "limits": {
                 "max_width": MAX_WIDTH,
@@ -226,17 +237,17 @@ class LiveService:
         UnveilError
             The address is not allowed.
         """
-        if self._publisher is None:
+        if self._make_publisher is None:
             raise InvalidParameter("publish: this server was started without a publisher")
-        if self._publish_url:
-            self._publish_url = ""
-            self._connect_outputs()
-            await asyncio.to_thread(self._publisher.close)
-        if on:
-            self._publisher.start(url)
+        made = self._make_publisher(url) if on else None
+        ended, self._publisher = self._publisher, made
+        if made is not None:
             self._publish_url = url
-            self._connect_outputs()
+            made.start()
+        self._connect_outputs()
         self._changed()
+        if ended is not None:
+            await asyncio.to_thread(ended.close)
 
     @property
     def room_picture(self) -> bytes | None:
@@ -255,7 +266,7 @@ class LiveService:
     async def close(self) -> None:
         """End everything."""
         self.switch_meter(on=False)
-        if self._publisher is not None and self._publish_url:
+        if self._publisher is not None:
             await asyncio.to_thread(self._publisher.close)
         if self._virtual_camera is not None:
             await asyncio.to_thread(self._virtual_camera.close)
@@ -263,8 +274,8 @@ class LiveService:
 
     def _connect_outputs(self) -> None:
         outputs: list[TakesFrames] = []
-        if self._publisher is not None and self._publish_url:
-            outputs.append(self._publisher)
+        if self._publisher is not None:
+            outputs.append(_Published(self._publisher))
         if self._virtual_camera is not None:
             outputs.append(self._virtual_camera)
         if self._meter is not None:

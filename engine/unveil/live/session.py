@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ from unveil.live.messages import FrameMessage, FrameRefused, Header
 from unveil.live.service import LiveService
 
 logger = logging.getLogger(__name__)
+
+CREDIT: Final = 2
+"""Frames that a page may have sent without an answer: one is protected, one waits."""
 
 SEND_SECONDS: Final = 5.0
 """A page that does not read for so long is dropped."""
@@ -32,8 +36,8 @@ ERROR_SECONDS: Final = 1.0
 class Session:
     """Answers the messages of one page until it goes.
 
-    Every binary message gets one binary answer. One frame is protected at a time and one waits; a
-    further one replaces the waiting one, which is answered without a picture.
+    Every binary message gets one binary answer. A page that keeps to its credit loses no frame; of
+    more than `CREDIT` unanswered frames the oldest that waits is answered without a picture.
 
     Parameters
     ----------
@@ -60,7 +64,8 @@ class Session:
         self._service = service
         self._send_seconds = send_seconds
         self._figures = Figures()
-        self._waiting: tuple[FrameMessage, float] | None = None
+        self._waiting: deque[tuple[FrameMessage, float]] = deque()
+        self._protects = False
         self._has_frame = asyncio.Event()
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,19 +88,21 @@ class Session:
                 self._stop_soon,
             )
         ]
+        code, reason = WSCloseCode.GOING_AWAY, b"the server stops"
         try:
             done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
             for part in done:
                 error = part.exception()
                 if error is not None and not isinstance(error, ConnectionError):
                     logger.error("the session failed", exc_info=error)
+                    code, reason = WSCloseCode.INTERNAL_ERROR, b"the session failed"
         finally:
             service.leave()
             for task in (*parts, *self._tasks):
                 task.cancel()
             await asyncio.gather(*parts, *self._tasks, return_exceptions=True)
             if not self._socket.closed:
-                await self._close_socket()
+                await self._close_socket(code, reason)
 
     def stop(self) -> None:
         """End the session; the page is told."""
@@ -104,10 +111,10 @@ class Session:
     async def _stop_soon(self) -> None:
         await self._stopped.wait()
 
-    async def _close_socket(self) -> None:
+    async def _close_socket(self, code: WSCloseCode, reason: bytes) -> None:
         try:
             async with asyncio.timeout(self._send_seconds):
-                await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server stops")
+                await self._socket.close(code=code, message=reason)
         except (TimeoutError, ConnectionError):
             self._cut()
 
@@ -134,17 +141,23 @@ class Session:
             await self._send(header.nothing())
             await self._tell_now_and_then(str(error))
             return
-        replaced, self._waiting = self._waiting, (frame, received_at)
+        self._waiting.append((frame, received_at))
         self._has_frame.set()
-        if replaced is not None:
+        if len(self._waiting) + self._protects > CREDIT:
+            dropped, _ = self._waiting.popleft()
             self._figures.n_dropped += 1
-            await self._send(replaced[0].header.nothing())
+            await self._send(dropped.header.nothing())
 
     async def _take_text(self, text: str) -> None:
         try:
             await self._obey(_parsed(text))
         except UnveilError as error:
             await self._tell(str(error))
+        except ConnectionError:
+            raise
+        except Exception:
+            logger.exception("a message failed")
+            await self._tell("message: the server failed to handle it; its log says more")
 
     async def _obey(self, message: Mapping[str, Any]) -> None:
         kind = message["type"]
@@ -170,13 +183,13 @@ class Session:
 
     async def _answer(self) -> None:
         while True:
-            await self._has_frame.wait()
-            self._has_frame.clear()
-            taken, self._waiting = self._waiting, None
-            if taken is None:
-                continue
-            frame, received_at = taken
+            while not self._waiting:
+                self._has_frame.clear()
+                await self._has_frame.wait()
+            frame, received_at = self._waiting.popleft()
+            self._protects = True
             answer = await self._service.protect(frame, received_at)
+            self._protects = False
             self._figures.add(answer.protected, answer.wait_ms)
             await self._send(answer.message.buffer)
             if answer.protected.failure is not None:
@@ -262,5 +275,5 @@ def _numbers(message: Mapping[str, Any]) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in message.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
     }

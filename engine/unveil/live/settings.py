@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -105,13 +104,21 @@ class LiveSettings:
             self.smooth,
         )
 
+    @property
+    def choice(self) -> tuple[object, ...]:
+        """The settings that a protector is made of: equal ones need no new protector."""
+        background = self.background if self.mode == "replace" else None
+        blur = self.blur if self.mode == "blur" else None
+        return self.mode, self.model, background, blur, self.edge, self.smooth
+
     def as_dict(self) -> dict[str, Any]:
         """Return all settings, ready for JSON."""
         return asdict(self)
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # JSON has NaN in Python, and integers that no float holds.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
 
 
 def _is_integer(value: object) -> bool:

@@ -1,0 +1,140 @@
+"""The command `unveil live`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+from unveil.cli.options import ProtectModel, Quiet
+from unveil.cli.reporting import reporting
+from unveil.errors import MissingInput
+
+ACCESS_VARIABLE: Final = "UNVEIL_LIVE_TOKEN"
+MAX_TOKEN_BYTES: Final = 4096
+
+HostOption = Annotated[
+    str,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Address on which to listen. Others than this machine's own need --allow-remote.",
+    ),
+]
+PortOption = Annotated[
+    int, typer.Option(metavar="N", help="Port on which to listen; 0 takes any free one.")
+]
+OpenOption = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
+AllowRemoteOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-remote",
+        help=f"Let other machines use the page. It needs a token: --access-token-file, or the "
+        f"variable {ACCESS_VARIABLE}.",
+    ),
+]
+AccessTokenOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        show_default="none",
+        help="File with the token that a browser must give once, as ?token=TOKEN; at least 16 "
+        "characters.",
+    ),
+]
+ModeOption = Annotated[
+    Literal["remove", "blur", "replace"] | None,
+    typer.Option(
+        show_default="replace with --background, else blur",
+        help="How the background is protected at first: green, blurred, or replaced.",
+    ),
+]
+BackgroundOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|IMAGE|VIDEO|COLOUR",
+        show_default="none",
+        help="What is shown behind the person at first: wall, dusk, shelves or slate, a file, or "
+        "a colour.",
+    ),
+]
+ModelOption = Annotated[
+    ProtectModel, typer.Option(help="Network that finds the person at first, as for protect.")
+]
+CameraOption = Annotated[
+    str | None,
+    typer.Option(
+        "--virtual-camera",
+        metavar="DEVICE",
+        show_default="none",
+        help="Show the protected picture as a camera of this name to other programs; auto takes "
+        "the first virtual camera. It needs the extra camera.",
+    ),
+]
+
+
+def live(
+    context: typer.Context,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8765,
+    open_page: OpenOption = False,
+    allow_remote: AllowRemoteOption = False,
+    access_token_file: AccessTokenOption = None,
+    mode: ModeOption = None,
+    background: BackgroundOption = None,
+    model: ModelOption = "auto",
+    virtual_camera: CameraOption = None,
+    quiet: Quiet = False,
+) -> None:
+    """Protect the camera in the browser: serve a page on this machine until Ctrl-C.
+
+    The page takes the camera, sends its frames to this process and shows them protected. No
+    frame leaves the machine.
+    """
+    with reporting(context, quiet=quiet) as report:
+        from unveil.live import LiveOptions, run_live
+
+        options = LiveOptions(
+            host=host,
+            port=port,
+            allow_remote=allow_remote,
+            token=_access_token(access_token_file, allow_remote=allow_remote),
+            mode=mode,
+            model=model,
+            background=background,
+            virtual_camera=virtual_camera,
+        )
+
+        def ready(address: str) -> None:
+            once = ", opened once with ?token=TOKEN" if options.token is not None else ""
+            report.result(f"unveil: live at {address}{once} (Ctrl-C ends it)")
+            if open_page:
+                import webbrowser
+
+                webbrowser.open(address)
+
+        run_live(
+            options,
+            ready=ready,
+            notice=lambda line: report.notes("live", line),
+            stop=report.stop,
+        )
+        report.result("unveil: live ended")
+
+
+def _access_token(path: Path | None, *, allow_remote: bool) -> str | None:
+    """Read the token from its file, or for other machines from the environment."""
+    if path is not None:
+        try:
+            with path.open("rb") as file:
+                text = file.read(MAX_TOKEN_BYTES).decode("ascii", "replace")
+        except OSError as error:
+            raise MissingInput(f"{path}: the token cannot be read ({error.strerror})") from error
+    elif allow_remote:
+        text = os.environ.get(ACCESS_VARIABLE, "")
+    else:
+        return None
+    from unveil.live.run import check_token
+
+    return check_token(text) if text else None
