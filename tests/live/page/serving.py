@@ -11,9 +11,9 @@ from unveil.live.run import LiveOptions, run_live
 class RunningServer:
     """Serves until `stop`; `start` serves again at the same address."""
 
-    def __init__(self, *, publisher: Any = None, **options: Any) -> None:
+    def __init__(self, *, make_publisher: Any = None, **options: Any) -> None:
         self._options = options
-        self._publisher = publisher
+        self._make_publisher = make_publisher
         self._thread: threading.Thread | None = None
         self.url = ""
         self.start()
@@ -34,7 +34,7 @@ class RunningServer:
                     LiveOptions(**self._options, port=port),
                     ready=tell,
                     stop=self._stop.is_set,
-                    publisher=self._publisher,
+                    make_publisher=self._make_publisher,
                 )
             except BaseException as error:
                 self._error = error

@@ -3,49 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
 
+import av
 import pytest
 
 from tests.live.page.axe import NoAxe, axe_source, violations
 from tests.live.page.browsing import LivePage
 from tests.live.page.serving import RunningServer
-from unveil.live.service import PublishStatus
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 
 
+@dataclass
+class Status:
+    """What a publisher says of itself."""
+
+    state: str
+    message: str
+
+
 class Publisher:
-    """Stands in for WHIP: does what the test says."""
+    """Stands in for WHIP: is in the state that the test wants."""
 
-    def __init__(self) -> None:
-        self.status = PublishStatus()
-        self.urls: list[str] = []
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.status = Status("waiting", "waits for the first frame")
         self.n_frames = 0
+        self.closed = False
 
-    def start(self, url: str) -> None:
-        """Remember the address."""
-        self.urls.append(url)
-        self.status = PublishStatus("connecting", "connects to the server")
+    def start(self) -> None:
+        """Begin."""
 
-    def push(self, planes: Any, layout: Any, timestamp: float) -> None:
+    def push(self, frame: av.VideoFrame) -> None:
         """Count."""
         self.n_frames += 1
 
     def close(self) -> None:
-        """Stop."""
-        self.status = PublishStatus()
+        """Remember it."""
+        self.closed = True
 
 
 @pytest.fixture(scope="module")
-def publisher() -> Publisher:
-    return Publisher()
+def publishers() -> list[Publisher]:
+    return []
 
 
 @pytest.fixture(scope="module")
-def server(publisher: Publisher) -> Iterator[RunningServer]:
-    running = RunningServer(mode="replace", model="lite", background="#204060", publisher=publisher)
+def server(publishers: list[Publisher]) -> Iterator[RunningServer]:
+    def make_publisher(url: str) -> Publisher:
+        publishers.append(Publisher(url))
+        return publishers[-1]
+
+    running = RunningServer(
+        mode="replace", model="lite", background="#204060", make_publisher=make_publisher
+    )
     yield running
     running.stop()
 
@@ -143,21 +156,31 @@ def test_live_regions_do_not_chatter(live: LivePage) -> None:
 
 
 def test_publishing_is_switched_and_its_state_is_shown(
-    live: LivePage, publisher: Publisher
+    live: LivePage, publishers: list[Publisher]
 ) -> None:
     live.page.fill("#whip-url", "https://meeting.example/group/test/.whip")
     live.click("publish-switch")
     live.until(lambda: live.text("publish-switch") == "Stop publishing")
-    assert publisher.urls == ["https://meeting.example/group/test/.whip"]
-    assert live.text("publish-status") == "connects to the server"
+    [publisher] = publishers
+    assert publisher.url == "https://meeting.example/group/test/.whip"
+    assert live.text("publish-status") == "waits for the first frame"
     live.until(lambda: publisher.n_frames > 0)
-    publisher.status = PublishStatus("live", "")
-    live.until(lambda: live.text("publish-status") == "Published: the meeting sees you")
-    publisher.status = PublishStatus("failed", "the server wants another token")
-    live.until(lambda: live.text("publish-status") == "the server wants another token")
+    for state, message in (("publishing", "sends"), ("failed", "the token is wrong")):
+        publisher.status = Status(state, message)
+        live.until(lambda: live.text("publish-status") == message)  # noqa: B023
     live.click("publish-switch")
-    live.until(lambda: live.text("publish-switch") == "Publish")
+    live.until(lambda: live.text("publish-switch") == "Publish" and publisher.closed)
     live.page.fill("#whip-url", "no address")
     live.click("publish-switch")
     live.page.wait_for_timeout(300)
-    assert len(publisher.urls) == 1
+    assert len(publishers) == 1
+
+
+def test_the_panel_is_missing_where_nothing_can_publish(new_page: Callable[..., LivePage]) -> None:
+    plain = RunningServer(mode="replace", model="lite", background="#204060")
+    try:
+        live = new_page()
+        live.open(plain.url)
+        assert not live.sees("publish")
+    finally:
+        plain.stop()

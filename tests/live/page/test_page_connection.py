@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.live.page.browsing import LivePage
 from tests.live.page.footage import Footage, corners, face_difference
@@ -47,6 +49,24 @@ def test_the_last_picture_is_held_until_the_server_is_back(
     live.until(lambda: face_difference(live.picture(), footage) <= 6)
     live.until(lambda: bool(np.abs(corners(live.picture()).astype(int) - NAVY).max() <= 4))
     assert live.text("status") == ""
+
+
+def test_an_uploaded_picture_outlives_the_server(
+    new_page: Callable[..., LivePage], own_server: RunningServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.png"
+    Image.new("RGB", (320, 240), NAVY).save(path)
+    live = new_page()
+    live.open(own_server.url)
+    live.page.set_input_files("#upload", path)
+    live.until(lambda: bool(np.abs(corners(live.picture()).astype(int) - NAVY).max() <= 4))
+    own_server.stop()
+    live.until(lambda: live.text("connection") == "Disconnected")
+    own_server.start()
+    live.until(lambda: live.text("connection") == "Connected")
+    live.until(lambda: str(live.chosen("background")).startswith("upload-"))
+    live.until(lambda: live.applies() and not live.sees("held"))
+    live.until(lambda: bool(np.abs(corners(live.picture()).astype(int) - NAVY).max() <= 4))
 
 
 def test_a_second_page_waits_for_the_first_one(

@@ -8,6 +8,7 @@ import pytest
 
 from tests.live.page.browsing import LivePage
 from tests.live.page.serving import RunningServer
+from tests.markdown_page import ROOT, blocks_of
 
 OPEN = """async (options) => {
   // Only the modules are used: the page itself would take the session.
@@ -73,3 +74,14 @@ def test_a_session_that_is_taken_is_reported(
       return protectedStream().then(() => "", (error) => error.message);
     }""")
     assert said == "another page uses the camera; close it first"
+
+
+def test_the_documented_example_works(blank: LivePage) -> None:
+    [example] = [one for one in blocks_of(ROOT / "docs" / "live.md") if one.language == "js"]
+    blank.page.evaluate(
+        f"async () => {{ {example.text} Object.assign(window, {{camera, track}}); }}"
+    )
+    assert blank.page.evaluate("[track.kind, track.readyState]") == ["video", "live"]
+    blank.until(lambda: blank.applies(mode="blur", model="lite", background="#204060"))
+    blank.page.evaluate("camera.close()")
+    assert blank.page.evaluate("track.readyState") == "ended"

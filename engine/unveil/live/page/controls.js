@@ -29,6 +29,7 @@ export class Controls {
   #unconfirmed = new Map();
   #timer = null;
   #chosen = null;
+  #uploaded = new Map();
 
   constructor(session) {
     this.#session = session;
@@ -50,13 +51,20 @@ export class Controls {
   }
 
   /** After the process was started anew: send what the user had chosen before. */
-  restore(state) {
+  async restore(state) {
     const wanted = this.#chosen;
     if (wanted === null) return;
+    // The process knows an uploaded picture by its content: the same one gets the same id.
+    const picture = isKnown(wanted.background ?? "#", state.backgrounds)
+      ? undefined
+      : this.#uploaded.get(wanted.background);
+    if (picture !== undefined) {
+      await fetch("/backgrounds", { method: "POST", body: picture }).catch(() => {});
+    }
     const changed = Object.entries(wanted).filter(
       ([name, value]) =>
         state.settings[name] !== value &&
-        (name !== "background" || isKnown(value, state.backgrounds)),
+        (name !== "background" || picture !== undefined || isKnown(value, state.backgrounds)),
     );
     if (changed.length === 0) return;
     this.#session.send({ type: "settings", ...Object.fromEntries(changed) });
@@ -178,6 +186,7 @@ export class Controls {
         return;
       }
       report("");
+      this.#uploaded.set(result.id, file);
       this.#send({ mode: "replace", background: result.id });
     } catch {
       report("The picture was not sent: there is no connection to unveil, or it is too large.");

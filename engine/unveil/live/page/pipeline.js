@@ -3,7 +3,7 @@
 import { framesOf } from "./camera.js";
 import { FramePacker, defaultMatrix, readHeader, unpack } from "./frames.js";
 
-const KEPT_TIMES = 300;
+const RECENT_MS = 10_000;
 
 /**
  * Sends the frames of a track to a session, and shows the answers on a canvas.
@@ -19,7 +19,9 @@ export class Pipeline {
   #stop = null;
   #matrix = null;
   #times = [];
+  #glass = [];
   #shown = 0;
+  #shownBefore = 0;
   #dropped = 0;
   #sent = 0;
   #since = performance.now();
@@ -60,21 +62,27 @@ export class Pipeline {
     return performance.now() - this.#lastShown;
   }
 
-  /** Figures since the last call; null for a time if no frame was shown. */
+  /**
+   * Figures of the time since the last call; the 95th percentile is of the last ten seconds.
+   *
+   * "Glass" is from a camera frame that can be read to its protected twin in the canvas. A time is
+   * null if no frame was shown; `shown`, `sent` and `dropped` are totals.
+   */
   takeFigures() {
     const now = performance.now();
-    const glass = this.#times.map((time) => time.glass);
+    this.#glass = this.#glass.filter(({ at }) => now - at < RECENT_MS);
     const figures = {
-      frames_per_second: (1000 * this.#shown) / (now - this.#since),
-      glass_ms_median: quantile(glass, 0.5),
-      glass_ms_p95: quantile(glass, 0.95),
+      frames_per_second: (1000 * (this.#shown - this.#shownBefore)) / (now - this.#since),
+      glass_ms_median: quantile(this.#times.map((time) => time.glass), 0.5),
+      glass_ms_p95: quantile(this.#glass.map(({ glass }) => glass), 0.95),
       copy_ms: quantile(this.#times.map((time) => time.copy), 0.5),
       draw_ms: quantile(this.#times.map((time) => time.draw), 0.5),
+      shown: this.#shown,
       sent: this.#sent,
       dropped: this.#dropped,
     };
     this.#times = [];
-    this.#shown = 0;
+    this.#shownBefore = this.#shown;
     this.#since = now;
     return figures;
   }
@@ -116,9 +124,9 @@ export class Pipeline {
     this.#lastShown = now;
     this.#shown++;
     this.onShown();
-    if (this.#times.length < KEPT_TIMES) {
-      this.#times.push({ glass: now - readable, copy, draw: now - arrived });
-    }
+    const glass = now - readable;
+    this.#times.push({ glass, copy, draw: now - arrived });
+    this.#glass.push({ glass, at: now });
   }
 }
 

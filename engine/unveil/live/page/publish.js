@@ -2,13 +2,6 @@
 
 import { say } from "./notices.js";
 
-const STATUS = {
-  waiting: "Waits for the first protected picture",
-  connecting: "Connecting",
-  live: "Published: the meeting sees you",
-  failed: "Publishing failed",
-};
-
 /** Mirrors "state".publish, and switches it. The token stays in the process. */
 export class PublishPanel {
   #isOn = false;
@@ -31,7 +24,7 @@ export class PublishPanel {
     if (url && document.activeElement !== address) address.value = url;
     address.readOnly = on;
     say("publish-switch", on ? "Stop publishing" : "Publish");
-    say("publish-status", message || (on ? (STATUS[status] ?? status) : ""));
+    say("publish-status", on ? message || status : "");
     document.getElementById("publish-status").dataset.status = status ?? "";
   }
 }
