@@ -16,6 +16,7 @@ from unveil.parallel import available_cores
 PACKAGES = (
     "unveil",
     "ai-edge-litert",
+    "aiohttp",
     "av",
     "numba",
     "llvmlite",

@@ -245,6 +245,31 @@ def matte_table(result: Json) -> str:
     return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
 
 
+def live_table(result: Json) -> str:
+    """One row per size and model: delay, frames/s and CPU time of `unveil live` in a browser."""
+    long = any("growth_bytes" in row for row in result["rows"])
+    header = ["camera", "`--model`", "", "median ms", "p95 ms", "frames/s", "dropped"]
+    header += ["CPU ms per frame", "MB"]
+    if long:
+        header += ["first minute ms", "last minute ms", "growth MB"]
+    body = []
+    for row in result["rows"]:
+        cells = [row["size"], f"`{row['model']}`", "with leak meter" if row["meter"] else ""]
+        cells += [significant(row["median_ms"]), significant(row["p95_ms"])]
+        cells += [f"{row['frames_per_second']:.1f}", f"{row['dropped_share']:.1%}"]
+        cells += [significant(row["cpu_ms_per_frame"]), megabytes(row["resident_bytes"])]
+        if long:
+            cells += [significant(row["first_minute_median_ms"])]
+            cells += [significant(row["last_minute_median_ms"]), megabytes(row["growth_bytes"])]
+        body.append(cells)
+    notes = (
+        f"{result['seconds']} s a row, `{result['clip']}` as a camera of {result['camera_rate']} "
+        f"frames/s, mode replace; {result['browser']}. CPU time of the process and the browser; "
+        "memory of the process."
+    )
+    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+
+
 TABLES: Mapping[str, Callable[[Json], str]] = {
     "speed": speed_table,
     "memory": memory_table,
@@ -254,6 +279,7 @@ TABLES: Mapping[str, Callable[[Json], str]] = {
     "matte": matte_table,
     "protect": protect_table,
     "roundtrip": roundtrip_table,
+    "live": live_table,
 }
 
 

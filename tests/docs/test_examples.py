@@ -36,7 +36,8 @@ PARSED_ONLY = {
 
 NOT_RUN = {"python -m bench.report": "writes into the repository; test_benchmarks.py compares"}
 
-LANGUAGES = {"console", "sh", "python", "sql"}
+LANGUAGES = {"console", "sh", "python", "sql", "js"}
+"""Blocks of "js" are run in a browser by tests/live/page/test_page_stream.py."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

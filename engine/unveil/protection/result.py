@@ -38,13 +38,13 @@ class Protection:
     @property
     def summary(self) -> str:
         """The result in one line."""
-        told = self.report
-        said = [f"{told['frames']} frames at {told['frames_per_second']:.0f}/s"]
-        if told["frames_failed_closed"]:
-            said.append(f"{told['frames_failed_closed']} show the background alone")
-        if told["frames_held"]:
-            said.append(f"{told['frames_held']} came too fast and were left out")
-        return f"{self._shown_output}: {', '.join(said)}"
+        report = self.report
+        parts = [f"{report['frames']} frames at {report['frames_per_second']:.0f}/s"]
+        if report["frames_failed_closed"]:
+            parts.append(f"{report['frames_failed_closed']} show the background alone")
+        if report["frames_held"]:
+            parts.append(f"{report['frames_held']} came too fast and were left out")
+        return f"{self._shown_output}: {', '.join(parts)}"
 
     @property
     def unfinished(self) -> str | None:
@@ -64,18 +64,18 @@ class Protection:
     @property
     def notes(self) -> tuple[str, ...]:
         """Warnings, one line each."""
-        told = self.report
-        notes = list(told["warnings"])
-        if told["truncated"]:
-            notes.append(f"{told['truncated']}; protected what could be read")
-        if told["frames_damaged"]:
-            notes.append(f"{told['frames_damaged']} damaged frames were left out")
-        if told["segmentation_failed"] or told["composition_failed"]:
+        report = self.report
+        notes = list(report["warnings"])
+        if report["truncated"]:
+            notes.append(f"{report['truncated']}; protected what could be read")
+        if report["frames_damaged"]:
+            notes.append(f"{report['frames_damaged']} damaged frames were left out")
+        if report["segmentation_failed"] or report["composition_failed"]:
             notes.append(
-                f"{told['segmentation_failed'] + told['composition_failed']} frames failed and "
-                f"show the background alone ({told['last_error']})"
+                f"{report['segmentation_failed'] + report['composition_failed']} frames failed and "
+                f"show the background alone ({report['last_error']})"
             )
-        if told["parameters"]["model"] == "auto" and told["models"]:
-            used = ", ".join(f"{model} in {n}" for model, n in told["models"].items())
-            notes.append(f"model auto found the person by {used} of {told['frames']} frames")
+        if report["parameters"]["model"] == "auto" and report["models"]:
+            used = ", ".join(f"{model} in {n}" for model, n in report["models"].items())
+            notes.append(f"model auto found the person by {used} of {report['frames']} frames")
         return tuple(notes)

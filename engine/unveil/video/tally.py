@@ -143,9 +143,9 @@ class DecodeTally:
         `duration_seconds` is the video's, None if unknown.
         """
         if self.frames_damaged:
-            said = (*self.warnings, "damaged")[0]
+            why = (*self.warnings, "damaged")[0]
             return UnreadableVideo(
-                f"{name}: no chosen frame can be decoded ({said}); choose another time or convert "
+                f"{name}: no chosen frame can be decoded ({why}); choose another time or convert "
                 "it to H.264"
             )
         until = "its end" if math.isinf(end_seconds) else f"{end_seconds:g} s"

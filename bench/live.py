@@ -1,0 +1,232 @@
+"""Delay, rate and cost of `unveil live` in Chromium, without a debugger.
+
+A debugger that is attached slows WebSockets down several times. So Chromium is started alone, with
+real footage as its camera, and the figures are those that the page sends the process once a second.
+Each row has a server process and a browser of its own. The delay is from a camera frame that the
+page can read to its protected twin in the canvas: the median over the seconds of the medians of
+each, and the median over the seconds of the 95th percentile of the last ten. CPU time is that of the
+server and of all of the browser's processes. Writes `bench/results/live.json` and the table in
+docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench import footage, report
+from bench.calls import WORK
+from bench.machine import describe
+from bench.processes import cpu_seconds, resident_bytes, with_descendants
+from unveil.video.chunk import Layout
+
+CHROMIUM = "chromium"
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
+SIZES = {"480p": (480, 640), "720p": (720, 1280)}
+CAMERA_FRAMES = 150
+CAMERA_RATE = 30
+WARM_UP_SECONDS = 12
+MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    size: str
+    model: str
+    meter: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name for `--rows`, such as "480p-full-meter"."""
+        return "-".join([self.size, self.model, *(["meter"] if self.meter else [])])
+
+
+ROWS = (
+    Row("480p", "lite"),
+    Row("480p", "full"),
+    Row("720p", "lite"),
+    Row("720p", "full"),
+    Row("480p", "full", meter=True),
+    Row("720p", "lite", meter=True),
+)
+
+
+def main() -> None:
+    """Run the measurement that the command line describes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    labels = [row.label for row in ROWS]
+    parser.add_argument("--rows", nargs="+", default=labels, choices=labels)
+    parser.add_argument("--seconds", type=int, default=60, help="measured time of a row")
+    parser.add_argument("--minutes", type=int, default=0, help="measured time instead of --seconds")
+    parser.add_argument("--trial", action="store_true", help="print the table, store nothing")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        asyncio.run(_serve(Row(**json.loads(options.serve))))
+        return
+
+    machine = describe()
+    seconds = MINUTE * options.minutes or options.seconds
+    rows = []
+    for row in ROWS:
+        if row.label in options.rows:
+            rows.append({**asdict(row), **_measured(row, seconds)})
+            print(f"{row.label}: {rows[-1]}", file=sys.stderr, flush=True)
+    version = subprocess.run([CHROMIUM, "--version"], capture_output=True, text=True, check=True)
+    result = {
+        "machine": machine,
+        "browser": version.stdout.strip(),
+        "clip": footage.talking_head().name,
+        "camera_rate": CAMERA_RATE,
+        "seconds": seconds,
+        "rows": rows,
+    }
+    if options.trial:
+        print(report.TABLES["live"](result))
+    else:
+        report.save("live", result)
+
+
+def _measured(row: Row, seconds: int) -> dict[str, Any]:
+    """Measure a row; the first seconds are left out."""
+    camera = camera_file(*SIZES[row.size])
+    with _server(row) as server, tempfile.TemporaryDirectory() as profile:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        flags = [f"--use-file-for-fake-video-capture={camera}", f"--user-data-dir={profile}"]
+        with _running([CHROMIUM, *FLAGS, *flags, url]) as browser:
+            pids = [server.pid, browser.pid]
+            seen = []
+            until = time.monotonic() + WARM_UP_SECONDS + seconds
+            begin = until - seconds
+            for line in server.stdout:
+                now = time.monotonic()
+                if now >= begin:
+                    seen.append({**json.loads(line), **_costs(pids, server.pid), "at": now})
+                if now >= until:
+                    break
+    if len(seen) < 3:
+        raise SystemExit(f"{row.label}: the page sent no figures; is {CHROMIUM} installed?")
+    return _summary(seen)
+
+
+def _costs(pids: list[int], server: int) -> dict[str, float]:
+    everyone = [child for pid in pids for child in with_descendants(pid)]
+    return {"cpu_seconds": cpu_seconds(everyone), "resident_bytes": resident_bytes(server)}
+
+
+def _summary(seen: list[dict[str, Any]]) -> dict[str, Any]:
+    first, last = seen[0], seen[-1]
+    shown = last["shown"] - first["shown"]
+    taken = last["dropped"] + last["sent"] - first["dropped"] - first["sent"]
+    wall = last["at"] - first["at"]
+
+    def medians(begin: float, end: float) -> float:
+        return median(one["glass_ms_median"] for one in seen if begin <= one["at"] <= end)
+
+    result = {
+        "median_ms": medians(first["at"], last["at"]),
+        "p95_ms": median(one["glass_ms_p95"] for one in seen),
+        "frames_per_second": shown / wall,
+        "dropped_share": (last["dropped"] - first["dropped"]) / max(1, taken),
+        "cpu_ms_per_frame": 1e3 * (last["cpu_seconds"] - first["cpu_seconds"]) / max(1, shown),
+        "resident_bytes": last["resident_bytes"],
+    }
+    if wall > 2 * MINUTE:
+        after = next(one for one in seen if one["at"] >= first["at"] + MINUTE)
+        result |= {
+            "first_minute_median_ms": medians(first["at"], first["at"] + MINUTE),
+            "last_minute_median_ms": medians(last["at"] - MINUTE, last["at"]),
+            "growth_bytes": last["resident_bytes"] - after["resident_bytes"],
+        }
+    return result
+
+
+def camera_file(height: int, width: int) -> Path:
+    """Return real footage as a Y4M file, which Chromium takes for its camera."""
+    path = WORK / f"camera-{height}p.y4m"
+    if not path.exists():
+        frames = footage.scaled(footage.talking_head(), Layout(height, width, 1, 1), CAMERA_FRAMES)
+        with path.open("wb") as file:
+            file.write(f"YUV4MPEG2 W{width} H{height} F{CAMERA_RATE}:1 Ip A1:1 C420jpeg\n".encode())
+            for planes in frames:
+                file.write(b"FRAME\n" + b"".join(plane.tobytes() for plane in planes))
+    return path
+
+
+@contextmanager
+def _server(row: Row) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "bench.live", "--serve", json.dumps(asdict(row))]
+    root = Path(__file__).parent.parent
+    with _running(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+@contextmanager
+def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _serve(row: Row) -> None:
+    """Serve the page; print its address, then the figures that it sends."""
+    from unveil.live.backgrounds import Backgrounds
+    from unveil.live.pipeline import Pipeline
+    from unveil.live.server import LiveServer, listen, serve
+    from unveil.live.service import LiveService
+    from unveil.live.settings import LiveSettings
+    from unveil.recovery.warmup import prepare
+
+    backgrounds = Backgrounds()
+    settings = LiveSettings("replace", model=row.model, background="dusk")  # type: ignore[arg-type]
+    pipeline = Pipeline(settings, backgrounds)
+    pipeline.prepare()
+    prepare("farend")
+    service = LiveService(pipeline, backgrounds)
+    server = LiveServer(service, listen("127.0.0.1", 0), "127.0.0.1")
+
+    class Figures(logging.Handler):
+        """Takes what the session logs of the page's figures."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if isinstance(record.args, dict) and "glass_ms_median" in record.args:
+                service.switch_meter(on=row.meter)
+                print(json.dumps(record.args), flush=True)
+
+    logger = logging.getLogger("unveil.live.session")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(Figures())
+    await serve(server, ready=lambda: print(server.url, flush=True))
+
+
+if __name__ == "__main__":
+    main()

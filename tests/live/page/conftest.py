@@ -1,0 +1,79 @@
+"""A browser with a camera for all tests of a process; a server and a page for each."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.live.page.browsing import CHROMIUM, LivePage, camera_flags, chromium
+from tests.live.page.footage import Footage, write_camera
+
+HEIGHT, WIDTH = 240, 320
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reason = None
+    if CHROMIUM is None:
+        reason = "needs Chromium (apt-get install chromium)"
+    elif importlib.util.find_spec("playwright") is None:
+        reason = "needs Playwright (pip install playwright; no download of a browser)"
+    if reason is not None:
+        for item in items:
+            if "tests/live/page/" in item.path.as_posix():
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Footage:
+    return write_camera(tmp_path_factory.mktemp("camera") / "camera.y4m", HEIGHT, WIDTH)
+
+
+@pytest.fixture(scope="package")
+def playwright() -> Iterator[Any]:
+    # Not for the session: its event loop runs in this thread, in which other packages run theirs.
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Any, footage: Footage) -> Iterator[Any]:
+    with chromium(playwright, *camera_flags(footage.path)) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    from tests.live.page.serving import RunningServer
+
+    running = RunningServer(mode="replace", model="lite", background="#204060")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def new_page(browser: Any) -> Iterator[Callable[..., LivePage]]:
+    """Make pages; at the end none of them may have had an error."""
+    pages: list[LivePage] = []
+
+    def make(**options: Any) -> LivePage:
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+        pages.append(LivePage(context.new_page()))
+        return pages[-1]
+
+    yield make
+    for page in pages:
+        page.page.context.close()
+    assert [page.errors for page in pages if page.errors] == []
+
+
+@pytest.fixture
+def live(new_page: Callable[..., LivePage], server: Any) -> LivePage:
+    """Open the page, and wait until it shows the protected picture."""
+    page = new_page()
+    page.open(server.url)
+    return page

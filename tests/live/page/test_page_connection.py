@@ -1,0 +1,110 @@
+"""The page's connection: lost and back, taken by another page, and frames that are not answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.live.page.browsing import LivePage
+from tests.live.page.footage import Footage, corners, face_difference
+from tests.live.page.serving import RunningServer
+
+NAVY = (0x20, 0x40, 0x60)
+
+
+@pytest.fixture
+def own_server() -> Iterator[RunningServer]:
+    running = RunningServer(mode="replace", model="lite", background="#806040")
+    yield running
+    running.stop()
+
+
+def test_the_last_picture_is_held_until_the_server_is_back(
+    new_page: Callable[..., LivePage], own_server: RunningServer, footage: Footage
+) -> None:
+    live = new_page()
+    live.open(own_server.url)
+    live.page.fill("#colour", "#204060")
+    live.until(lambda: bool(np.abs(corners(live.picture()).astype(int) - NAVY).max() <= 4))
+    own_server.stop()
+    live.until(lambda: live.text("connection") == "Disconnected")
+    assert live.text("status").startswith(
+        "The connection to unveil is lost. The last protected picture is held. Trying again."
+    )
+    live.until(lambda: live.sees("held") and live.page.title() == "Held · unveil live")
+    held = live.picture()
+    assert np.abs(corners(held).astype(int) - NAVY).max() <= 4
+    live.page.wait_for_timeout(500)
+    assert (live.picture() == held).all()
+
+    own_server.start()
+    live.until(lambda: live.text("connection") == "Connected")
+    # The new process began with another colour: the page asks for the one that was chosen.
+    live.until(lambda: live.applies(background="#204060") and not live.sees("held"))
+    live.until(lambda: bool((live.picture() != held).any()))
+    live.until(lambda: face_difference(live.picture(), footage) <= 6)
+    live.until(lambda: bool(np.abs(corners(live.picture()).astype(int) - NAVY).max() <= 4))
+    assert live.text("status") == ""
+
+
+def test_an_uploaded_picture_outlives_the_server(
+    new_page: Callable[..., LivePage], own_server: RunningServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.png"
+    Image.new("RGB", (320, 240), NAVY).save(path)
+    live = new_page()
+    live.open(own_server.url)
+    live.page.set_input_files("#upload", path)
+    live.until(lambda: bool(np.abs(corners(live.picture()).astype(int) - NAVY).max() <= 4))
+    own_server.stop()
+    live.until(lambda: live.text("connection") == "Disconnected")
+    own_server.start()
+    live.until(lambda: live.text("connection") == "Connected")
+    live.until(lambda: str(live.chosen("background")).startswith("upload-"))
+    live.until(lambda: live.applies() and not live.sees("held"))
+    live.until(lambda: bool(np.abs(corners(live.picture()).astype(int) - NAVY).max() <= 4))
+
+
+def test_a_second_page_waits_for_the_first_one(
+    live: LivePage, new_page: Callable[..., LivePage], server: RunningServer
+) -> None:
+    second = new_page()
+    second.page.goto(server.url)
+    second.until(lambda: second.text("connection") == "In use elsewhere")
+    assert second.text("status").startswith("Another page has the camera session")
+    assert live.text("connection") == "Connected"
+    live.page.goto("about:blank")
+    second.until(lambda: second.text("connection") == "Connected")
+    second.until(lambda: not second.sees("curtain") and second.text("status") == "")
+
+
+def test_frames_that_are_not_answered_are_told(
+    new_page: Callable[..., LivePage], server: RunningServer
+) -> None:
+    live = new_page()
+    # Answers get lost, as if the process hung.
+    live.page.add_init_script("""
+      const set = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onmessage").set;
+      window.hangs = false;
+      Object.defineProperty(WebSocket.prototype, "onmessage", {
+        configurable: true,
+        set(listener) {
+          set.call(this, listener && ((event) => {
+            if (!(hangs && event.data instanceof ArrayBuffer)) listener(event);
+          }));
+        },
+      });
+    """)
+    live.open(server.url)
+    live.page.evaluate("window.hangs = true")
+    live.until(lambda: live.text("connection") == "Waiting")
+    assert live.text("status") == ("unveil does not answer. The last protected picture is held.")
+    assert live.sees("held")
+    # After a while the page connects anew.
+    live.page.evaluate("window.hangs = false")
+    live.until(lambda: live.text("connection") == "Connected" and not live.sees("held"))
+    assert live.text("status") == ""
