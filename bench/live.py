@@ -3,9 +3,9 @@
 A debugger that is attached slows WebSockets down several times. So Chromium is started alone, with
 real footage as its camera, and the figures are those that the page sends the process once a second.
 Each row has a server process and a browser of its own. The delay is from a camera frame that the
-page can read to its protected twin in the canvas: the median over the seconds of the medians of
-each, and the median over the seconds of the 95th percentile of the last ten. CPU time is that of the
-server and of all of the browser's processes. Writes `bench/results/live.json` and the table in
+page can read to its protected twin in the canvas: of the figures of each second (the median of the
+second, the 95th percentile of the last ten) the medians over the whole time. CPU time is that of
+the server and of all of the browser's processes. Writes `bench/results/live.json` and the table in
 docs/benchmarks.md.
 """
 
@@ -15,9 +15,11 @@ import argparse
 import asyncio
 import json
 import logging
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,6 +92,8 @@ def main() -> None:
         asyncio.run(_serve(Row(**json.loads(options.serve))))
         return
 
+    # Ended from outside, it must not leave the server and the browser behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     machine = describe()
     seconds = MINUTE * options.minutes or options.seconds
     rows = []
@@ -124,12 +128,16 @@ def _measured(row: Row, seconds: int) -> dict[str, Any]:
             seen = []
             until = time.monotonic() + WARM_UP_SECONDS + seconds
             begin = until - seconds
+            # A page that sends nothing must not be waited for.
+            watchdog = threading.Timer(WARM_UP_SECONDS + seconds + MINUTE, server.terminate)
+            watchdog.start()
             for line in server.stdout:
                 now = time.monotonic()
                 if now >= begin:
                     seen.append({**json.loads(line), **_costs(pids, server.pid), "at": now})
                 if now >= until:
                     break
+            watchdog.cancel()
     if len(seen) < 3:
         raise SystemExit(f"{row.label}: the page sent no figures; is {CHROMIUM} installed?")
     return _summary(seen)
@@ -172,10 +180,12 @@ def camera_file(height: int, width: int) -> Path:
     path = WORK / f"camera-{height}p.y4m"
     if not path.exists():
         frames = footage.scaled(footage.talking_head(), Layout(height, width, 1, 1), CAMERA_FRAMES)
-        with path.open("wb") as file:
+        unfinished = path.with_suffix(".part")
+        with unfinished.open("wb") as file:
             file.write(f"YUV4MPEG2 W{width} H{height} F{CAMERA_RATE}:1 Ip A1:1 C420jpeg\n".encode())
             for planes in frames:
                 file.write(b"FRAME\n" + b"".join(plane.tobytes() for plane in planes))
+        unfinished.replace(path)
     return path
 
 
