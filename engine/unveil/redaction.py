@@ -33,8 +33,8 @@ _MAX_ENCODINGS: Final = 3
 
 _SHOWN_AS_IS: Final = "+,=@()!*~'"
 
-_KEYED: Final = re.compile(r"(?i)rtmp")
-"""The last part of such an address is the stream's key."""
+_KEYED: Final = re.compile(r"(?i)rtmp|whip")
+"""The last part of such an address is, or may be, the stream's key."""
 
 
 def printable(text: str) -> str:

@@ -33,7 +33,7 @@ PORTRAIT = "2110222111111111222201111022111111111102222111111022111111111122220"
 
 
 def presence(found: Iterable[str]) -> Presence:
-    searches = (Presence.of_search(living=f == "2", told=f != "0") for f in found)
+    searches = (Presence.of_search(moving=f == "2", detected=f != "0") for f in found)
     return reduce(Presence.joined, searches, Presence())
 
 
@@ -50,10 +50,10 @@ def test_parts_are_joined_to_the_whole(found: list[str], cuts: list[int]) -> Non
     whole = presence(found)
     assert reduce(Presence.joined, parts) == whole
     assert reduce(lambda later, part: part.joined(later), reversed(parts)) == whole
-    assert (whole.living.searched, whole.living.found) == (len(found), found.count("2"))
-    assert whole.told.found == len(found) - found.count("0")
-    assert whole.living.best == largest_sum([1 if f == "2" else -3 for f in found])
-    assert whole.told.best == max(map(len, "".join(found).split("0")))
+    assert (whole.moving.searched, whole.moving.found) == (len(found), found.count("2"))
+    assert whole.detected.found == len(found) - found.count("0")
+    assert whole.moving.best == largest_sum([1 if f == "2" else -3 for f in found])
+    assert whole.detected.best == max(map(len, "".join(found).split("0")))
     assert Presence.from_array(whole.as_array()) == whole
 
 
@@ -126,11 +126,11 @@ def test_a_person_in_a_still_picture_does_not_live() -> None:
     luma[::3] += 4  # as a codec's next key frame may change it
     luma[::2, :, :90] = 77  # what moves beside them does not count
     seen = looked(chunk_of(luma, person)).presence
-    assert seen.living.found == 1, "the first has none to be compared with"
-    assert seen.told.best == 60
+    assert seen.moving.found == 1, "the first has none to be compared with"
+    assert seen.detected.best == 60
     person[30] = 2
     seen = looked(chunk_of(luma, person)).presence
-    assert seen.told.best == 30
+    assert seen.detected.best == 30
     assert not seen.shows_person
 
 
@@ -141,7 +141,7 @@ def test_a_hundredth_of_the_person_must_move(n_squares: int, moves: bool) -> Non
     for number in range(0, 20, 2):
         luma[number, 2 * (y + 45) + 1, 2 * (x + 50) + 1] += 5
     seen = looked(chunk_of(luma, person)).presence
-    assert seen.living.found == (20 if moves else 1)
+    assert seen.moving.found == (20 if moves else 1)
     assert seen.certain == moves
 
 
@@ -152,7 +152,7 @@ def test_a_still_person_before_what_changes_lives(rows: int, lives: bool) -> Non
     luma[::2, :rows] += 50
     luma[:, 80:200, 100:200] = 9
     seen = looked(chunk_of(luma, person)).presence
-    assert seen.living.found == (20 if lives else 1)
+    assert seen.moving.found == (20 if lives else 1)
 
 
 def test_frames_between_two_searches_do_not_count() -> None:
@@ -160,7 +160,7 @@ def test_frames_between_two_searches_do_not_count() -> None:
     searched = np.arange(20) % 4 == 0
     luma[~searched] = np.random.default_rng(1).integers(0, 256, luma[~searched].shape, np.uint8)
     seen = looked(chunk_of(luma, person, searched)).presence
-    assert (seen.living.searched, seen.living.found, seen.told.found) == (5, 1, 5)
+    assert (seen.moving.searched, seen.moving.found, seen.detected.found) == (5, 1, 5)
     none = chunk_of(luma, person, np.zeros(20, np.bool_))
     assert looked(none).presence == Presence()
 
@@ -170,7 +170,7 @@ def test_where_the_person_is_not_is_told_too() -> None:
     luma, person = sitting(9)
     for value, found in ((0, 9), (1, 9), (2, 0)):
         seen = looked(chunk_of(luma, np.full_like(person, value))).presence
-        assert (seen.living.searched, seen.living.found, seen.told.found) == (9, found, found)
+        assert (seen.moving.searched, seen.moving.found, seen.detected.found) == (9, found, found)
 
 
 @PROPERTY

@@ -21,6 +21,13 @@ PARSED_ONLY = {
     "unveil protect /dev/video0 -o camera --background loop.mp4 --model lite": (
         "needs a camera and a virtual camera"
     ),
+    "unveil protect /dev/video0 -o whip:https://meet.example.org/group/NAME/.whip "
+    "--token-file token.txt": "needs a camera and a server",
+    "unveil live --open": "serves until it is ended",
+    "unveil live --background dusk --model full --virtual-camera auto": "serves until it is ended",
+    "unveil live --whip https://meet.example.org/group/NAME/.whip --token-file token.txt": (
+        "serves until it is ended"
+    ),
     "ffmpeg -i talk.mov -f matroska - | unveil protect - -o - --background '#204060' | ffplay -": (
         "needs FFmpeg's programs and a screen"
     ),
@@ -110,6 +117,7 @@ _REQUIRED: dict[str, list[str]] = {
     "simulate": ["PERSON", "-o", "OUT"],
     "score": ["RECOVERY", "--truth", "TRUTH"],
     "demo": [],
+    "live": [],
 }
 """What a text leaves out where it names a command alone."""
 

@@ -8,7 +8,6 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import aiohttp
@@ -18,9 +17,10 @@ import numpy.typing as npt
 from tests import sitter
 from tests.sitter import Watcher, picture
 from unveil.live.backgrounds import Backgrounds
+from unveil.live.meter import LeakMeter
 from unveil.live.pipeline import MakeSegmenter, Pipeline
 from unveil.live.server import LiveServer, listen
-from unveil.live.service import LiveService, MakePublisher
+from unveil.live.service import LiveService, MakeMeter, MakePublisher
 from unveil.live.settings import LiveSettings
 from unveil.live.virtual_camera import VirtualCamera
 
@@ -33,12 +33,6 @@ WAIT_SECONDS = 30
 
 HEADER = struct.Struct("<IHHd")
 """Written here anew, so that a change of the protocol shows."""
-
-
-@cache
-def built_in() -> Backgrounds:
-    """Draw the built-in backgrounds once, for tests that add none."""
-    return Backgrounds()
 
 
 @dataclass
@@ -74,20 +68,24 @@ async def running(
     host: str = "127.0.0.1",
     token: str | None = None,
     send_seconds: float | None = None,
-    backgrounds: Backgrounds | None = None,
     make_publisher: MakePublisher | None = None,
     virtual_camera: VirtualCamera | None = None,
+    make_meter: MakeMeter = LeakMeter,
 ) -> AsyncIterator[Live]:
     """Run a server whose segmenter is a `Watcher`."""
     watcher = watcher or Watcher()
-    backgrounds = backgrounds or built_in()
+    backgrounds = Backgrounds()
     pipeline = Pipeline(
         settings, backgrounds, make_segmenter=make_segmenter or (lambda settings: watcher)
     )
     pipeline.prepare()
     watcher.n_asked = watcher.n_resets = 0
     service = LiveService(
-        pipeline, backgrounds, make_publisher=make_publisher, virtual_camera=virtual_camera
+        pipeline,
+        backgrounds,
+        make_publisher=make_publisher,
+        virtual_camera=virtual_camera,
+        make_meter=make_meter,
     )
     server = LiveServer(service, listen(host, 0), host, token=token, send_seconds=send_seconds)
     await server.start()

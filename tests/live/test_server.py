@@ -19,7 +19,6 @@ from PIL import Image
 from tests.live.pages import WHITE_LUMA, Live, running
 from unveil.errors import CannotListen
 from unveil.live import server as server_module
-from unveil.live.backgrounds import Backgrounds
 from unveil.live.server import PAGE, listen
 from unveil.live.uploads import MAX_UPLOAD_BYTES
 
@@ -108,7 +107,7 @@ def test_no_other_file_is_served(path: str) -> None:
 )
 def test_a_foreign_origin_is_refused_everywhere(origin: str) -> None:
     async def talk() -> None:
-        async with running(backgrounds=Backgrounds()) as live:
+        async with running() as live:
             authority = live.origin.removeprefix("http://")
             port = authority.rpartition(":")[2]
             headers = {"Origin": origin.format(authority=authority, port=port)}
@@ -399,7 +398,7 @@ def test_malformed_requests_are_refused(garbage: bytes, caplog: pytest.LogCaptur
 
 def test_an_uploaded_picture_can_be_shown() -> None:
     async def talk() -> None:
-        async with running(backgrounds=Backgrounds()) as live, live.page() as page:
+        async with running() as live, live.page() as page:
             await page.text("state")
             status, made = await upload(live, picture_of(400, 300))
             assert status == 200
@@ -422,7 +421,7 @@ def test_an_uploaded_picture_can_be_shown() -> None:
 
 def test_the_same_picture_twice_is_one_background() -> None:
     async def talk() -> None:
-        async with running(backgrounds=Backgrounds()) as live:
+        async with running() as live:
             first = await upload(live, picture_of(40, 30))
             assert await upload(live, picture_of(40, 30)) == first
 
@@ -458,6 +457,32 @@ def test_an_upload_just_over_the_limit_is_refused_and_one_below_is_read() -> Non
             status, answer = await upload(live, io.BytesIO(bytes(MAX_UPLOAD_BYTES)))
             assert status == 400
             assert "is not a picture that can be read" in answer["error"]
+
+    asyncio.run(talk())
+
+
+def test_a_compressed_upload_is_limited_by_what_it_holds() -> None:
+    async def talk() -> None:
+        async with running() as live:
+            packer = zlib.compressobj(9, wbits=31)
+            body = b"".join(packer.compress(bytes(MEGABYTE)) for _ in range(200))
+            body += packer.flush()
+            assert len(body) < MEGABYTE
+            status, answer = await upload(live, body, headers={"Content-Encoding": "gzip"})
+            assert status == 413
+            assert "more than 10 MB" in answer["error"]
+            await still_works(live)
+
+    asyncio.run(talk())
+
+
+def test_uploads_at_once_are_read_one_after_the_other() -> None:
+    async def talk() -> None:
+        async with running() as live:
+            pictures = [picture_of(30 + n, 30) for n in range(6)]
+            made = await asyncio.gather(*(upload(live, picture) for picture in pictures))
+            assert [status for status, _ in made] == [200] * 6
+            assert len({answer["id"] for _, answer in made}) == 6
 
     asyncio.run(talk())
 
@@ -522,7 +547,7 @@ def test_an_image_bomb_is_refused_before_it_is_decoded(side: int) -> None:
 )
 def test_what_is_no_picture_is_never_opened_by_name_or_protocol(body: bytes) -> None:
     async def talk() -> None:
-        async with running(backgrounds=Backgrounds()) as live:
+        async with running() as live:
             headers = {"Content-Disposition": 'attachment; filename="concat:/etc/passwd"'}
             status, answer = await upload(live, body, headers=headers)
             assert status == 400
@@ -535,7 +560,7 @@ def test_what_is_no_picture_is_never_opened_by_name_or_protocol(body: bytes) -> 
 @pytest.mark.parametrize("name", ["concat:a|b", "http://evil.example/a.png", "../../x", "a.mp4"])
 def test_the_name_of_an_upload_is_not_used(name: str) -> None:
     async def talk() -> None:
-        async with running(backgrounds=Backgrounds()) as live:
+        async with running() as live:
             headers = {
                 "Content-Disposition": f'attachment; filename="{name}"',
                 "Content-Type": "application/octet-stream",

@@ -284,10 +284,7 @@ def test_a_new_page_begins_anew() -> None:
 
 
 def test_settings_change_between_frames_and_never_flicker() -> None:
-    """While the background changes, every frame shows the old or the new one, and the person.
-
-    The person would fade in if the new protector had not run on the last frame.
-    """
+    """While the background changes, every frame shows the old or the new one, and the person."""
 
     async def talk() -> None:
         settings = LiveSettings("replace", background="#ffffff", smooth=5)
@@ -332,8 +329,13 @@ def test_the_protector_is_built_off_the_loop_while_frames_go_on() -> None:
             assert len(made) == 1
             may_build.set()
             await page.text("state", lambda s: s["busy"] is None)
-            await page.protected(6)
-            assert made[1].n_asked > 0
+            # It has run on the last frame already.
+            assert made[1].n_asked == 2
+            assert {name[:12] for name in made[1].threads} == {"unveil-build"}
+            before = made[0].n_asked
+            assert_room_is_white(await page.protected(6))
+            assert made[1].n_asked == 3
+            assert made[0].n_asked == before
 
     asyncio.run(talk())
 
@@ -396,7 +398,32 @@ def test_the_matrix_needs_no_new_protector() -> None:
     asyncio.run(talk())
 
 
+def test_a_weak_blur_is_warned_of_when_the_size_is_known() -> None:
+    async def talk() -> None:
+        async with running() as live, live.page() as page:
+            assert (await page.settled(mode="blur", blur=4))["warning"] is None
+            await page.socket.send_bytes(header_of(640, 480) + bytes(640 * 720))
+            state = await page.text("state", lambda s: s["warning"] is not None)
+            assert state["warning"].startswith("the blur of 4 pixels is weak: letters 24 pixels")
+            assert (await page.settled(blur=None))["warning"] is None
+
+    asyncio.run(talk())
+
+
 # What is refused
+
+
+def test_a_text_that_is_no_text_ends_the_session_and_not_the_server() -> None:
+    async def talk() -> None:
+        async with running() as live:
+            async with live.page() as page:
+                await page.socket.send_frame(b"\xff\xfe", aiohttp.WSMsgType.TEXT)
+                with pytest.raises(ConnectionError):
+                    await page.answer()
+            async with live.page() as page:
+                assert_room_is_white(await page.protected(1))
+
+    asyncio.run(talk())
 
 
 @pytest.mark.parametrize(
@@ -504,6 +531,7 @@ def test_the_page_is_told_the_state_at_first() -> None:
     }
     assert state["models"] == ["auto", "lite", "full", "heavy", "selfie", "selfie-landscape"]
     assert state["busy"] is None
+    assert state["warning"] is None
     assert state["meter"] is False
     assert state["publish"] == {"on": False, "url": "", "status": "off", "message": ""}
     assert state["publish_available"] is False

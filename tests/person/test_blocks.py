@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -181,3 +182,75 @@ def test_an_astronaut_is_inside_her_mask(height: int, width: int) -> None:
     for _ in range(3 * layout.block_size):
         near = slow_dilation(near).astype(bool)
     assert not (by_pixel.astype(bool) & ~near).any()
+
+
+# Two networks
+
+
+def joint(
+    monkeypatch: pytest.MonkeyPatch, pose: Watcher, selfie: Watcher
+) -> tuple[BlockMasker, npt.NDArray[np.int64]]:
+    """Make a masker of "auto" around stand-ins for both segmenters."""
+    by_model = {"lite": pose, "selfie-landscape": selfie}
+    monkeypatch.setattr(blocks, "Segmenter", lambda model, threads: by_model[model])
+    searches = np.zeros(4, np.int64)
+    return BlockMasker("auto", every=1, threads=1, searches=searches), searches
+
+
+def body(hips_y: float | None) -> npt.NDArray[np.float32] | None:
+    """Place the landmarks of a body whose hips are so many frame heights below the top."""
+    if hips_y is None:
+        return None
+    points = np.ones((33, 3), np.float32)
+    points[[23, 24], 1] = hips_y * HEIGHT
+    return points
+
+
+@pytest.mark.parametrize(
+    ("hips_y", "cut"),
+    [(None, 0.6), (0.4, 0.75), (1.1, 0.75), (1.35, 0.625), (1.6, 0.5), (2.4, 0.5)],
+)
+def test_the_mean_of_two_networks_is_cut_by_the_framing(
+    monkeypatch: pytest.MonkeyPatch, hips_y: float | None, cut: float
+) -> None:
+    columns = np.linspace(0, 1, 24, dtype=np.float32)
+    sure = seated_at(np.ones((16, 24), np.float32))
+    pose = Watcher(lambda number: replace(sure, landmarks=body(hips_y)))
+    selfie = Watcher(lambda number: seated_at(np.tile(columns, (16, 1))))
+    masker, searches = joint(monkeypatch, pose, selfie)
+    (masks,) = masks_of(masker, chunk_of(1), 0)
+    shown = seated_at(np.tile(columns, (16, 1))).at(*LAYOUT.block_grid)
+    assert np.array_equal(masks == 2, (1 + shown) / 2 >= np.float32(cut))
+    assert searches[:2].tolist() == [1, 0]
+
+
+def test_where_the_pose_model_finds_nobody_there_is_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    selfie = Watcher(lambda number: seated_at(np.ones((16, 24), np.float32)))
+    masker, searches = joint(monkeypatch, Watcher(lambda number: nobody()), selfie)
+    (masks,) = masks_of(masker, chunk_of(1), 0)
+    assert (masks == 2).all()
+    assert searches[:2].tolist() == [1, 1]
+    assert selfie.n_asked == 0
+
+
+@pytest.mark.parametrize("n_people", [1, 3])
+def test_of_several_people_all_are_the_person(
+    monkeypatch: pytest.MonkeyPatch, n_people: int
+) -> None:
+    left, right = np.zeros((2, 16, 24), np.float32)
+    left[:, :8] = 1
+    right[:, 16:] = 0.9
+
+    class Several(Watcher):
+        def count_people(self, planes: Any, layout: Layout) -> int:
+            return n_people
+
+    pose = Several(lambda number: seated_at(left))
+    selfie = Watcher(lambda number: seated_at(np.maximum(left, right)))
+    masker, _ = joint(monkeypatch, pose, selfie)
+    (masks,) = masks_of(masker, chunk_of(1), 0)
+    width = LAYOUT.block_grid[1]
+    assert (masks[:, : width // 4] == 2).all()
+    assert (masks[:, 3 * width // 4 :] == 2).all() == (n_people > 1)

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from unveil.person import Mask
+from unveil.person.framing import framing_of
 from unveil.protection.framing import (
     MAX_STRAY,
     MIN_HIPS,
     MIN_TORSO,
-    framing_of,
     grown,
     is_alone,
+    is_close_up,
     joined_to_landmarks,
     stray_share,
 )
@@ -69,8 +70,8 @@ def test_a_close_up_is_told_by_hips_and_torso(
     assert framing is not None
     assert framing.hips_y == pytest.approx(hips_y)
     assert framing.torso == pytest.approx(hips_y - shoulders_y, rel=1e-5)
-    assert framing.is_close_up(already=False) == begins
-    assert framing.is_close_up(already=True) == stays
+    assert is_close_up(framing, already=False) == begins
+    assert is_close_up(framing, already=True) == stays
 
 
 def test_to_stay_is_easier_than_to_begin() -> None:

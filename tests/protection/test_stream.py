@@ -666,8 +666,15 @@ def test_a_virtual_camera_that_is_missing(
         raise RuntimeError("no v4l2loopback device")
 
     monkeypatch.setattr(sys.modules["pyvirtualcam"], "Camera", refuse)
-    with pytest.raises(OutputUnwritable, match="virtual camera: does not open"):
-        white(video, "camera")
+    for system, said in {
+        "Linux": "modprobe v4l2loopback devices=1 exclusive_caps=1",
+        "Darwin": "click Start and then Stop Virtual Camera",
+        "Windows": r"install OBS \(obsproject",
+        "FreeBSD": "there is no driver for this system",
+    }.items():
+        monkeypatch.setattr("platform.system", lambda system=system: system)
+        with pytest.raises(OutputUnwritable, match=f"virtual camera: does not open .*; .*{said}"):
+            white(video, "camera")
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
     with pytest.raises(OutputUnwritable, match=r"unveil\[camera\]"):
         white(video, "camera")

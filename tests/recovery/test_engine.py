@@ -23,6 +23,7 @@ import unveil
 from tests.footage import numbered_frame, write_video
 from tests.interrupts import ctrl_c_raises, press_ctrl_c
 from unveil import Engine, Progress
+from unveil.counting import outside, runs, transitions
 from unveil.counting.transitions import TransitionTable
 from unveil.errors import (
     FrameTooLarge,
@@ -40,7 +41,6 @@ from unveil.recovery.warmup import prepare
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.source import source_of
 from unveil.video.writer import VideoWriter
-from unveil_kernels.counting import outside, runs, transitions
 
 Array = npt.NDArray[Any]
 METHODS: list[Method] = ["transitions", "rarest"]

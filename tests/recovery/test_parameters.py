@@ -21,7 +21,7 @@ def test_defaults() -> None:
     assert parameters.method == "auto"
     assert parameters.accumulators == ("farend", "transitions")
     assert [parameters.slots_of(a) for a in parameters.accumulators] == [8, 5]
-    assert parameters.person == "lite"
+    assert parameters.person == "auto"
     assert parameters.person_every == 4
     assert parameters.distance_threshold == 5.06
     assert Parameters(metric="cosine").distance_threshold == 0.75
@@ -38,7 +38,7 @@ def test_what_is_told_resolves_defaults_and_leaves_out_threads() -> None:
         "slots": 8,
         "bits": 8,
         "tolerance": 6,
-        "person": "lite",
+        "person": "auto",
         "person_every": 4,
     }
     again = Parameters(**told, threads=3)
@@ -125,7 +125,7 @@ def test_threads_default_to_the_cores_of_this_process(monkeypatch: pytest.Monkey
 
 
 def test_every_model_of_the_person_can_be_chosen_and_none_of_them() -> None:
-    assert get_args(Person) == (*MODELS, "none")
+    assert get_args(Person) == ("auto", *MODELS, "none")
     for person in get_args(Person):
         assert Parameters(person=person).person == person
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
 from unveil.cli.options import ProtectModel, Quiet
 from unveil.cli.reporting import reporting
 from unveil.errors import MissingInput
+
+if TYPE_CHECKING:
+    from unveil.live.service import Publishes
 
 ACCESS_VARIABLE: Final = "UNVEIL_LIVE_TOKEN"
 MAX_TOKEN_BYTES: Final = 4096
@@ -62,6 +65,23 @@ BackgroundOption = Annotated[
 ModelOption = Annotated[
     ProtectModel, typer.Option(help="Network that finds the person at first, as for protect.")
 ]
+WhipOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        show_default="none",
+        help="Publish the protected picture to this WHIP server from the beginning; the page can "
+        "do so, too.",
+    ),
+]
+TokenOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        show_default="UNVEIL_WHIP_TOKEN",
+        help="File with the token for the WHIP server.",
+    ),
+]
 CameraOption = Annotated[
     str | None,
     typer.Option(
@@ -84,16 +104,19 @@ def live(
     mode: ModeOption = None,
     background: BackgroundOption = None,
     model: ModelOption = "auto",
+    whip: WhipOption = None,
+    token_file: TokenOption = None,
     virtual_camera: CameraOption = None,
     quiet: Quiet = False,
 ) -> None:
     """Protect the camera in the browser: serve a page on this machine until Ctrl-C.
 
-    The page takes the camera, sends its frames to this process and shows them protected. No
-    frame leaves the machine.
+    The page takes the camera, sends its frames to this process and shows them protected. Nothing
+    leaves the machine, unless the protected picture is published.
     """
     with reporting(context, quiet=quiet) as report:
         from unveil.live import LiveOptions, run_live
+        from unveil.protection.whip.token import read_token
 
         options = LiveOptions(
             host=host,
@@ -104,23 +127,38 @@ def live(
             model=model,
             background=background,
             virtual_camera=virtual_camera,
+            whip_url=whip,
         )
+        token = read_token(token_file)
+
+        def make_publisher(url: str) -> Publishes:
+            # Imported late: it takes part of a second, and few publish.
+            from unveil.protection.whip.publisher import Publisher
+
+            return Publisher(url, token)
 
         def ready(address: str) -> None:
             once = ", opened once with ?token=TOKEN" if options.token is not None else ""
             report.result(f"unveil: live at {address}{once} (Ctrl-C ends it)")
             if open_page:
-                import webbrowser
-
-                webbrowser.open(address)
+                _open_browser(address)
 
         run_live(
             options,
             ready=ready,
             notice=lambda line: report.notes("live", line),
             stop=report.stop,
+            make_publisher=make_publisher,
         )
         report.result("unveil: live ended")
+
+
+def _open_browser(address: str) -> None:
+    """Open an address; in a thread, because a browser in the terminal would hold up the server."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
 def _access_token(path: Path | None, *, allow_remote: bool) -> str | None:

@@ -31,7 +31,8 @@ OutputOption = Annotated[
         "--out",
         metavar="OUT",
         help="A video file, numbered pictures (frame-%05d.png), - (Matroska on standard "
-        "output), or camera[:DEVICE] (a virtual camera).",
+        "output), camera[:DEVICE] (a virtual camera), or whip:URL (a meeting or another WHIP "
+        "server, in real time).",
     ),
 ]
 ModeOption = Annotated[
@@ -104,6 +105,14 @@ CrfOption = Annotated[
 SoundOption = Annotated[
     bool, typer.Option("--sound/--no-sound", help="Copy the sound, or leave it out.")
 ]
+TokenFileOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        show_default="UNVEIL_WHIP_TOKEN",
+        help="File with the token for whip:URL.",
+    ),
+]
 ThreadsOption = Annotated[
     int | None,
     typer.Option(
@@ -132,6 +141,7 @@ def protect(
     start_seconds: Start = None,
     end_seconds: End = None,
     stream: Stream = None,
+    token_file: TokenFileOption = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -163,6 +173,7 @@ def protect(
             start_seconds=seconds("start_seconds", start_seconds),
             end_seconds=seconds("end_seconds", end_seconds),
             stream=stream,
+            token_file=token_file,
             force=force,
             progress=partial(report.progress_to_ctrl_c, named, "completes the output"),
             stop=report.stop,

@@ -70,8 +70,8 @@ ToleranceOption = Annotated[
 PersonOption = Annotated[
     Person,
     typer.Option(
-        help="Network that finds the person for auto and farend. none counts as transitions "
-        "does, for calls without a person."
+        help="Network that finds the person for auto and farend. auto takes the mean of lite and "
+        "selfie-landscape. none counts as transitions does, for calls without a person."
     ),
 ]
 PersonEveryOption = Annotated[

@@ -37,11 +37,11 @@ def exit_codes(context: typer.Context) -> Iterator[SignalStop]:
         except typer.Exit:
             raise
         except (KeyboardInterrupt, Interrupted) as interrupt:
-            left_undone = [said for said in interrupt.args if said]
+            left_undone = [reason for reason in interrupt.args if reason]
             print_line("; ".join(["unveil: interrupted", *left_undone]), err=True)
             raise typer.Exit(stop.exit_code) from None
         except Exception as error:
-            print_line(_told(context, error, explain(error)), err=True)
+            print_line(_error_line(context, error, explain(error)), err=True)
             wrong_option = isinstance(error, InvalidParameter)
             raise typer.Exit(USAGE if wrong_option else FAILED) from error
 
@@ -137,9 +137,9 @@ class Report:
         for note in notes:
             self._display.note(f"unveil: {name}: {note}")
 
-    def error(self, error: Exception, said: str) -> None:
+    def error(self, error: Exception, message: str) -> None:
         """Print what an error says, and go on."""
-        self._display.say(_told(self._context, error, said))
+        self._display.say(_error_line(self._context, error, message))
 
     def result(
         self, *lines: str, as_dict: Mapping[str, Any] | None = None, err: bool = False
@@ -161,12 +161,12 @@ class Report:
 
 
 class BatchReport:
-    """What a command tells of several inputs; made by `batch_reporting`.
+    """What a command prints about several inputs; made by `batch_reporting`.
 
     Attributes
     ----------
     outcomes
-        Of the inputs told of so far.
+        Of the inputs reported so far.
     """
 
     def __init__(self, report: Report, n_inputs: int | None) -> None:
@@ -195,21 +195,21 @@ def print_json(found: Mapping[str, Any], *, err: bool = False) -> None:
     print_line(json.dumps(found, allow_nan=False), err=err)
 
 
-def _told(context: typer.Context, error: Exception, said: str) -> str:
+def _error_line(context: typer.Context, error: Exception, message: str) -> str:
     """Give the line, or lines with --debug, that report an error."""
     if context.obj:
         return redacted("".join(traceback.format_exception(error))).rstrip()
     if isinstance(error, InvalidParameter):
         # The library names its parameters, which here are options.
-        name, colon, rest = said.partition(":")
+        name, colon, rest = message.partition(":")
         options = {p.name: p.opts for p in context.command.params}
         spelled = next((o for o in options.get(name, ()) if o.startswith("--")), name)
-        said = f"{spelled}{colon}{rest}"
+        message = f"{spelled}{colon}{rest}"
     if not isinstance(error, (UnveilError, MemoryError, OSError)):
-        said += "; this is a bug in unveil, see where with: unveil --debug " + str(
+        message += "; this is a bug in unveil, see where with: unveil --debug " + str(
             context.command.name
         )
-    return f"unveil: {said}"
+    return f"unveil: {message}"
 
 
 def _unfinished(outcomes: Sequence[Outcome]) -> str:
@@ -218,7 +218,7 @@ def _unfinished(outcomes: Sequence[Outcome]) -> str:
         state: ", ".join(outcome.name for outcome in outcomes if outcome.state == state)
         for state in ("interrupted", "not started")
     }
-    said = [f"not finished: {named['interrupted'] or 'nothing'}"]
+    parts = [f"not finished: {named['interrupted'] or 'nothing'}"]
     if named["not started"]:
-        said.append(f"not started: {named['not started']}")
-    return "; ".join([*said, "finished results stay"])
+        parts.append(f"not started: {named['not started']}")
+    return "; ".join([*parts, "finished results stay"])

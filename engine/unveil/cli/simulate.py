@@ -33,9 +33,9 @@ RoomOption = Annotated[
 BackgroundOption = Annotated[
     str,
     typer.Option(
-        metavar="IMAGE|VIDEO",
-        help="The virtual background: an image, a video, which loops, or furnished, text or "
-        "landscape.",
+        metavar="IMAGE|VIDEO|blur",
+        help="The virtual background: an image, a video (looped), furnished, text or landscape, "
+        "or blur[:SIGMA][:halo], the room itself blurred.",
     ),
 ]
 HeightOption = Annotated[int, typer.Option(metavar="N", help="Height of the call in pixels.")]

@@ -1,9 +1,10 @@
-"""Whether a call shows a person, decided from the frames in which one was searched for.
+"""Whether a call shows a person, decided from the frames on which segmentation ran.
 
-A network may take a bar for a person, or see one in the virtual background: a portrait, or a
-bridge's tower. So a search counts for a person who lives where the person, or all that surrounds
-them, changes from one search to the next; and the person must be found again and again. One who
-does not change at all (a frozen camera, a drawn call) must be found for longer, without a gap.
+A network may mark a bar as a person, or a person in the virtual background: a portrait, or a
+bridge's tower. A real person moves. So a detection counts fully only if the pixels of the person,
+or all pixels around them, change from one segmented frame to the next, and it must be repeated. A
+person who does not change at all (a frozen camera, a drawn call) must be detected for longer,
+without a gap.
 """
 
 from __future__ import annotations
@@ -19,31 +20,32 @@ from unveil.counting.specification import ArraySpec, Specification
 from unveil.video.chunk import Chunk, Layout
 
 ENOUGH: Final = 8
-"""Searches in a row that find a person who lives, and show for good that there is one: about a
-second of 30 frames/s of which every fourth is searched."""
+"""Consecutive detections of a moving person that are proof of a person: about a second at 30
+frames/s if segmentation runs on every fourth frame."""
 
 MISS: Final = 3
-"""Such searches that one which finds nobody who lives outweighs. In drawn calls without anybody, a
-bar before a photo, the model selfie-landscape took something for a person in up to 42 of 60
-searches, but with at most 5 more than these misses; the pose models found nobody."""
+"""Detections of a moving person that one frame without it cancels. In drawn calls without a person
+(a bar before a photo) the model selfie-landscape marked something in up to 42 of 60 frames, but
+never more than 5 above these misses; the pose models marked nothing."""
 
 ENOUGH_STILL: Final = 40
-"""Searches in a row that find a person, living or not, and show for good that there is one: five
-times `ENOUGH`. A bar that crosses in front of a portrait interrupts them sooner."""
+"""Consecutive detections, of a moving person or not, that are proof of a person: five times
+`ENOUGH`. A bar that crosses in front of a portrait interrupts them sooner."""
 
 MOVED_LEVELS: Final = 4
 MOVED_SHARE: Final = 0.01
-"""Share of the person's squares whose middle changes by more than so many levels from one search
-to the next where a person lives. In 300 searches of three real calls it was at least 0.017; in a
-picture in which a model sees a person (a portrait, a bridge's tower), encoded, at most 0.006."""
+"""A person moves if the centres of at least this share of their blocks change by more than
+`MOVED_LEVELS` between two segmented frames. In 300 frames of three real calls the share was at
+least 0.017; in encoded stills in which a model marks a person (a portrait, a bridge's tower) at
+most 0.006."""
 
 SURROUNDED_SHARE: Final = 0.5
-"""Share of the other squares that change so where the person, still or not, is no part of them."""
+"""If at least this share of the other blocks changes, the person is not part of the background."""
 
 
 @dataclass(frozen=True, slots=True)
 class BestRun:
-    """The largest sum of weights over a run of consecutive searches.
+    """The largest sum of weights over a run of consecutive segmented frames.
 
     Joins stretches exactly and associatively (Bentley, "Algorithm design techniques", CACM 27(9),
     1984: the maximum subarray).
@@ -51,9 +53,9 @@ class BestRun:
     Attributes
     ----------
     searched, found
-        Searches, and those of positive weight.
+        Number of frames, and of those with a positive weight.
     total
-        Sum over all.
+        Sum of all weights.
     first, last, best
         The largest sum over a run that begins with the stretch, ends with it, or lies in it; 0
         for the empty run.
@@ -68,12 +70,12 @@ class BestRun:
 
     @classmethod
     def of_search(cls, weight: int) -> Self:
-        """Return that of one search."""
+        """Return the sums of one frame."""
         gain = max(0, weight)
         return cls(1, int(weight > 0), weight, gain, gain, gain)
 
     def joined(self, later: Self) -> Self:
-        """Return that of this stretch and the one after it."""
+        """Return the sums of this stretch and the one after it."""
         return type(self)(
             self.searched + later.searched,
             self.found + later.found,
@@ -86,105 +88,107 @@ class BestRun:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """How often a stretch of searches found a person who lives, and told any person."""
+    """How often a stretch of segmented frames shows a moving person, and any person."""
 
-    living: BestRun = BestRun()
-    told: BestRun = BestRun()
+    moving: BestRun = BestRun()
+    detected: BestRun = BestRun()
 
     @classmethod
-    def of_search(cls, *, living: bool, told: bool) -> Self:
-        """Return that of one search, which told a person or not, and one who lives or not."""
+    def of_search(cls, *, moving: bool, detected: bool) -> Self:
+        """Return the presence in one segmented frame."""
         # No run is long enough to outweigh the gap.
         gap = -(1 << 40)
-        return cls(BestRun.of_search(1 if living else -MISS), BestRun.of_search(1 if told else gap))
+        return cls(
+            BestRun.of_search(1 if moving else -MISS), BestRun.of_search(1 if detected else gap)
+        )
 
     def joined(self, later: Self) -> Self:
-        """Return that of this stretch and the one after it; associative."""
-        return type(self)(self.living.joined(later.living), self.told.joined(later.told))
+        """Return the presence in this stretch and the one after it; associative."""
+        return type(self)(self.moving.joined(later.moving), self.detected.joined(later.detected))
 
     @property
     def certain(self) -> bool:
-        """Whether the person is there whatever other searches find."""
-        return self.living.best >= ENOUGH or self.told.best >= ENOUGH_STILL
+        """Whether there is a person, whatever other frames show."""
+        return self.moving.best >= ENOUGH or self.detected.best >= ENOUGH_STILL
 
     @property
     def shows_person(self) -> bool:
-        """Whether the person is there as far as these searches tell.
+        """Whether there is a person, judged by these frames.
 
-        In a call too short to be certain the person must live in half of the searches, or be
-        there in all.
+        In a call too short for certainty, the person must move in half of the frames, or be
+        detected in all.
         """
-        searched = self.living.searched
+        searched = self.moving.searched
         if searched == 0:
             return False
         half = -(-searched // 2)
-        return self.certain or self.living.best >= half or self.told.best == searched
+        return self.certain or self.moving.best >= half or self.detected.best == searched
 
     def as_array(self) -> I64:
         """All numbers, (2, 6) int64."""
-        return np.array([astuple(self.living), astuple(self.told)], np.int64)
+        return np.array([astuple(self.moving), astuple(self.detected)], np.int64)
 
     @classmethod
     def from_array(cls, numbers: Array) -> Self:
         """Undo `as_array`."""
-        living, told = (BestRun(*(int(n) for n in row)) for row in numbers)
-        return cls(living, told)
+        moving, detected = (BestRun(*(int(n) for n in row)) for row in numbers)
+        return cls(moving, detected)
 
 
 class PersonWatch:
-    """Looks for a person in the searched frames of a stretch of a call.
+    """Watches for a person in the segmented frames of a stretch of a call.
 
-    The first search of a stretch has none before it to be compared with, so it is kept until the
-    stretch is joined to an earlier one, and counts as one of a person who lives until then.
+    The first segmented frame of a stretch has no earlier one to be compared with. It is kept until
+    the stretch is joined to an earlier one; until then its person counts as moving.
 
-    What it keeps are a few numbers and three small pictures, of one byte a block.
+    The state is a few numbers and three small pictures, of one byte a block.
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._first: tuple[U8, U8] | None = None  # levels and person of the first search
-        self._last: U8 | None = None  # levels of the last one
+        self._first: tuple[U8, U8] | None = None  # levels and person of the first segmented frame
+        self._last: U8 | None = None  # levels of the last segmented frame
         self._after_first = Presence()
         self._shape = layout.block_grid
 
     @property
     def presence(self) -> Presence:
-        """That of all searches."""
+        """The presence in all frames."""
         if self._first is None:
             return Presence()
         return _found(self._first, None).joined(self._after_first)
 
     @property
     def certain(self) -> bool:
-        """Whether the person is there whatever frames come before or after."""
+        """Whether there is a person, whatever frames come before or after."""
         return self._after_first.certain
 
     def add(self, chunk: Chunk) -> None:
-        """Look at the frames of a chunk whose person was told from the frame itself.
+        """Add the frames of a chunk whose mask is fresh.
 
         Raises
         ------
         ValueError
-            The chunk does not tell where the person is.
+            The chunk has no person mask.
         """
         if chunk.person is None:
-            raise ValueError("a chunk does not tell where the person is")
+            raise ValueError("the chunk has no person mask")
         size = chunk.layout.block_size
         middles = slice(size // 2, None, size)
         for i in np.flatnonzero(chunk.mask_is_fresh):
             levels = chunk.planes[0][i, middles, middles].copy()
             person = chunk.person[i, : levels.shape[0], : levels.shape[1]].copy()
-            self._look((levels, person))
+            self._add((levels, person))
             self._last = levels
 
     def merge(self, later: PersonWatch) -> None:
-        """Add what was found in the stretch after this one; associative."""
+        """Add the stretch after this one; associative."""
         if later._first is None:
             return
-        self._look(later._first)
+        self._add(later._first)
         self._after_first = self._after_first.joined(later._after_first)
         self._last = later._last
 
-    def _look(self, search: tuple[U8, U8]) -> None:
+    def _add(self, search: tuple[U8, U8]) -> None:
         if self._first is None:
             self._first = search
         else:
@@ -192,17 +196,14 @@ class PersonWatch:
 
     @staticmethod
     def arrays_of(layout: Layout) -> Specification:
-        """Return the arrays that it is saved as.
-
-        The three pictures are those of the searches kept; there are none before the first search.
-        """
+        """Return the arrays of `as_arrays`; the pictures are missing before the first frame."""
         return {
             "presence": ArraySpec((2, 6), np.int64),
             "searches_kept": ArraySpec((3, *layout.block_grid), np.uint8, variable=True),
         }
 
     def as_arrays(self) -> dict[str, Array]:
-        """All there is to save."""
+        """Return the state, to be saved."""
         kept = np.zeros((0, 0, 0), np.uint8)
         if self._first is not None and self._last is not None:
             kept = np.array((*self._first, self._last), np.uint8)
@@ -231,25 +232,25 @@ class PersonWatch:
 
 
 def _found(search: tuple[U8, U8], before: U8 | None) -> Presence:
-    """Return what one search shows.
+    """Return the presence in one segmented frame.
 
-    A frame that belongs to the person as a whole is one in which nobody was found
-    (`unveil.person.blocks`). One in which no square shows the person counts as found: whoever
-    marked it knows where the person is not, which is all that "farend" asks for.
+    A mask that covers the whole frame means that nobody was found (`unveil.person.blocks`). An
+    empty mask counts as a detection: it says where the person is not, which is all that "farend"
+    needs.
 
     Parameters
     ----------
     search
         Levels and person of a frame, (rows, columns) uint8 each, the latter as `Chunk.person`.
     before
-        Levels of the frame searched before; None where there was none.
+        Levels of the segmented frame before; None if there is none.
     """
     levels, person = search
     body = person == 2
-    told = not body.all()
-    if not told or before is None or not body.any():
-        return Presence.of_search(living=told, told=told)
+    detected = not body.all()
+    if not detected or before is None or not body.any():
+        return Presence.of_search(moving=detected, detected=detected)
     changed = np.abs(levels.astype(np.int16) - before) > MOVED_LEVELS
-    moved = np.mean(changed[body]) >= MOVED_SHARE
+    moves = np.mean(changed[body]) >= MOVED_SHARE
     surrounded = np.mean(changed[~body]) >= SURROUNDED_SHARE
-    return Presence.of_search(living=bool(moved or surrounded), told=True)
+    return Presence.of_search(moving=bool(moves or surrounded), detected=True)

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -70,11 +71,9 @@ class Backgrounds:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: dict[str, BackgroundEntry] = {}
+        self._entries = {entry.id: entry for entry in _built_in()}
         self._uploads: list[str] = []
         self._n_uploads = 0
-        for id_, scene in SCENES.items():
-            self._entries[id_] = _entry(id_, scene.name, scene.draw())
 
     def entries(self) -> list[BackgroundEntry]:
         """Return all backgrounds, in the order in which the page shows them."""
@@ -167,6 +166,11 @@ class Backgrounds:
         with self._lock:
             self._entries[GIVEN] = entry
         return GIVEN
+
+
+@cache
+def _built_in() -> tuple[BackgroundEntry, ...]:
+    return tuple(_entry(id_, scene.name, scene.draw()) for id_, scene in SCENES.items())
 
 
 def _entry(id_: str, name: str, picture: U8) -> BackgroundEntry:

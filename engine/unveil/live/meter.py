@@ -33,8 +33,8 @@ MAX_PIXELS: Final = 1280 * 720
 SURE: Final = 0.5
 """Claims of a higher confidence count as confident."""
 
-PARAMETERS: Final = Parameters("farend", threads=1)
-"""One thread leaves the cores to the protection."""
+PARAMETERS: Final = Parameters("farend", person="lite", threads=1)
+"""The fastest network and one thread leave the cores to the protection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Reading:
         Frames that came while it was busy, since it was switched on.
     leaked_share, confident_share
         Shares of the pixels whose room colour is claimed, and with a confidence above `SURE`.
+    notes
+        What limits the figures, such as that nothing can be recovered behind a blur.
     picture
         The room as a PNG with transparency where nothing is claimed.
     """
@@ -58,6 +60,7 @@ class Reading:
     skipped: int
     leaked_share: float
     confident_share: float
+    notes: tuple[str, ...]
     picture: bytes
 
     def as_dict(self) -> dict[str, Any]:
@@ -68,6 +71,7 @@ class Reading:
             "skipped": self.skipped,
             "leaked_share": self.leaked_share,
             "confident_share": self.confident_share,
+            "notes": list(self.notes),
         }
 
 
@@ -114,9 +118,10 @@ class LeakMeter:
         """End the meter; its thread ends after what it is doing."""
         self._frames.close()
 
-    def join(self, timeout_seconds: float) -> None:
-        """Wait until the thread has ended after `close`."""
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait after `close` until the thread has ended; return whether it has."""
         self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
@@ -128,7 +133,7 @@ class LeakMeter:
                 self._on_error(f"leak meter: {explain(error)}; it is switched off")
 
     def _count_all(self) -> None:
-        counted: _Counted | None = None
+        counted: CountedFrames | None = None
         while not self._frames.closed:
             taken = self._frames.take(self._refresh_seconds)
             if self._begins_anew.is_set():
@@ -138,7 +143,7 @@ class LeakMeter:
                 continue
             planes, layout, timestamp = taken
             if counted is None or counted.source_layout != layout:
-                counted = _Counted(layout, self._parameters)
+                counted = CountedFrames(layout, self._parameters)
             counted.add(planes, timestamp)
             if counted.seconds_since_reading >= self._refresh_seconds:
                 reading = counted.reading(self._frames.n_skipped)
@@ -146,8 +151,16 @@ class LeakMeter:
                     self._on_reading(reading)
 
 
-class _Counted:
-    """The frames of one layout, and their recovery."""
+class CountedFrames:
+    """The frames of one layout, and their recovery.
+
+    Parameters
+    ----------
+    layout
+        Of the frames; those over `MAX_PIXELS` are halved before they are counted.
+    parameters
+        Of the recovery.
+    """
 
     def __init__(self, layout: Layout, parameters: Parameters) -> None:
         self.source_layout = layout
@@ -165,6 +178,7 @@ class _Counted:
 
     @property
     def seconds_since_reading(self) -> float:
+        """Time since the last reading, or since the beginning."""
         return time.monotonic() - self._read
 
     def add(self, planes: Planes, timestamp: float) -> None:
@@ -196,6 +210,7 @@ class _Counted:
             n_skipped,
             float(claimed.mean()),
             float((recovery.confidence > SURE).mean()),
+            tuple(recovery.report["warnings"]),
             _png(recovery.room, claimed),
         )
 

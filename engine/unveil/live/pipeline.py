@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 WARM_UP_SIZE: Final = (640, 480)
 """Columns and rows of the frame on which networks and kernels run before the first one."""
 
-MAX_WARM_UP_SECONDS: Final = 0.5
-"""Time for which a new protector runs on the last frame before it takes over."""
+RUN_IN_FRAMES: Final = 2
+"""How often a new protector runs on the last frame before it takes over: once to search the person,
+once to follow them."""
 
 MakeSegmenter: TypeAlias = Callable[[LiveSettings], PersonSegmenter | None]
 """Makes the segmenter for settings; None stands for the networks of `unveil.person`."""
@@ -51,8 +52,8 @@ class Answer:
 class Pipeline:
     """Protects frames, one after the other, off the event loop.
 
-    New settings are built and warmed up on another thread, run on the last frame until the person
-    is fully shown, and take over between two frames; until then the old ones stay.
+    New settings are built on another thread, run on the last frame, and take over between two
+    frames; until then the old ones stay.
 
     All methods are called on the event loop, except `prepare`, which is called before there is one.
 
@@ -100,6 +101,7 @@ class Pipeline:
         self._lock = threading.Lock()
         self._replacement: SafeProtector | None = None
         self._forgets = False
+        self._height: int | None = None
         self._last_frame: tuple[Planes, Layout] | None = None
 
     def prepare(self) -> None:
@@ -133,6 +135,9 @@ class Pipeline:
         """
         loop = asyncio.get_running_loop()
         layout = frame.header.layout(self.settings.matrix)
+        if layout.height != self._height:
+            self._height = layout.height
+            self.on_change()
         return await loop.run_in_executor(
             self._protect_thread, self._protect, frame, layout, received_at
         )
@@ -157,6 +162,13 @@ class Pipeline:
     def wanted(self) -> LiveSettings:
         """The settings that were last asked for."""
         return self._wanted
+
+    @property
+    def warning(self) -> str | None:
+        """Why the settings may protect too little, for frames of the size that came last."""
+        if self._height is None:
+            return None
+        return self._wanted.parameters(self._backgrounds).weak_blur(self._height)
 
     def forget(self) -> None:
         """Forget earlier frames: the next frame is unrelated to them."""
@@ -264,10 +276,9 @@ class Pipeline:
             superseded.close()
 
     def _run_in(self, protector: SafeProtector) -> None:
-        """Run a new protector on the last frame until it shows the person fully.
+        """Run a new protector on the last frame, so that its first own frame is no slower.
 
-        The edge of the person expands over some frames: without this the person would fade in
-        after every change.
+        It scales the background, allocates buffers and finds the person.
         """
         with self._lock:
             last = self._last_frame
@@ -275,11 +286,8 @@ class Pipeline:
             return
         planes, layout = last
         luma, cb, cr = layout.empty(1)
-        until = time.monotonic() + MAX_WARM_UP_SECONDS
-        for _ in range(protector.parameters.smooth + 2):
+        for _ in range(RUN_IN_FRAMES):
             protector.protect(planes, layout, (luma[0], cb[0], cr[0]))
-            if time.monotonic() > until:
-                break
 
 
 def _loading(old: LiveSettings, new: LiveSettings) -> str:

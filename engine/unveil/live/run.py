@@ -6,13 +6,14 @@ import asyncio
 import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import Final
 
 from unveil.errors import InvalidParameter, MissingExtra, check_range
 from unveil.interruption import StopRequested, never, stoppable
 from unveil.live.backgrounds import Backgrounds
+from unveil.live.meter import PARAMETERS
 from unveil.live.pipeline import MakeSegmenter, Pipeline
 from unveil.live.security import is_loopback
 from unveil.live.server import LiveServer, listen, serve
@@ -63,7 +64,7 @@ class LiveOptions:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     allow_remote: bool = False
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     mode: Mode | None = None
     model: ProtectModel = "auto"
     background: str | None = None
@@ -170,7 +171,7 @@ def run_live(
         )
         with stoppable(stop), on_first_compile(lambda: notice(COMPILES)):
             pipeline.prepare()
-            prepare_recovery("farend")
+            prepare_recovery(PARAMETERS.method, person=PARAMETERS.person)
     except BaseException:
         for listening in sockets:
             listening.close()
@@ -195,6 +196,10 @@ async def _serve(
         pipeline, backgrounds, make_publisher=make_publisher, virtual_camera=camera
     )
     server = LiveServer(service, sockets, options.host, token=options.token)
-    if options.whip_url is not None:
-        await service.switch_publishing(on=True, url=options.whip_url)
+    try:
+        if options.whip_url is not None:
+            await service.publish(options.whip_url)
+    except BaseException:
+        await server.close()
+        raise
     await serve(server, ready=lambda: ready(server.url), stop=stop)

@@ -71,6 +71,8 @@ class SafeProtector:
     ----------
     make
         Makes the protector; called at once, and after failures.
+    now
+        Time in seconds, for a background video and between two attempts.
 
     Raises
     ------
@@ -78,8 +80,11 @@ class SafeProtector:
         The first protector cannot be made.
     """
 
-    def __init__(self, make: Callable[[], Protector]) -> None:
+    def __init__(
+        self, make: Callable[[], Protector], *, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._make = make
+        self._now = now
         self._protector: Protector | None = make()
         parameters = self._protector.parameters
         self.parameters = parameters
@@ -125,7 +130,7 @@ class SafeProtector:
             before = tally.segmentation_failed, tally.composition_failed
             detection = protector.detect_person(planes, layout)
             detected_at = time.perf_counter()
-            seconds = self._clock.at(time.monotonic())
+            seconds = self._clock.at(self._now())
             protector.compose(planes, layout, detection, target, seconds)
             if tally.composition_failed > before[1]:
                 self.show_background(layout, target)
@@ -142,7 +147,7 @@ class SafeProtector:
     def show_background(self, layout: Layout, target: tuple[U8, ...]) -> None:
         """Write the background alone; plain grey if that fails, too."""
         try:
-            shown = self._alone.planes(layout, self._alone_clock.at(time.monotonic()))
+            shown = self._alone.planes(layout, self._alone_clock.at(self._now()))
         except Exception:
             logger.debug("the background cannot be shown", exc_info=True)
             shown = GREY.planes(layout, 0.0)
@@ -159,14 +164,14 @@ class SafeProtector:
         """Drop a protector that failed; a new one is made later."""
         logger.debug("the protector is made anew", exc_info=error)
         if not isinstance(error, _NotYet):
-            self._failed_at, self._reason = time.monotonic(), explain(error)
+            self._failed_at, self._reason = self._now(), explain(error)
         broken, self._protector = self._protector, None
         if broken is not None:
             with suppress(Exception):
                 broken.close()
 
     def _remade(self) -> Protector:
-        if time.monotonic() < self._failed_at + REBUILD_SECONDS:
+        if self._now() < self._failed_at + REBUILD_SECONDS:
             raise _NotYet(f"{self._reason}; protection begins again within a second")
         self._protector, self._clock = self._make(), _Clock()
         return self._protector

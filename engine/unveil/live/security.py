@@ -92,7 +92,7 @@ class Guard:
                 return entered
         try:
             return await handler(request)
-        except web.HTTPException:
+        except (web.HTTPException, ConnectionError):
             raise
         except Exception:
             logger.exception("a request failed")
@@ -123,9 +123,7 @@ class Guard:
             return set()
         address, port = str(local[0]).partition("%")[0], int(local[1])
         names = {address}
-        mapped = address.removeprefix("::ffff:")
-        names.add(mapped)
-        if is_loopback(mapped):
+        if is_loopback(address):
             names.add("localhost")
         if self._host and not is_wildcard(self._host):
             names.add(self._host.lower())

@@ -75,6 +75,7 @@ class LiveServer:
         self._sockets = sockets
         self._send = {} if send_seconds is None else {"send_seconds": send_seconds}
         self._session: Session | None = None
+        self._uploading = asyncio.Lock()
         self._page = {
             path.relative_to(PAGE).as_posix(): path
             for path in sorted(PAGE.rglob("*"))
@@ -172,14 +173,14 @@ class LiveServer:
         if (request.content_length or 0) > MAX_UPLOAD_BYTES:
             return _refused(413, too_large)
         try:
-            async with asyncio.timeout(UPLOAD_SECONDS):
+            # One at a time bounds the memory.
+            async with asyncio.timeout(UPLOAD_SECONDS), self._uploading:
                 data = await request.read()
+                entry = await self._service.add_background(data)
         except TimeoutError:
             return _refused(408, f"background: the upload took over {UPLOAD_SECONDS:g} s")
         except web.HTTPRequestEntityTooLarge:
             return _refused(413, too_large)
-        try:
-            entry = await self._service.add_background(data)
         except UnreadableImage as error:
             return _refused(400, str(error))
         return web.json_response(entry.as_dict())
@@ -252,8 +253,8 @@ async def serve(
     server: LiveServer, *, ready: Callable[[], object], stop: StopRequested = never
 ) -> None:
     """Serve until `stop` asks to end; `ready` is called when requests are answered."""
-    await server.start()
     try:
+        await server.start()
         ready()
         while not stop():
             await asyncio.sleep(POLL_SECONDS)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final, Protocol, TypeAlias
 
 import av
 
-from unveil.errors import InvalidParameter
+from unveil.errors import InvalidParameter, UnveilError
 from unveil.live.backgrounds import BackgroundEntry, Backgrounds
 from unveil.live.messages import MAX_HEIGHT, MAX_WIDTH, FrameMessage
 from unveil.live.meter import LeakMeter, Reading
@@ -69,6 +71,10 @@ MakePublisher: TypeAlias = Callable[[str], Publishes]
 """Makes a publisher for an address; raises `UnveilError` if the address is not allowed."""
 
 
+MakeMeter: TypeAlias = Callable[[Callable[[Reading], object], Callable[[str], object]], LeakMeter]
+"""Makes a meter that calls the first function with readings, the second with why it has ended."""
+
+
 class _Published:
     """Gives a publisher the frames that it takes."""
 
@@ -92,6 +98,8 @@ class LiveService:
         Makes what publishes them to an address, None if nothing can.
     virtual_camera
         Shows them to other programs, None if that is not wanted.
+    make_meter
+        Makes the leak meter when it is switched on.
     """
 
     def __init__(
@@ -101,6 +109,7 @@ class LiveService:
         *,
         make_publisher: MakePublisher | None = None,
         virtual_camera: VirtualCamera | None = None,
+        make_meter: MakeMeter = LeakMeter,
     ) -> None:
         self.backgrounds = backgrounds
         self._pipeline = pipeline
@@ -108,10 +117,14 @@ class LiveService:
         self._publisher: Publishes | None = None
         self._virtual_camera = virtual_camera
         self._publish_url = ""
+        self._publishing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._make_meter = make_meter
         self._meter: LeakMeter | None = None
+        self._n_meters = 0
         self._picture: bytes | None = None
         self._n_pictures = 0
-        self._seen: object = None
+        self._shown: dict[str, Any] = {}
         self._changed: Callable[[], object] = lambda: None
         self._tell: Callable[[Mapping[str, Any]], object] = lambda message: None
         pipeline.on_change = self._settings_changed
@@ -147,22 +160,16 @@ class LiveService:
 
     def state(self) -> dict[str, Any]:
         """Return what the page shows, ready for JSON."""
-        pipeline, camera = self._pipeline, self._virtual_camera
-        publishing = self._publisher.status if self._publisher else None
+        self._shown = self._outputs_state()
         return {
-            "settings": pipeline.wanted.as_dict(),
+            "settings": self._pipeline.wanted.as_dict(),
             "models": list(LIVE_MODELS),
             "backgrounds": [entry.as_dict() for entry in self.backgrounds.entries()],
-            "busy": pipeline.busy,
+            "busy": self._pipeline.busy,
+            "warning": self._pipeline.warning,
             "meter": self._meter is not None,
-            "publish": {
-                "on": publishing is not None,
-                "url": self._publish_url,
-                "status": publishing.state if publishing else "off",
-                "message": publishing.message if publishing else "",
-            },
+            **self._shown,
             "publish_available": self._make_publisher is not None,
-            "virtual_camera": camera.state() if camera else {"on": False, "message": ""},
             "limits": {
                 "max_width": MAX_WIDTH,
                 "max_height": MAX_HEIGHT,
@@ -170,6 +177,24 @@ class LiveService:
                 "blur": [MIN_BLUR, MAX_BLUR],
                 "smooth": [MIN_SMOOTH, MAX_SMOOTH],
             },
+        }
+
+    def look_at_outputs(self) -> None:
+        """Have the page told if an output's state has changed by itself; called now and then."""
+        if self._outputs_state() != self._shown:
+            self._changed()
+
+    def _outputs_state(self) -> dict[str, Any]:
+        publishing = self._publisher.status if self._publisher else None
+        camera = self._virtual_camera
+        return {
+            "publish": {
+                "on": publishing is not None,
+                "url": self._publish_url,
+                "status": publishing.state if publishing else "off",
+                "message": publishing.message if publishing else "",
+            },
+            "virtual_camera": camera.state() if camera else {"on": False, "message": ""},
         }
 
     # Frames
@@ -216,58 +241,72 @@ class LiveService:
             self._meter.close()
             self._meter = self._picture = None
         else:
-            loop = asyncio.get_running_loop()
-            meter: LeakMeter
+            self._n_meters += 1
+            loop, number = asyncio.get_running_loop(), self._n_meters
 
-            def read(reading: Reading) -> None:
-                loop.call_soon_threadsafe(self._read_meter, meter, reading)
+            def on_loop(function: Callable[..., object], argument: object) -> None:
+                with suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(function, number, argument)
 
-            def fail(message: str) -> None:
-                loop.call_soon_threadsafe(self._meter_failed, meter, message)
-
-            self._meter = meter = LeakMeter(read, fail)
+            self._meter = self._make_meter(
+                partial(on_loop, self._read_meter), partial(on_loop, self._meter_failed)
+            )
         self._connect_outputs()
         self._changed()
 
-    async def switch_publishing(self, *, on: bool, url: str = "") -> None:
-        """Begin to publish to an address, or end it.
+    def switch_publishing(self, *, on: bool, url: str = "") -> None:
+        """Begin to publish to an address, or end it, soon; the page is told if that fails.
+
+        Raises
+        ------
+        InvalidParameter
+            Nothing can publish.
+        """
+        if self._make_publisher is None:
+            raise InvalidParameter("publish: this server was started without a publisher")
+
+        async def switch() -> None:
+            try:
+                await self.publish(url if on else None)
+            except UnveilError as error:
+                self._tell_error(str(error))
+
+        # A server may take seconds to answer; frames go on meanwhile.
+        task = asyncio.get_running_loop().create_task(switch())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def publish(self, url: str | None) -> None:
+        """Publish to an address instead of to an earlier one; None ends it.
 
         Raises
         ------
         UnveilError
-            The address is not allowed.
+            The address is not allowed; an earlier one stays.
         """
-        if self._make_publisher is None:
-            raise InvalidParameter("publish: this server was started without a publisher")
-        made = self._make_publisher(url) if on else None
-        ended, self._publisher = self._publisher, made
-        if made is not None:
-            self._publish_url = url
-            made.start()
-        self._connect_outputs()
-        self._changed()
-        if ended is not None:
-            await asyncio.to_thread(ended.close)
+        async with self._publishing:
+            made = None
+            if url is not None:
+                assert self._make_publisher is not None
+                made = await asyncio.to_thread(self._make_publisher, url)
+                made.start()
+            ended, self._publisher = self._publisher, made
+            self._publish_url = url or self._publish_url
+            self._connect_outputs()
+            self._changed()
+            if ended is not None:
+                await asyncio.to_thread(ended.close)
 
     @property
     def room_picture(self) -> bytes | None:
         """The meter's last picture, a PNG."""
         return self._picture
 
-    def look_at_outputs(self) -> None:
-        """Tell the page if the state of an output has changed by itself; called now and then."""
-        state = self.state()
-        seen = (state["publish"], state["virtual_camera"])
-        if seen != self._seen:
-            if self._seen is not None:
-                self._changed()
-            self._seen = seen
-
     async def close(self) -> None:
         """End everything."""
         self.switch_meter(on=False)
-        if self._publisher is not None:
-            await asyncio.to_thread(self._publisher.close)
+        await asyncio.gather(*self._tasks)
+        await self.publish(None)
         if self._virtual_camera is not None:
             await asyncio.to_thread(self._virtual_camera.close)
         await self._pipeline.close()
@@ -289,16 +328,16 @@ class LiveService:
                 self._meter.begin_anew()
         self._changed()
 
-    def _read_meter(self, meter: LeakMeter, reading: Reading) -> None:
-        if meter is not self._meter:
-            return
+    def _read_meter(self, number: int, reading: Reading) -> None:
+        if self._meter is None or number != self._n_meters:
+            return  # of a meter that was switched off
         self._picture = reading.picture
         self._n_pictures += 1
         url = f"{PICTURE_URL}?n={self._n_pictures}"
         self._tell({"type": "meter", **reading.as_dict(), "picture_url": url})
 
-    def _meter_failed(self, meter: LeakMeter, message: str) -> None:
-        if meter is self._meter:
+    def _meter_failed(self, number: int, message: str) -> None:
+        if number == self._n_meters:
             self.switch_meter(on=False)
             self._tell_error(message)
 

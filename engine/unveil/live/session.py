@@ -36,8 +36,9 @@ ERROR_SECONDS: Final = 1.0
 class Session:
     """Answers the messages of one page until it goes.
 
-    Every binary message gets one binary answer. A page that keeps to its credit loses no frame; of
-    more than `CREDIT` unanswered frames the oldest that waits is answered without a picture.
+    Every message with a header gets one binary answer. A page that keeps to its credit loses no
+    frame; of more than `CREDIT` unanswered frames the oldest that waits is answered without a
+    picture.
 
     Parameters
     ----------
@@ -172,7 +173,7 @@ class Session:
             service.switch_meter(on=_boolean(rest, "on"))
         elif kind == "publish":
             on = _boolean(rest, "on")
-            await service.switch_publishing(on=on, url=_text(rest, "url") if on else "")
+            service.switch_publishing(on=on, url=_text(rest, "url") if on else "")
         elif kind == "figures":
             self.page_figures = _numbers(rest)
             logger.debug("figures of the page: %s", self.page_figures)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import av
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from unveil.errors import InvalidParameter
 from unveil.live.safe_protector import SafeProtector
 from unveil.protection import Protector
 from unveil.protection.frames import empty_frame
@@ -47,6 +48,8 @@ class ProtectTrack(MediaStreamTrack):
 
     Raises
     ------
+    InvalidParameter
+        The track is none of video.
     UnveilError
         As `unveil.Protector`.
 
@@ -73,6 +76,8 @@ class ProtectTrack(MediaStreamTrack):
         segmenter: PersonSegmenter | None = None,
     ) -> None:
         super().__init__()
+        if track.kind != "video":
+            raise InvalidParameter(f"track: is one of {track.kind}, not of video")
         self.n_frames = self.n_dropped = self.n_failed = 0
         self._source = track
         self._protector = SafeProtector(
@@ -92,7 +97,7 @@ class ProtectTrack(MediaStreamTrack):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="unveil-protect")
         self._newest: av.VideoFrame | None = None
         self._arrived = asyncio.Event()
-        self._source_ended = False
+        self._prepared = self._source_ended = False
         self._reading: asyncio.Task[None] | None = None
 
     async def recv(self) -> av.VideoFrame:
@@ -105,8 +110,13 @@ class ProtectTrack(MediaStreamTrack):
         """
         if self.readyState != "live":
             raise MediaStreamError
+        loop = asyncio.get_running_loop()
+        # Before the first frame is read, which would else grow old meanwhile.
+        if not self._prepared:
+            await loop.run_in_executor(self._thread, self._protector.prepare)
+            self._prepared = True
         if self._reading is None:
-            self._reading = asyncio.create_task(self._read())
+            self._reading = loop.create_task(self._read())
         while self._newest is None:
             if self._source_ended or self.readyState != "live":
                 self.stop()
@@ -114,7 +124,6 @@ class ProtectTrack(MediaStreamTrack):
             self._arrived.clear()
             await self._arrived.wait()
         frame, self._newest = self._newest, None
-        loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._protect, frame)
 
     def stop(self) -> None:
@@ -134,8 +143,7 @@ class ProtectTrack(MediaStreamTrack):
         try:
             while True:
                 frame = await self._source.recv()
-                if not isinstance(frame, av.VideoFrame):
-                    raise TypeError(f"{type(frame).__name__}: a track of video is needed")
+                assert isinstance(frame, av.VideoFrame)  # of a track of video
                 self.n_dropped += self._newest is not None
                 self._newest = frame
                 self._arrived.set()

@@ -24,6 +24,8 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP")
 COVERED_SIZE: Final = (1920, 1080)
 """Columns and rows of the largest frame: a picture that covers it has all detail that is shown."""
 
+_SCALABLE: Final = ("RGB", "RGBA", "L", "LA", "CMYK")
+
 _decoding = threading.Lock()
 
 
@@ -65,23 +67,28 @@ def _decoded(image: Image.Image, data: bytes) -> U8:
         )
     image.draft("RGB", COVERED_SIZE)  # JPEG: decodes fewer pixels
     oriented = ImageOps.exif_transpose(image)
+    if oriented.mode in _SCALABLE:  # before further copies are made
+        oriented = _scaled_down(oriented)
     if oriented.has_transparency_data:
         rgba = to_srgb(oriented, "RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         picture = Image.alpha_composite(white, rgba).convert("RGB")
     else:
         picture = to_srgb(oriented, "RGB")
-    return reduced(np.array(picture))
+    return np.array(_scaled_down(picture))
 
 
 def reduced(picture: U8) -> U8:
     """Scale a picture (h, w, 3) uint8 down to the smallest size that covers the largest frame."""
-    height, width = picture.shape[:2]
-    scale = max(COVERED_SIZE[0] / width, COVERED_SIZE[1] / height)
+    return np.array(_scaled_down(Image.fromarray(picture)))
+
+
+def _scaled_down(image: Image.Image) -> Image.Image:
+    scale = max(COVERED_SIZE[0] / image.width, COVERED_SIZE[1] / image.height)
     if scale >= 1:
-        return picture
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.array(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+        return image
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _too_large() -> UnreadableImage:

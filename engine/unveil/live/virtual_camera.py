@@ -45,7 +45,7 @@ class VirtualCamera:
         self._open = open_camera or (lambda layout: _camera(device, layout))
         self._device = device
         self._frames: Newest[tuple[Planes, Layout]] = Newest()
-        self._message = "waits for the first frame"
+        self._message = "the virtual camera waits for the first frame"
         self._shows = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="unveil-camera", daemon=True)

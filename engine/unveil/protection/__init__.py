@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from unveil.protection.parameters import Mode, ProtectParameters
 from unveil.protection.protector import Protector
-from unveil.protection.stream import Protection, protect
+from unveil.protection.result import Protection
+from unveil.protection.stream import protect
 from unveil.protection.tally import ProtectTally
 
 __all__ = ["Mode", "ProtectParameters", "ProtectTally", "Protection", "Protector", "protect"]

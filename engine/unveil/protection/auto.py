@@ -21,10 +21,11 @@ import numpy as np
 
 from unveil.arrays import F32
 from unveil.person import Mask, ModelName
+from unveil.person.framing import framing_of
 from unveil.protection.compose import AlphaLut, cell_side
 from unveil.protection.framing import (
-    framing_of,
     is_alone,
+    is_close_up,
     joined_to_landmarks,
     landmark_cells,
     stray_share,
@@ -131,7 +132,7 @@ class AutoSegmenter:
         pose = self._pose_mask(planes, layout)
         framing = framing_of(pose)
         appears, self._shows_nobody = self._shows_nobody, framing is None
-        if framing is None or not framing.is_close_up(already=False):
+        if framing is None or not is_close_up(framing, already=False):
             self._n_consistent = 0
             return pose
         if self._frame < self._next_check and not appears:
@@ -157,7 +158,7 @@ class AutoSegmenter:
             framing = framing_of(pose)
             if (
                 framing is not None
-                and framing.is_close_up(already=True)
+                and is_close_up(framing, already=True)
                 and is_alone(selfie, pose, already=True)
             ):
                 self._n_consistent = 0

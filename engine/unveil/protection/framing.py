@@ -8,13 +8,13 @@ still at several scales: `bench/matte.py`, docs/methods.md.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from unveil.arrays import F32, I64, Bool
 from unveil.person import Mask
+from unveil.person.framing import Framing, framing_of
 from unveil_kernels import matte
 
 MIN_VISIBILITY: Final = 0.5
@@ -41,40 +41,12 @@ _MARKED, _NOT_MARKED, _JOINING = 0.6, 0.3, 0.45
 """Probabilities above which a pixel is marked, up to which it is certainly not marked, and above
 which it connects its neighbours."""
 
-_SHOULDERS, _HIPS, _MOUTH = [11, 12], [23, 24], [9, 10]
+_MOUTH = [9, 10]
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
-    """Position of a person's body in frame heights, from landmarks that may lie outside the frame.
-
-    Attributes
-    ----------
-    hips_y
-        Distance of the hips from the top of the frame.
-    torso
-        Distance from the shoulders to the hips.
-    """
-
-    hips_y: float
-    torso: float
-
-    def is_close_up(self, *, already: bool) -> bool:
-        """Whether the selfie model is suitable; `already`: whether it is in use."""
-        return self.hips_y >= MIN_HIPS[already] and self.torso >= MIN_TORSO[already]
-
-
-def framing_of(mask: Mask) -> Framing | None:
-    """Compute the framing from a pose model's landmarks; None if no person was found."""
-    if mask.landmarks is None or not mask.presence > 0:
-        return None
-    points = mask.landmarks[:, :2].astype(np.float64)
-    shoulders, hips = points[_SHOULDERS].mean(axis=0), points[_HIPS].mean(axis=0)
-    if not np.isfinite([shoulders, hips]).all():
-        return None
-    # The Euclidean distance, because a person may lean.
-    torso = float(np.hypot(*(hips - shoulders))) / mask.height
-    return Framing(hips_y=float(hips[1]) / mask.height, torso=torso)
+def is_close_up(framing: Framing, *, already: bool) -> bool:
+    """Whether the selfie model is suitable; `already`: whether it is in use."""
+    return framing.hips_y >= MIN_HIPS[already] and framing.torso >= MIN_TORSO[already]
 
 
 def is_alone(selfie: Mask, pose: Mask, *, already: bool) -> bool:

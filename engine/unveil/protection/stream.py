@@ -7,10 +7,8 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from unveil._version import __version__
@@ -30,9 +28,9 @@ from unveil.protection.parameters import (
 )
 from unveil.protection.protector import PersonSegmenter, Protector, prepare
 from unveil.protection.report_file import report_file, write_report
+from unveil.protection.result import Protection
 from unveil.protection.sinks import Footage, Output, open_sink, output_of
 from unveil.protection.writer import SoundCopy, Writer
-from unveil.redaction import printable
 from unveil.video.geometry import upright_aspect
 from unveil.video.reader import Video, open_video
 from unveil.video.size_search import largest_size
@@ -43,78 +41,6 @@ _CHUNK_FRAMES: Final = 8
 
 _PIPE_SECONDS: Final = 5.0
 """After an interruption, the time that the reader of a pipe has to take what is left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Protection:
-    """The outcome of `protect`.
-
-    Attributes
-    ----------
-    output
-        The file, or the pattern of pictures; None for a pipe or a camera.
-    report
-        The content of the report file.
-    interrupted
-        Whether Ctrl-C or a request to stop came while frames were protected, or Ctrl-C while the
-        output was completed.
-    live
-        Whether nothing says that the input ends (a camera, a stream, a pipe), so that this is how
-        it ends.
-    complete
-        Whether the output holds all frames.
-    """
-
-    output: Path | None
-    report: dict[str, Any] = field(repr=False)
-    interrupted: bool = False
-    live: bool = False
-    complete: bool = True
-
-    @property
-    def summary(self) -> str:
-        """The result in one line."""
-        told = self.report
-        said = [f"{told['frames']} frames at {told['frames_per_second']:.0f}/s"]
-        if told["frames_failed_closed"]:
-            said.append(f"{told['frames_failed_closed']} show the background alone")
-        if told["frames_held"]:
-            said.append(f"{told['frames_held']} came too fast and were left out")
-        return f"{self._shown_output}: {', '.join(said)}"
-
-    @property
-    def unfinished(self) -> str | None:
-        """What is missing after an interruption, in one line; None if nothing is."""
-        if self.complete or self.live:
-            return None
-        seconds = self.report["protected_seconds"]
-        return f"{self._shown_output} ends at {seconds:.1f} s, the rest is not done"
-
-    @property
-    def _shown_output(self) -> str:
-        # The report may be passed on, so it has the name without the folder.
-        if self.output is None:
-            return str(self.report["output"]["name"])
-        return printable(str(self.output))
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Warnings, one line each."""
-        told = self.report
-        notes = list(told["warnings"])
-        if told["truncated"]:
-            notes.append(f"{told['truncated']}; protected what could be read")
-        if told["frames_damaged"]:
-            notes.append(f"{told['frames_damaged']} damaged frames were left out")
-        if told["segmentation_failed"] or told["composition_failed"]:
-            notes.append(
-                f"{told['segmentation_failed'] + told['composition_failed']} frames failed and "
-                f"show the background alone ({told['last_error']})"
-            )
-        if told["parameters"]["model"] == "auto" and told["models"]:
-            used = ", ".join(f"{model} in {n}" for model, n in told["models"].items())
-            notes.append(f"model auto found the person by {used} of {told['frames']} frames")
-        return tuple(notes)
 
 
 def protect(
@@ -135,6 +61,7 @@ def protect(
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     stream: int | None = None,
+    token_file: str | os.PathLike[str] | None = None,
     force: bool = False,
     progress: ProgressCallback | None = None,
     segmenter: PersonSegmenter | None = None,
@@ -154,7 +81,8 @@ def protect(
         the network, frames are dropped and the last protected frame is shown for longer.
     output
         A video file; numbered pictures, "frame-%05d.png"; "-" for Matroska on standard output;
-        "camera" or "camera:DEVICE" for a virtual camera.
+        "camera" or "camera:DEVICE" for a virtual camera; "whip:URL" for a meeting or another WHIP
+        server, without sound and in real time.
     mode, background, blur, model, edge, smooth, every, threads
         As in `ProtectParameters`. Mode "remove" without a background keeps transparency in WebM,
         in pictures, and with an encoder that supports it; elsewhere it shows green.
@@ -166,6 +94,8 @@ def protect(
         Whether sound is copied.
     start_seconds, end_seconds, stream
         Selection of frames and of the video stream, as in `unveil.video.reader.open_video`.
+    token_file
+        File with the token for a WHIP server; None takes it from `UNVEIL_WHIP_TOKEN`, if set.
     force
         Replace an earlier output.
     progress
@@ -200,7 +130,7 @@ def protect(
     parameters = ProtectParameters(mode, background, blur, model, edge, smooth, every, threads)
     if crf is not None and not 0 <= crf <= 63:
         raise InvalidParameter(f"crf: {crf} is outside 0 to 63")
-    target = output_of(output)
+    target = output_of(output, token_file)
     transparent = (
         parameters.chosen_mode == "remove" and background is None and target.keeps_alpha(codec)
     )
@@ -236,7 +166,7 @@ def protect(
                 segmenter=segmenter,
             )
         )
-        size = largest_size(found, start_seconds, end_seconds)
+        size = largest_size(found, start_seconds, end_seconds, stream, stop)
         run = _Run(
             video, protector, target, codec, crf, start_seconds or 0.0, end_seconds, size, stop
         )
@@ -325,7 +255,8 @@ class _Run:
     def report(self, started: float) -> dict[str, Any]:
         """Return the report of the run."""
         tally, protected = self._video.tally, self._protector.tally
-        warnings = [*tally.warnings, *self._notes]
+        written = () if self._writer is None else self._writer.notes
+        warnings = [*tally.warnings, *written, *self._notes]
         if self._batches.n_scaled:
             warnings.append(
                 f"{self._batches.n_scaled} frames of another size or colour were converted to "
@@ -339,7 +270,7 @@ class _Run:
             "input": self._video.properties.as_dict(),
             "output": {
                 "name": self._output.file_name,
-                "codec": None if self._output.kind == "camera" else self._output.codec(self._codec),
+                "codec": self._output.codec(self._codec) if self._output.is_encoded else None,
                 "crf": self._crf,
                 "transparent": self._protector.transparent,
                 "sound_streams": len(self._video.sound.streams),
@@ -372,7 +303,7 @@ class _Run:
             self._writer = self._writer_for(batch)
             self._writer.open()
             weak = protector.parameters.weak_blur(layout.height)
-            self._notes = [*self._writer.notes, *([weak] if weak else [])]
+            self._notes = [weak] if weak else []
         detections = [
             detector.submit(protector.detect_person, planes, layout) for planes, _ in batch.frames
         ]
@@ -409,6 +340,7 @@ class _Run:
             codec=self._codec,
             crf=self._crf,
             threads=self._protector.parameters.n_threads,
+            stop=self._stop,
         )
         if video.sound.streams:
             origin = 0.0 if math.isnan(video.origin_seconds) else video.origin_seconds

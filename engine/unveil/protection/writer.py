@@ -87,16 +87,12 @@ class Writer:
     stop
         Returns whether to stop; asked while the sink takes no more frames.
 
-    Attributes
-    ----------
-    notes
-        Those of the sink, once it is open.
     """
 
     def __init__(
         self, open_sink: Callable[[], Sink], sound: SoundCopy | None, stop: StopRequested = never
     ) -> None:
-        self.notes: Sequence[str] = ()
+        self._sink: Sink | None = None
         self._open_sink = open_sink
         self._sound = sound
         self._stop = stop
@@ -108,6 +104,11 @@ class Writer:
         self._opened = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="unveil-encode", daemon=True)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Those of the sink so far, once it is open."""
+        return () if self._sink is None else self._sink.notes
 
     def open(self) -> None:
         """Open the sink."""
@@ -178,7 +179,7 @@ class Writer:
     def _run(self) -> None:
         try:
             sink = self._open_sink()
-            self.notes = sink.notes
+            self._sink = sink
         except BaseException as error:
             self._error = error
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from unveil.counting.outside import OutsideTable
 from unveil.counting.state_file import read_state
 from unveil.counting.table import ColourTable
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
+from unveil.memory import memory_limit
 from unveil.parallel import Bands, uninterrupted
 from unveil.recovery.background.changes import Backgrounds, Stretch
 from unveil.recovery.background.picture import Background, background_picture
@@ -55,7 +55,7 @@ class Engine:
     InvalidParameter
         A value is out of range.
     FrameTooLarge
-        The state does not fit into this machine's memory.
+        The state does not fit into the memory that this process may use.
 
     Notes
     -----
@@ -359,17 +359,14 @@ class Engine:
 
 
 def _refuse_too_large(layout: Layout, slots: int) -> None:
-    """Raise `FrameTooLarge` if the state would be larger than the machine's memory."""
+    """Raise `FrameTooLarge` if the state does not fit into the memory limit."""
     from unveil_kernels.counting.slots import RUN_SLOT
 
     needed = layout.height * layout.width * (slots * RUN_SLOT.itemsize + 64)
-    try:
-        physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # not available on every system
-        return
-    if needed > physical:
+    limit = memory_limit()
+    if limit is not None and needed > limit:
         raise FrameTooLarge(
             f"frames of {layout.width}x{layout.height} need {needed / 2**30:.1f} GiB of state, "
-            f"more than this machine's {physical / 2**30:.1f} GiB; scale the video down "
-            "or choose fewer slots"
+            f"more than the {limit / 2**30:.1f} GiB that this process may use; scale the video "
+            "down or choose fewer slots"
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from unveil.arrays import U8
 
 Method: TypeAlias = Literal["auto", "farend", "transitions", "rarest"]
-Person: TypeAlias = Literal[ModelName, "none"]
+Person: TypeAlias = Literal["auto", ModelName, "none"]
 
 DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
 """zoomg's defaults: the distance above which, or similarity below which, a colour is not the
@@ -52,7 +52,8 @@ class Parameters:
         Two colours are equal if each channel differs by at most this many levels, 0 to 255.
     person, person_every
         The network that finds the person for "auto" and "farend"; it runs on every
-        `person_every`-th frame. With "none" these methods count as "transitions" does.
+        `person_every`-th frame. "auto" joins "lite" and "selfie-landscape". With "none" these
+        methods count as "transitions" does.
     threads
         Threads for decoding and counting; None uses one per available core.
 
@@ -69,7 +70,7 @@ class Parameters:
     slots: int | None = None
     bits: int = 8
     tolerance: int = 6
-    person: Person = "lite"
+    person: Person = "auto"
     person_every: int = 4
     threads: int | None = None
 

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def prepare(
     method: Method,
     *,
-    person: Person = "lite",
+    person: Person = "auto",
     on_compile: Callable[[], object] | None = None,
 ) -> float:
     """Load a method's kernels and its network; return the wall time in seconds.

@@ -32,6 +32,7 @@ from unveil.interruption import StopRequested, each, never, stoppable, until_sto
 from unveil.progress import Progress, ProgressCallback
 from unveil.redaction import described
 from unveil.scoring.truth import HIT_SHARE, PURE_SHARE, Truth
+from unveil.simulation.blurred_room import BlurredRoom
 from unveil.simulation.service import Blur, Service, replace_background
 from unveil.simulation.subject import Actor, Choreography, Motion, Segmenter, place
 from unveil.simulation.virtual_background import VirtualBackground, picture_of
@@ -126,7 +127,9 @@ def simulate_call(
         `matte` cuts the person out, and its result defines the person of the ground truth.
     room, background
         An image, or a synthetic scene: "furnished", "text", "landscape". The background may also
-        be a video, which loops.
+        be a video, which loops, or "blur[:SIGMA][:halo]": the camera's picture, blurred with a
+        standard deviation of SIGMA pixels (a 50th of the height), without the person's colours
+        or, with "halo", with them.
     height, width
         Size of the call in pixels, at least 32.
     n_frames
@@ -204,10 +207,10 @@ def simulate_call(
     actor = until_stopped(partial(Actor, person, threads=threads), stop)
     with stoppable(stop):
         service = Service(_segmenter(segmenter, threads), smoothing=smoothing, lag=lag, blur=blur)
-    shown = partial(VirtualBackground, background, height, width, pan=pan, loop_frames=loop_frames)
-    shown = partial(shown, pixels_of_noise=pixels_of_noise, seed=seed, threads=threads)
-    virtual = until_stopped(shown, stop)
-    tally = _Tally(picture_of(room, height, width, seed), virtual.first)
+    empty_room = picture_of(room, height, width, seed)
+    shown = partial(_background, background, empty_room, pan, loop_frames, pixels_of_noise)
+    virtual = until_stopped(partial(shown, seed=seed, threads=threads), stop)
+    tally = _Tally(empty_room, virtual.first)
     moves: Sequence[Motion] = ("sway",) if actor.is_still else ()
     if motions is not None:
         moves = motions
@@ -217,7 +220,7 @@ def simulate_call(
     expected = min((n for n in (limit, actor.n_frames) if n is not None), default=None)
     noisy = set(_noise_times(frames_of_noise, expected))
     compositor = _Compositor(
-        _Camera(tally.room, camera_noise, seed), service, tally, noisy=noisy, seed=seed
+        _Camera(empty_room, camera_noise, seed), service, virtual, tally, noisy=noisy, seed=seed
     )
     choreography = Choreography(moves, seed)
     report_progress = _ProgressReporter(progress, expected, rate)
@@ -231,10 +234,9 @@ def simulate_call(
             bit_rate=bit_rate,
             threads=threads or 2,
         ) as writer:
-            scene = zip(itertools.islice(pictures, limit), virtual.frames(), strict=False)
-            for n, (picture, behind) in enumerate(each(scene, stop)):
+            for n, picture in enumerate(each(itertools.islice(pictures, limit), stop)):
                 placed = place(picture, choreography.pose(n / rate), height, width, scale)
-                writer.write(compositor.frame(*placed, behind))
+                writer.write(compositor.frame(*placed))
                 report_progress(writer.frames_written)
             if not writer.frames_written:
                 raise NoFrames(f"{described(person)}: holds no frame")
@@ -252,6 +254,33 @@ def simulate_call(
         leak_share=float(truth.leak.mean()) / 255,
         strong_share=float(truth.strong.mean()),
     )
+
+
+def _background(
+    name: Footage,
+    room: U8,
+    pan: int,
+    loop_frames: int | None,
+    pixels_of_noise: float,
+    *,
+    seed: int,
+    threads: int | None,
+) -> BlurredRoom | VirtualBackground:
+    """Make the background of a call, as `simulate_call` describes."""
+    blurred = BlurredRoom.of_name(str(name), room)
+    if blurred is None:
+        return VirtualBackground(
+            name,
+            *room.shape[:2],
+            pan=pan,
+            loop_frames=loop_frames,
+            pixels_of_noise=pixels_of_noise,
+            seed=seed,
+            threads=threads,
+        )
+    if pan or loop_frames is not None or pixels_of_noise:
+        raise InvalidParameter("background: a blur neither pans nor loops nor has noise of its own")
+    return blurred
 
 
 class _Camera:
@@ -316,19 +345,28 @@ class _Compositor:
     """
 
     def __init__(
-        self, camera: _Camera, service: Service, tally: _Tally, *, noisy: set[int], seed: int
+        self,
+        camera: _Camera,
+        service: Service,
+        virtual: BlurredRoom | VirtualBackground,
+        tally: _Tally,
+        *,
+        noisy: set[int],
+        seed: int,
     ) -> None:
         self._camera = camera
         self._service = service
+        self._virtual = virtual
         self._tally = tally
         self._noisy = noisy
         self._rng = np.random.default_rng((seed, 3))
         self._n_frames = 0
 
-    def frame(self, person: U8, matte: U8, background: U8) -> U8:
-        """Return the next frame, (h, w, 3) uint8, given the placed person and the background."""
+    def frame(self, person: U8, matte: U8) -> U8:
+        """Return the next frame, (h, w, 3) uint8, given the placed person."""
         seen, outline = self._camera.take(person, matte)
         mask = self._service.mask(seen)
+        background = self._virtual.behind(seen, mask)
         is_noise = self._n_frames in self._noisy
         self._n_frames += 1
         if is_noise:

@@ -103,6 +103,11 @@ class VirtualBackground:
         else:
             self._video = VideoPictures(source, threads=threads)
             self.first = _fitted(next(iter(self._video)), height, width)
+        self._shown = self.frames()
+
+    def behind(self, camera: U8, mask: U8) -> U8:
+        """Return the background of the next frame; valid until the next one."""
+        return next(self._shown)
 
     def frames(self) -> Iterator[U8]:
         """Iterate over frames without end; each is valid until the next one."""

@@ -265,22 +265,22 @@ def _standard_input() -> Any:
 
 
 def _why_not_opened(source: Source, error: BaseException) -> str:
-    said = one_line(error)
+    why = one_line(error)
     if source.sequence is not None:
-        return f"these pictures cannot be read as a video ({said}); check that a viewer shows them"
+        return f"these pictures cannot be read as a video ({why}); check that a viewer shows them"
     if source.format is not None:
-        return f"the device does not open ({said}); is another program using it?"
+        return f"the device does not open ({why}); is another program using it?"
     if isinstance(error, av.error.PermissionError):
         return "no permission to read it; change its permissions"
     if isinstance(error, av.error.ProtocolNotFoundError):
         return "this kind of address is unknown to FFmpeg; download the video first"
     if "://" in source.url:
         if isinstance(error, av.error.ExitError):
-            said = f"no answer within {_URL_TIMEOUTS_SECONDS[0]:.0f} s"
-        return f"cannot be opened ({said}); check the address"
+            why = f"no answer within {_URL_TIMEOUTS_SECONDS[0]:.0f} s"
+        return f"cannot be opened ({why}); check the address"
     if source.is_pipe:
         return (
-            f"no video that can be read from a pipe ({said}); MP4 and MOV often need to be "
+            f"no video that can be read from a pipe ({why}); MP4 and MOV often need to be "
             "given as a file"
         )
     if source.can_rewind and source.path is not None and _lacks_index(source.path):
@@ -288,7 +288,7 @@ def _why_not_opened(source: Source, error: BaseException) -> str:
             "the file is incomplete, its index (moov) is missing; copy it again, or mend it with "
             "a tool such as untrunc"
         )
-    return f"not a video, or damaged beyond reading ({said}); check that a player shows it"
+    return f"not a video, or damaged beyond reading ({why}); check that a player shows it"
 
 
 def _lacks_index(path: Path) -> bool:

@@ -332,17 +332,17 @@ def _mapped_to_sdr(
         raise _unreadable(f"a {_LOGARITHMIC[transfer]} curve")
     if hdr is None and wide is None and transfer != sdr.LINEAR:
         return None
-    said = f"HDR ({hdr})" if hdr else f"the gamut of {wide}" if wide else "linear light"
+    kind = f"HDR ({hdr})" if hdr else f"the gamut of {wide}" if wide else "linear light"
     known = _matrix_of(colorspace, transfer) is not None
     if luma_chroma and not known and colorspace not in UNTAGGED:
-        raise _unreadable(f"{said} with colour matrix {colorspace}")
+        raise _unreadable(f"{kind} with colour matrix {colorspace}")
     # swscale makes full range of Y'CbCr only.
     curves = sdr.sdr_curves(transfer, primaries, full_range=not limited_grey)
 
     def finish(frame: av.VideoFrame, target: tuple[U8, U8, U8]) -> None:
         curves.apply(np.stack([_rows_of_words(plane) for plane in frame.planes]), target)
 
-    return finish, f"{said} was converted to SDR of BT.709"
+    return finish, f"{kind} was converted to SDR of BT.709"
 
 
 def _unreadable(colours: str) -> UnreadableVideo:

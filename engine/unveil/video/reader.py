@@ -17,13 +17,13 @@ from typing import Final
 
 import av
 import av.error
-import numpy as np
 from av.video.stream import VideoStream
 
 from unveil.errors import FrameTooLarge, Interrupted, NoFrames, UnreadableVideo, check_positive
 from unveil.interruption import StopRequested, check, never, take, until_stopped
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
+from unveil.video.chunk_buffer import ChunkBuffer
 from unveil.video.container import (
     choices_made,
     declared_length,
@@ -34,15 +34,12 @@ from unveil.video.container import (
 )
 from unveil.video.deinterlace import deinterlaced
 from unveil.video.packets import FrameReader
-from unveil.video.pixel_format import ColourTags, PlaneReader, colour_conversion
+from unveil.video.pixel_format import ColourTags, PlaneReader
 from unveil.video.selection import SelectedFrames, Selection, check_stream
 from unveil.video.source import Source, source_of
 from unveil.video.tally import DecodeTally, Length
 
 BUFFERS: Final = 3  # one with the consumer, two ahead of it
-MAX_BUFFER_BYTES: Final = 64 * 2**20
-"""A chunk holds fewer frames than requested if they would take more memory than this."""
-
 _LIVE_JOIN_SECONDS: Final = 0.5  # for a thread whose read may never return
 
 
@@ -163,10 +160,10 @@ class Video:
         self._chunk_frames = chunk_frames
         self._stop, self._ended = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._free: SimpleQueue[_Buffer | None] = SimpleQueue()
-        self._ready: SimpleQueue[_Buffer | _Finished] = SimpleQueue()
+        self._free: SimpleQueue[ChunkBuffer | None] = SimpleQueue()
+        self._ready: SimpleQueue[ChunkBuffer | _Finished] = SimpleQueue()
         self._opened: tuple[FrameReader, SelectedFrames] | None = None
-        self._filling: _Buffer | None = None
+        self._filling: ChunkBuffer | None = None
         self._waited_seconds = 0.0
         self.tally = DecodeTally()
         self.shown_until_seconds = math.nan
@@ -206,7 +203,7 @@ class Video:
         self.nominal_rate = nominal_rate(stream, self.properties.frame_rate)
         self._lasts_seconds = self.properties.duration_seconds
         self._length_is_own = declared_length(self._container, stream)[1]
-        self._check_colours(first)
+        self.tally.note_colours(self._source.name, first)
         self.tags = ColourTags.of(first)
         selected = SelectedFrames(
             reader,
@@ -293,6 +290,7 @@ class Video:
         # A read from a device or a pipe cannot be interrupted; such a thread ends by itself.
         # Not `Thread.join`: after Ctrl-C in it, Python 3.11 takes the thread for ended.
         if self._ended.wait(None if self._source.can_rewind else _LIVE_JOIN_SECONDS):
+            self._thread.join()
             self._container.close()
 
     def _consume(self) -> Iterator[Chunk]:
@@ -320,7 +318,7 @@ class Video:
     def _decoded_already(self) -> Iterator[Chunk]:
         """Yield what was decoded and not delivered."""
         with suppress(Empty):
-            while isinstance(item := self._ready.get_nowait(), _Buffer):
+            while isinstance(item := self._ready.get_nowait(), ChunkBuffer):
                 yield item.as_chunk()
         # The thread may hold this buffer and wait for data that never comes. It counts a frame
         # when it is complete, so the chunk has nothing of what it still writes.
@@ -361,14 +359,14 @@ class Video:
 
     def _fill_buffers(self, reader: FrameReader, selected: SelectedFrames) -> None:
         plane_reader = PlaneReader()
-        buffer: _Buffer | None = None
+        buffer: ChunkBuffer | None = None
         frames: Iterable[tuple[av.VideoFrame, float]] = selected
         if self._deinterlaces:
             frames = deinterlaced(
                 frames, lambda: self.tally.warn("interlaced frames: deinterlaced")
             )
         for frame, seconds in frames:
-            self._check_colours(frame)
+            self.tally.note_colours(self._source.name, frame)
             layout = plane_reader.layout_of(frame)
             if buffer is not None and buffer.layout != layout:
                 self._hand_over(buffer)
@@ -398,29 +396,25 @@ class Video:
         if buffer is not None:
             self._hand_over(buffer)
 
-    def _check_colours(self, frame: av.VideoFrame) -> None:
-        """Warn of colours that are converted, and refuse those that cannot be."""
-        try:
-            conversion = colour_conversion(frame)
-        except UnreadableVideo as error:
-            raise UnreadableVideo(f"{self._source.name}: {error}") from error
-        if conversion is not None:
-            self.tally.warn(conversion)
-
-    def _hand_over(self, buffer: _Buffer) -> None:
+    def _hand_over(self, buffer: ChunkBuffer) -> None:
         self._filling = None
         (self._ready if buffer.count else self._free).put(buffer)
 
-    def _take_buffer(self, layout: Layout) -> _Buffer:
+    def _take_buffer(self, layout: Layout) -> ChunkBuffer:
         waiting = time.perf_counter()
         buffer = self._free.get()
         self._waited_seconds += time.perf_counter() - waiting
         if buffer is None or buffer.layout != layout:
-            affordable = MAX_BUFFER_BYTES // max(1, layout.frame_bytes)
             del buffer  # free it before the next is allocated: large frames fill the memory
-            return _Buffer(layout, max(1, min(self._chunk_frames, affordable)))
+            return ChunkBuffer(layout, self._chunk_frames)
         buffer.count = 0
         return buffer
+
+    def _nothing_read(self) -> NoFrames | UnreadableVideo:
+        chosen = self._selection
+        return self.tally.nothing_read(
+            self._source.name, chosen.start_seconds, chosen.end_seconds, self._lasts_seconds
+        )
 
     def _note_end(self, reader: FrameReader, selected: SelectedFrames) -> None:
         """Compare what was read with what the container declares."""
@@ -446,36 +440,6 @@ class Video:
                 length.end_of_last_frame(self.shown_until_seconds, reached),
                 self._selection.end_seconds,
             )
-
-    def _nothing_read(self) -> NoFrames | UnreadableVideo:
-        start, end = self._selection.start_seconds, self._selection.end_seconds
-        if self.tally.frames_damaged:
-            said = (*self.tally.warnings, "damaged")[0]
-            return UnreadableVideo(
-                f"{self._source.name}: no chosen frame can be decoded ({said}); "
-                "choose another time or convert it to H.264"
-            )
-        until = "its end" if math.isinf(end) else f"{end:g} s"
-        duration = self._lasts_seconds
-        lasts = "choose another time" if duration is None else f"the video lasts {duration:.2f} s"
-        return NoFrames(f"{self._source.name}: no frame between {start:g} s and {until}; {lasts}")
-
-
-class _Buffer:
-    """Memory for one chunk, of which `count` frames are filled."""
-
-    def __init__(self, layout: Layout, capacity: int) -> None:
-        self.layout = layout
-        self.capacity = capacity
-        self.planes = layout.empty(capacity)
-        self.pts_seconds = np.empty(capacity, np.float64)
-        self.count = 0
-
-    def as_chunk(self) -> Chunk:
-        """Return the filled frames."""
-        luma, cb, cr = self.planes
-        n = self.count
-        return Chunk((luma[:n], cb[:n], cr[:n]), self.pts_seconds[:n], self.layout)
 
 
 @dataclass(frozen=True, slots=True)

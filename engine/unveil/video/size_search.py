@@ -10,6 +10,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from unveil.errors import UnveilError
+from unveil.interruption import StopRequested, check, never
 from unveil.video.container import PYAV_ERRORS, open_container
 from unveil.video.source import Source
 
@@ -18,7 +19,11 @@ _STEP_SECONDS: Final = 0.5
 
 
 def largest_size(
-    source: Source, start_seconds: float | None = None, end_seconds: float | None = None
+    source: Source,
+    start_seconds: float | None = None,
+    end_seconds: float | None = None,
+    stream_number: int | None = None,
+    stop: StopRequested = never,
 ) -> tuple[int, int] | None:
     """Return rows and columns of the largest frames of a file; the commonest of equally large.
 
@@ -32,16 +37,25 @@ def largest_size(
     start_seconds, end_seconds
         Frames outside this time, counted from the first frame, do not matter, except for those
         after the last keyframe before it.
+    stream_number
+        Of several video streams, as `open_container` counts them.
+    stop
+        Returns whether to stop, see `unveil.interruption`.
 
     Returns
     -------
     size
         None where there is no regular file, or nothing can be decoded.
+
+    Raises
+    ------
+    Interrupted
+        `stop` asked for it.
     """
     if source.path is None or not source.path.is_file():
         return None
     try:
-        container, stream = open_container(source, threads=1)
+        container, stream = open_container(source, 1, stream_number)
     except UnveilError:
         return None  # whoever reads the frames says why
     sizes: Counter[tuple[int, int]] = Counter()
@@ -52,6 +66,7 @@ def largest_size(
     try:
         stream.codec_context.thread_type = "NONE"
         for packet in container.demux(stream):
+            check(stop)
             pts = packet.pts if packet.pts is not None else packet.dts
             seconds = math.nan
             if pts is not None and packet.time_base:

@@ -6,7 +6,12 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from unveil.errors import NoFrames, UnreadableVideo
+from unveil.video.pixel_format import colour_conversion
+
 if TYPE_CHECKING:
+    import av
+
     from unveil.video.packets import FrameReader
 
 _SHORT_SHARE: Final = 0.1
@@ -87,6 +92,21 @@ class DecodeTally:
         if warning not in self.warnings:
             self.warnings.append(warning)
 
+    def note_colours(self, name: str, frame: av.VideoFrame) -> None:
+        """Warn of a frame's colours if they are converted.
+
+        Raises
+        ------
+        UnreadableVideo
+            They cannot be.
+        """
+        try:
+            conversion = colour_conversion(frame)
+        except UnreadableVideo as error:
+            raise UnreadableVideo(f"{name}: {error}") from error
+        if conversion is not None:
+            self.warn(conversion)
+
     def note_end(
         self, reader: FrameReader, length: Length, origin_seconds: float, *, from_start: bool
     ) -> None:
@@ -114,3 +134,22 @@ class DecodeTally:
     def as_dict(self) -> dict[str, object]:
         """Return all counts, ready for JSON."""
         return asdict(self)
+
+    def nothing_read(
+        self, name: str, start_seconds: float, end_seconds: float, duration_seconds: float | None
+    ) -> NoFrames | UnreadableVideo:
+        """Return the error of a video of which no chosen frame was delivered.
+
+        `duration_seconds` is the video's, None if unknown.
+        """
+        if self.frames_damaged:
+            why = (*self.warnings, "damaged")[0]
+            return UnreadableVideo(
+                f"{name}: no chosen frame can be decoded ({why}); choose another time or convert "
+                "it to H.264"
+            )
+        until = "its end" if math.isinf(end_seconds) else f"{end_seconds:g} s"
+        lasts = "choose another time"
+        if duration_seconds is not None:
+            lasts = f"the video lasts {duration_seconds:.2f} s"
+        return NoFrames(f"{name}: no frame between {start_seconds:g} s and {until}; {lasts}")

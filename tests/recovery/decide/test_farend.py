@@ -134,7 +134,7 @@ def test_the_room_is_found_where_it_leaked(call: Call) -> None:
     error = recovery.background[..., :3].astype(int) - call.background
     assert np.abs(error)[known].max() <= 3
     assert recovery.report["person"] == {
-        "model": "lite",
+        "model": "auto",
         "every": 4,
         "frames_searched": 0,
         "frames_without_person": 0,
@@ -312,14 +312,14 @@ def test_a_recording_is_searched_and_recovered(
     assert watchers[-1].n_asked == FRAMES
     assert right(recovery, call.room)[call.leaked >= 3].mean() > 0.8
     assert recovery.report["person"] == {
-        "model": "lite",
+        "model": "auto",
         "every": 1,
         "frames_searched": FRAMES,
         "frames_without_person": 0,
         "frames_people_counted": 0,
         "frames_with_several_people": 0,
     }
-    assert recovery.report["parameters"]["person"] == "lite"
+    assert recovery.report["parameters"]["person"] == "auto"
     assert recovery.report["warnings"] == []
 
 
@@ -523,7 +523,8 @@ def test_only_an_even_room_that_nobody_covered_is_sure() -> None:
     rng = np.random.default_rng(3)
     picture = np.full((n_frames, height, width, 3), (40, 60, 160), np.uint8)
     leak = np.arange(n_frames) % 7 < 3
-    patchwork = rng.integers(0, 256, (60, 80, 3), np.uint8)
+    patches = rng.integers(0, 256, (20, 27, 3), np.uint8)
+    patchwork = patches.repeat(3, 0).repeat(3, 1)[:, :80]
     picture[leak, 20:80, 20:100] = (200, 190, 120)
     picture[leak, 20:80, 220:300] = patchwork
     picture[leak, 100:160, 20:100] = (200, 190, 120)
@@ -539,3 +540,22 @@ def test_only_an_even_room_that_nobody_covered_is_sure() -> None:
     assert (confidence[28:72, 28:92] > 0.5).mean() > 0.9
     for covered in (confidence[20:80, 220:300], confidence[104:156, 24:96]):
         assert 0 < covered.max() <= 0.5
+
+
+def test_single_pixels_are_noise(call: Call) -> None:
+    """A leak covers an area; counts and times of what is dropped are dropped, too."""
+    frames = call.frames.copy()
+    frames[::5, 4:28:6, 4:150:6] = (230, 40, 40)
+    block = np.s_[4:10, 150:156]
+    frames[(slice(None, None, 5), *block)] = (230, 40, 40)
+    recovery = (
+        Call(frames, call.person, call.leaked, call.room, call.background).pushed().finalise()
+    )
+    speck = np.s_[4:28:6, 4:150:6]
+    assert not recovery.room[speck].any()
+    assert recovery.room[block][..., 3].all()
+    counts = recovery.counts
+    assert not counts.room_count[speck].any()
+    assert not counts.episodes[speck].any()
+    assert (counts.first_frame[speck] == -1).all()
+    assert recovery.report["recovered_pixels"] == np.count_nonzero(recovery.room[..., 3])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import av
 
@@ -15,6 +16,32 @@ from unveil.protection.sinks.sink import Footage
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.packet import Packet
+
+
+_DRIVERS: Final = {
+    "Linux": (
+        "install the driver v4l2loopback (Debian: apt install v4l2loopback-dkms), then: sudo "
+        "modprobe v4l2loopback devices=1 exclusive_caps=1 card_label=unveil"
+    ),
+    "Darwin": (
+        "install OBS 30 or later (obsproject.com), click Start and then Stop Virtual Camera in it "
+        "once, and close it"
+    ),
+    "Windows": "install OBS (obsproject.com), which has one, and close it",
+}
+"""What pyvirtualcam's documentation says; `exclusive_caps` is for browsers to list the device."""
+
+
+def driver_instruction(system: str | None = None) -> str:
+    """Say how a virtual camera's driver is installed.
+
+    Parameters
+    ----------
+    system
+        As `platform.system` names it; None: the one that runs.
+    """
+    known = _DRIVERS.get(system or platform.system())
+    return known or "there is no driver for this system; use another output"
 
 
 class CameraSink:
@@ -45,8 +72,7 @@ class CameraSink:
             )
         except (RuntimeError, OSError, ValueError) as error:
             raise OutputUnwritable(
-                f"virtual camera: does not open ({explain(error)}); is one installed, as "
-                "v4l2loopback on Linux or OBS elsewhere?"
+                f"virtual camera: does not open ({explain(error)}); {driver_instruction()}"
             ) from error
         self._paced = not footage.live
         self._converter = Converter()

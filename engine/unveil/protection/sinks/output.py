@@ -1,23 +1,27 @@
-"""What a user names as output: a file, pictures, a pipe or a virtual camera."""
+"""What a user names as output: a file, pictures, a pipe, a virtual camera or a WHIP endpoint."""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
 from unveil.errors import InvalidParameter, OutputExists
 from unveil.files import is_there, refuse_unwritable_name
 from unveil.protection.sinks.encoders import ALPHA_CONTAINERS, ALPHA_FORMATS, CODEC, CODECS
+from unveil.protection.whip.address import WhipAddress, whip_address
+from unveil.protection.whip.token import read_token
 from unveil.redaction import file_name, printable
 
-Kind = Literal["file", "pictures", "pipe", "camera"]
+Kind = Literal["file", "pictures", "pipe", "camera", "whip"]
 
 PIPE: Final = "-"
 
 _CAMERA: Final = re.compile(r"camera(?::(.+))?")
+_WHIP: Final = re.compile(r"whip:(.*)", re.IGNORECASE | re.DOTALL)
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 NUMBER: Final = re.compile(r"%(?:0\d\d?)?d")
 
 
@@ -25,12 +29,15 @@ NUMBER: Final = re.compile(r"%(?:0\d\d?)?d")
 class Output:
     """What a user named as output.
 
-    `path` is a file, or a pattern with one `%d` for pictures; `device` is a virtual camera's.
+    `path` is a file, or a pattern with one `%d` for pictures; `device` is a virtual camera's;
+    `address` and `token` are a WHIP endpoint's.
     """
 
     kind: Kind
     path: Path = Path()
     device: str | None = None
+    address: WhipAddress | None = None
+    token: str | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -39,7 +46,9 @@ class Output:
 
     @property
     def file_name(self) -> str:
-        """How its report calls it: without the folder."""
+        """How its report calls it: without the folder, and of an address the host alone."""
+        if self.address is not None:
+            return f"whip:{self.address.host}"
         return {"pipe": "standard output", "camera": "virtual camera"}.get(
             self.kind, file_name(self.path)
         )
@@ -48,6 +57,11 @@ class Output:
     def has_report(self) -> bool:
         """Whether a report can lie beside it."""
         return self.kind in ("file", "pictures")
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether this program chooses the encoder."""
+        return self.kind not in ("camera", "whip")
 
     @property
     def label(self) -> str:
@@ -116,16 +130,33 @@ class Output:
         return any(match and self.picture(int(match[1])).name == match[0] for match in matches)
 
 
-def output_of(argument: str | os.PathLike[str]) -> Output:
-    """Tell what an output is: "-", "camera", "camera:DEVICE", a pattern of pictures, a file.
+def output_of(
+    argument: str | os.PathLike[str], token_file: str | os.PathLike[str] | None = None
+) -> Output:
+    """Tell what an output is.
+
+    "-", "camera", "camera:DEVICE", "whip:URL" (with the token of `token_file` or of the
+    environment), a pattern of pictures, or a file.
 
     Raises
     ------
     InvalidParameter
-        It is a picture without a number, or with more than one.
+        It is a picture without a number, or with more than one; the address or the token cannot
+        be used; or a token is given to what takes none.
+    MissingInput
+        The token's file cannot be read.
     """
     text = os.fspath(argument)
+    whip = _WHIP.fullmatch(text) if isinstance(argument, str) else None
+    if whip is not None:
+        return Output("whip", address=whip_address(whip[1]), token=read_token(token_file))
+    if token_file is not None:
+        raise InvalidParameter("token_file: is for an output whip:URL only")
     if isinstance(argument, str):
+        if _ADDRESS.match(text):
+            raise InvalidParameter(
+                "output: is an address; write whip: before it to publish there by WHIP"
+            )
         if text == PIPE:
             return Output("pipe", Path(PIPE))
         camera = _CAMERA.fullmatch(text)

@@ -184,21 +184,31 @@ def _block_means(luma: U8, size: int) -> U8:
 
 
 def _spectra(luma: U8, outside: npt.NDArray[np.bool_]) -> npt.NDArray[np.complex64]:
-    """Transform every `_LINES_EVERY`-th line's pixel differences, set to 0 where the person is."""
+    """Transform every `_LINES_EVERY`-th line's pixel differences, set to 0 where the person is.
+
+    Each line is padded with as many zeros: what leaves the frame at one side and enters it at the
+    other would else have its peak beside that of the shift, and draw it towards 0.
+    """
     lines = luma[::_LINES_EVERY].astype(np.float32)
     clear = outside[::_LINES_EVERY]
     steps = np.where(clear[:, 1:] & clear[:, :-1], np.diff(lines), np.float32(0))
-    spectra: npt.NDArray[np.complex64] = np.fft.rfft(steps).astype(np.complex64)
+    spectra: npt.NDArray[np.complex64] = np.fft.rfft(steps, 2 * steps.shape[1]).astype(np.complex64)
     return spectra
 
 
 def _shift(now: npt.NDArray[np.complex64], before: npt.NDArray[np.complex64], length: int) -> Shift:
-    """Measure the shift of lines by phase correlation; a parabola gives fractions of a pixel."""
+    """Measure the shift of lines by phase correlation; a parabola gives fractions of a pixel.
+
+    `length` is that of the lines without their zeros; shifts up to its half are found.
+    """
     cross = (now * before.conj()).sum(0)
     # All frequencies weigh the same, so that the peak is sharp.
-    correlation = np.fft.irfft(cross / np.maximum(np.abs(cross), np.finfo(np.float32).tiny), length)
-    peak = int(correlation.argmax())
-    left, top, right = correlation[peak - 1], correlation[peak], correlation[(peak + 1) % length]
+    whitened = cross / np.maximum(np.abs(cross), np.finfo(np.float32).tiny)
+    farthest = length // 2
+    # From the shift of -farthest - 1 to that of farthest + 1.
+    correlation = np.roll(np.fft.irfft(whitened, 2 * length), farthest + 1)[: 2 * farthest + 3]
+    peak = 1 + int(correlation[1:-1].argmax())
+    left, top, right = correlation[peak - 1 : peak + 2]
     bend = left - 2 * top + right
     between = 0.5 * (left - right) / bend if bend else 0.0
-    return float((peak if peak <= length // 2 else peak - length) + between), float(top)
+    return float(peak - farthest - 1 + between), float(top)

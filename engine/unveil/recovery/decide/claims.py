@@ -141,6 +141,15 @@ class Claims:
         self.counts.colours_seen[band] = in_slots + evictions + int(leader)
         self.counts.evictions[band] = evictions
 
+    def drop(self, dropped: Array) -> None:
+        """Take claims back, (h, w) bool."""
+        self.room[dropped] = 0
+        counts = self.counts
+        for values in (counts.room_count, counts.episodes, counts.ciede2000):
+            values[dropped] = 0
+        for times in (counts.first_frame, counts.last_frame):
+            times[dropped] = -1
+
     def claim(self, confidence: Array, claimed: Array) -> None:
         """Set the confidence and, from it, the room's alpha: at least 1 where it is claimed."""
         self.confidence[...] = np.where(claimed, np.maximum(confidence, 1 / 255), 0)

@@ -139,12 +139,12 @@ def _warnings(
     if isinstance(state, AutoTable) and table is not state.outside and state.n_frames:
         found = state.presence
         outcome = (
-            f"a person who moves was found in only {found.living.found} of the "
-            if found.told.found
+            f"a person who moves was found in only {found.moving.found} of the "
+            if found.detected.found
             else "nobody was found in the "
         )
         yield (
-            f"{outcome}{found.living.searched} searched frames, so the method transitions is used, "
+            f"{outcome}{found.moving.searched} searched frames, so the method transitions is used, "
             "as for calls without a person"
         )
         if background_given:

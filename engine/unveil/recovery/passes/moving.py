@@ -244,7 +244,7 @@ class MovingBackground:
         self._tolerance = parameters.tolerance
         self._bands = Bands(parameters.n_threads)
         self._survey = MotionSurvey()
-        self._n_learned = 0
+        self._n_learned = self._n_frames = 0
         self._seen: Seen | None = None
         self._prediction: Prediction | None = None
 
@@ -291,19 +291,29 @@ class MovingBackground:
             if frame >= self._n_learned:
                 prediction.learn(chunk, i, frame, self._bands, self._tolerance)
             step(prediction, chunk, i, frame, self._bands, seen)
+        self._n_frames = first_frame + len(chunk)
 
     def recovery(self) -> Recovery | None:
         """Return the recovery with its claims, None where the motion was not found."""
         if self._seen is None or self._prediction is None:
             return None
-        return _decided(self._recovery, self._seen, self._prediction, self._layout, self._bands)
+        # The ring of a fast pan no longer holds what the first frame showed.
+        shown = 0 if self._prediction.holds(self._n_frames) else self._n_frames - 1
+        background = self._prediction.shown(shown)
+        motion = self._prediction.motion
+        return _decided(self._recovery, self._seen, motion, background, self._layout, self._bands)
 
 
 def _decided(
-    recovery: Recovery, seen: Seen, prediction: Prediction, layout: Layout, bands: Bands
+    recovery: Recovery,
+    seen: Seen,
+    motion: Pan | Loop,
+    background: tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]],
+    layout: Layout,
+    bands: Bands,
 ) -> Recovery:
-    """Return a recovery that claims the colours that explain most."""
-    behind, known = prediction.shown(0)
+    """Return a recovery that claims the colours that explain most; `background` as of `shown`."""
+    behind, known = background
     levels, explained, claimed = seen.best()
     rgb = to_rgb(levels, layout.colour)
     lab = to_lab(rgb).astype(np.float32)
@@ -318,7 +328,6 @@ def _decided(
         room_count=np.where(claimed, explained, 0).astype(np.uint32),
         ciede2000=np.where(claimed, distance, np.float32(0)),
     )
-    motion = prediction.motion
     pixels = claimed.size
     report = {
         **recovery.report,
@@ -330,11 +339,10 @@ def _decided(
         "background_coverage": float(np.count_nonzero(known) / pixels),
         "warnings": [text for text in recovery.report["warnings"] if text != MOVING],
     }
-    background = np.dstack([np.rint(behind), 255 * known]).astype(np.uint8)
     return replace(
         recovery,
         room=room,
-        background=background,
+        background=np.dstack([np.rint(behind), 255 * known]).astype(np.uint8),
         confidence=confidence,
         counts=counts,
         report=report,

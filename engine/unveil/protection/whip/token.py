@@ -1,0 +1,55 @@
+"""The token for a WHIP endpoint, from a file or the environment and never from a command line."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from unveil.errors import InvalidParameter, MissingInput
+from unveil.redaction import described
+
+VARIABLE: Final = "UNVEIL_WHIP_TOKEN"
+"""Environment variable that holds the token."""
+
+_MAX_BYTES: Final = 16384
+_TOKEN: Final = re.compile(r"[!-~]+")
+
+
+def read_token(token_file: str | os.PathLike[str] | None = None) -> str | None:
+    """Read the token from a file, or else from `UNVEIL_WHIP_TOKEN`; None if there is neither.
+
+    Messages do not repeat it.
+
+    Raises
+    ------
+    MissingInput
+        The file cannot be read.
+    InvalidParameter
+        It is empty, too long, or has characters that no token has.
+    """
+    if token_file is None:
+        text = os.environ.get(VARIABLE, "")
+        return _checked(text, VARIABLE) if text else None
+    name = described(token_file)
+    try:
+        with Path(token_file).open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such name"
+        raise MissingInput(f"{name}: the token cannot be read ({reason})") from error
+    if len(content) > _MAX_BYTES:
+        raise InvalidParameter(f"{name}: is too long for a token; it holds nothing else")
+    return _checked(content.decode("utf-8-sig", errors="replace"), name)
+
+
+def _checked(text: str, name: str) -> str:
+    token = text.strip()
+    if not token:
+        raise InvalidParameter(f"{name}: is empty; it holds the token of the WHIP server")
+    if _TOKEN.fullmatch(token) is None:
+        raise InvalidParameter(
+            f"{name}: is no token, which is one line of letters, digits and signs without spaces"
+        )
+    return token
