@@ -119,22 +119,22 @@ def main() -> None:
 def _measured(row: Row, seconds: int) -> dict[str, Any]:
     """Measure a row; the first seconds are left out."""
     camera = camera_file(*SIZES[row.size])
-    with _server(row) as server, tempfile.TemporaryDirectory() as profile:
-        assert server.stdout is not None
-        url = server.stdout.readline().strip()
+    with server(row) as serving, tempfile.TemporaryDirectory() as profile:
+        assert serving.stdout is not None
+        url = serving.stdout.readline().strip()
         flags = [f"--use-file-for-fake-video-capture={camera}", f"--user-data-dir={profile}"]
-        with _running([CHROMIUM, *FLAGS, *flags, url]) as browser:
-            pids = [server.pid, browser.pid]
+        with running([CHROMIUM, *FLAGS, *flags, url]) as browser:
+            pids = [serving.pid, browser.pid]
             seen = []
             until = time.monotonic() + WARM_UP_SECONDS + seconds
             begin = until - seconds
             # A page that sends nothing must not be waited for.
-            watchdog = threading.Timer(WARM_UP_SECONDS + seconds + MINUTE, server.terminate)
+            watchdog = threading.Timer(WARM_UP_SECONDS + seconds + MINUTE, serving.terminate)
             watchdog.start()
-            for line in server.stdout:
+            for line in serving.stdout:
                 now = time.monotonic()
                 if now >= begin:
-                    seen.append({**json.loads(line), **_costs(pids, server.pid), "at": now})
+                    seen.append({**json.loads(line), **_costs(pids, serving.pid), "at": now})
                 if now >= until:
                     break
             watchdog.cancel()
@@ -143,9 +143,9 @@ def _measured(row: Row, seconds: int) -> dict[str, Any]:
     return _summary(seen)
 
 
-def _costs(pids: list[int], server: int) -> dict[str, float]:
+def _costs(pids: list[int], serving: int) -> dict[str, float]:
     everyone = [child for pid in pids for child in with_descendants(pid)]
-    return {"cpu_seconds": cpu_seconds(everyone), "resident_bytes": resident_bytes(server)}
+    return {"cpu_seconds": cpu_seconds(everyone), "resident_bytes": resident_bytes(serving)}
 
 
 def _summary(seen: list[dict[str, Any]]) -> dict[str, Any]:
@@ -190,15 +190,17 @@ def camera_file(height: int, width: int) -> Path:
 
 
 @contextmanager
-def _server(row: Row) -> Iterator[subprocess.Popen[str]]:
+def server(row: Row) -> Iterator[subprocess.Popen[str]]:
+    """Run the server of a row; its first line is the address, further ones are figures."""
     command = [sys.executable, "-m", "bench.live", "--serve", json.dumps(asdict(row))]
     root = Path(__file__).parent.parent
-    with _running(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+    with running(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         yield process
 
 
 @contextmanager
-def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Run a program until the end of the block."""
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
     try:
         yield process
@@ -222,7 +224,7 @@ async def _serve(row: Row) -> None:
     pipeline.prepare()
     prepare("farend")
     service = LiveService(pipeline, backgrounds)
-    server = LiveServer(service, listen("127.0.0.1", 0), "127.0.0.1")
+    serving = LiveServer(service, listen("127.0.0.1", 0), "127.0.0.1")
 
     class Figures(logging.Handler):
         """Takes what the session logs of the page's figures."""
@@ -235,7 +237,7 @@ async def _serve(row: Row) -> None:
     logger = logging.getLogger("unveil.live.session")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(Figures())
-    await serve(server, ready=lambda: print(server.url, flush=True))
+    await serve(serving, ready=lambda: print(serving.url, flush=True))
 
 
 if __name__ == "__main__":
