@@ -18,6 +18,7 @@ from bench.calls import WORK
 from unveil.protection.frames import Converter, covering, frame_of
 from unveil.video.chunk import Layout, Planes
 from unveil.video.container import open_container
+from unveil.video.pixel_format import PlaneReader
 from unveil.video.source import source_of
 from unveil.video.writer import VideoWriter
 
@@ -76,12 +77,15 @@ def fetched(name: str) -> Path:
 def scaled(clip: Path, layout: Layout, n_frames: int) -> Iterator[Planes]:
     """Yield the first frames of a clip, scaled to cover a layout."""
     container, stream = open_container(source_of(clip), threads=None)
-    converter = Converter()
+    converter, reader = Converter(), PlaneReader()
     with container:
         for number, frame in enumerate(container.decode(stream)):
             if number == n_frames:
                 return
-            yield covering(frame, layout, converter)
+            stored = reader.layout_of(frame)
+            luma, cb, cr = stored.empty(1)
+            reader.copy_into(frame, (luma, cb, cr), 0)
+            yield covering((luma[0], cb[0], cr[0]), stored, layout, converter)
 
 
 def scaled_file(clip: Path, layout: Layout, n_frames: int) -> Path:

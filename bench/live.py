@@ -3,9 +3,9 @@
 A debugger that is attached slows WebSockets down several times. So Chromium is started alone, with
 real footage as its camera, and the figures are those that the page sends the process once a second.
 Each row has a server process and a browser of its own. The delay is from a camera frame that the
-page can read to its protected twin in the canvas: the median over the seconds of the medians of
-each, and the median over the seconds of the 95th percentile of the last ten. CPU time is that of the
-server and of all of the browser's processes. Writes `bench/results/live.json` and the table in
+page can read to its protected twin in the canvas: of the figures of each second (the median of the
+second, the 95th percentile of the last ten) the medians over the whole time. CPU time is that of
+the server and of all of the browser's processes. Writes `bench/results/live.json` and the table in
 docs/benchmarks.md.
 """
 
@@ -15,9 +15,11 @@ import argparse
 import asyncio
 import json
 import logging
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,6 +92,8 @@ def main() -> None:
         asyncio.run(_serve(Row(**json.loads(options.serve))))
         return
 
+    # Ended from outside, it must not leave the server and the browser behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     machine = describe()
     seconds = MINUTE * options.minutes or options.seconds
     rows = []
@@ -115,29 +119,33 @@ def main() -> None:
 def _measured(row: Row, seconds: int) -> dict[str, Any]:
     """Measure a row; the first seconds are left out."""
     camera = camera_file(*SIZES[row.size])
-    with _server(row) as server, tempfile.TemporaryDirectory() as profile:
-        assert server.stdout is not None
-        url = server.stdout.readline().strip()
+    with server(row) as serving, tempfile.TemporaryDirectory() as profile:
+        assert serving.stdout is not None
+        url = serving.stdout.readline().strip()
         flags = [f"--use-file-for-fake-video-capture={camera}", f"--user-data-dir={profile}"]
-        with _running([CHROMIUM, *FLAGS, *flags, url]) as browser:
-            pids = [server.pid, browser.pid]
+        with running([CHROMIUM, *FLAGS, *flags, url]) as browser:
+            pids = [serving.pid, browser.pid]
             seen = []
             until = time.monotonic() + WARM_UP_SECONDS + seconds
             begin = until - seconds
-            for line in server.stdout:
+            # A page that sends nothing must not be waited for.
+            watchdog = threading.Timer(WARM_UP_SECONDS + seconds + MINUTE, serving.terminate)
+            watchdog.start()
+            for line in serving.stdout:
                 now = time.monotonic()
                 if now >= begin:
-                    seen.append({**json.loads(line), **_costs(pids, server.pid), "at": now})
+                    seen.append({**json.loads(line), **_costs(pids, serving.pid), "at": now})
                 if now >= until:
                     break
+            watchdog.cancel()
     if len(seen) < 3:
         raise SystemExit(f"{row.label}: the page sent no figures; is {CHROMIUM} installed?")
     return _summary(seen)
 
 
-def _costs(pids: list[int], server: int) -> dict[str, float]:
+def _costs(pids: list[int], serving: int) -> dict[str, float]:
     everyone = [child for pid in pids for child in with_descendants(pid)]
-    return {"cpu_seconds": cpu_seconds(everyone), "resident_bytes": resident_bytes(server)}
+    return {"cpu_seconds": cpu_seconds(everyone), "resident_bytes": resident_bytes(serving)}
 
 
 def _summary(seen: list[dict[str, Any]]) -> dict[str, Any]:
@@ -172,23 +180,27 @@ def camera_file(height: int, width: int) -> Path:
     path = WORK / f"camera-{height}p.y4m"
     if not path.exists():
         frames = footage.scaled(footage.talking_head(), Layout(height, width, 1, 1), CAMERA_FRAMES)
-        with path.open("wb") as file:
+        unfinished = path.with_suffix(".part")
+        with unfinished.open("wb") as file:
             file.write(f"YUV4MPEG2 W{width} H{height} F{CAMERA_RATE}:1 Ip A1:1 C420jpeg\n".encode())
             for planes in frames:
                 file.write(b"FRAME\n" + b"".join(plane.tobytes() for plane in planes))
+        unfinished.replace(path)
     return path
 
 
 @contextmanager
-def _server(row: Row) -> Iterator[subprocess.Popen[str]]:
+def server(row: Row) -> Iterator[subprocess.Popen[str]]:
+    """Run the server of a row; its first line is the address, further ones are figures."""
     command = [sys.executable, "-m", "bench.live", "--serve", json.dumps(asdict(row))]
     root = Path(__file__).parent.parent
-    with _running(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+    with running(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         yield process
 
 
 @contextmanager
-def _running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Run a program until the end of the block."""
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
     try:
         yield process
@@ -212,7 +224,7 @@ async def _serve(row: Row) -> None:
     pipeline.prepare()
     prepare("farend")
     service = LiveService(pipeline, backgrounds)
-    server = LiveServer(service, listen("127.0.0.1", 0), "127.0.0.1")
+    serving = LiveServer(service, listen("127.0.0.1", 0), "127.0.0.1")
 
     class Figures(logging.Handler):
         """Takes what the session logs of the page's figures."""
@@ -225,7 +237,7 @@ async def _serve(row: Row) -> None:
     logger = logging.getLogger("unveil.live.session")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(Figures())
-    await serve(server, ready=lambda: print(server.url, flush=True))
+    await serve(serving, ready=lambda: print(serving.url, flush=True))
 
 
 if __name__ == "__main__":

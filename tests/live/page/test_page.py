@@ -80,6 +80,12 @@ def test_sliders_reach_the_process_and_come_back(replaced: LivePage, server: Run
         live.page.fill(f"#{id_}", value)
     live.until(lambda: live.applies(mode="blur", blur=44, edge=0.75, smooth=7))
     assert live.text("blur-value") == "44 pixels"
+    assert live.text("warning") == ""
+    live.page.fill("#blur", "4")
+    # By the process's words; the sentence begins as one.
+    live.until(lambda: live.text("warning").startswith("The blur of 4 pixels is weak"))
+    live.page.fill("#blur", "44")
+    live.until(lambda: live.applies(blur=44) and live.text("warning") == "")
     # A page that is loaded anew shows what the process has.
     live.open(server.url)
     assert [live.value(id_) for id_ in ("blur", "edge", "smooth")] == ["44", "0.75", "7"]
@@ -148,6 +154,8 @@ def test_the_leak_meter_shows_share_and_room(replaced: LivePage) -> None:
     live.until(lambda: live.sees("room"))
     size = live.page.evaluate("[room.naturalWidth, room.naturalHeight]")
     assert size == [320, 240]
+    live.choose("mode", "blur")
+    live.until(lambda: "blur" in live.text("meter-notes"))
     live.click("meter-switch")
     live.until(lambda: not live.sees("meter"))
 

@@ -115,7 +115,8 @@ export class Controls {
       if (!this.#isOutdated(name, value)) this.#set(name, value);
     }
     const busy = state.busy ?? "";
-    say("busy", busy === "" ? "" : `${busy[0].toUpperCase()}${busy.slice(1)} …`);
+    say("busy", busy === "" ? "" : `${sentence(busy)} …`);
+    say("warning", sentence(state.warning ?? ""));
     this.#showParts(state.settings.mode);
   }
 
@@ -192,6 +193,10 @@ export class Controls {
       report("The picture was not sent: there is no connection to unveil, or it is too large.");
     }
   }
+}
+
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function isKnown(background, backgrounds) {

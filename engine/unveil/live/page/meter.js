@@ -33,13 +33,15 @@ export class MeterPanel {
 
   #clear() {
     for (const id of ["leaked", "confident", "observed", "skipped"]) say(id, "–");
+    say("meter-notes", "");
     element("leaked-bar").value = 0;
     element("room").hidden = true;
     element("room-wait").hidden = false;
   }
 
-  #show({ seconds, frames, skipped, leaked_share, confident_share, picture_url }) {
+  #show({ seconds, frames, skipped, leaked_share, confident_share, notes, picture_url }) {
     if (!this.#isOn) return;
+    say("meter-notes", (notes ?? []).join(" "));
     say("leaked", percent(leaked_share));
     say("confident", percent(confident_share));
     say("observed", `${Math.round(seconds)} s, ${frames} frames`);
