@@ -24,6 +24,7 @@ from unveil import __version__, cli
 from unveil.cli import options, progress_bar
 from unveil.demo import Kind, run_demo
 from unveil.files import read_image
+from unveil.live import LiveOptions
 from unveil.person import ModelName
 from unveil.progress import Progress
 from unveil.protection import protect
@@ -46,6 +47,7 @@ TWINS = {
     "demo": run_demo,
     "score": score_room,
     "simulate": simulate_call,
+    "live": LiveOptions,
 }
 
 
