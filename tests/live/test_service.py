@@ -209,13 +209,27 @@ def test_an_address_that_is_not_allowed_leaves_the_old_one() -> None:
         async with running(make_publisher=make) as live, live.page() as page:
             await page.say(type="publish", on=True, url="https://meet.example/a")
             await page.say(type="publish", on=True, url="http://meet.example/b")
-            assert (await page.text("error"))["message"] == "WHIP address: use https"
+            assert (await page.text("error"))["message"] == "publish: WHIP address: use https"
             await page.say(type="publish", on=True, url="https://meet.example/c")
             await page.text("state", lambda s: s["publish"]["url"] == "https://meet.example/c")
             await page.protected(1)
             assert [p.closed for p in publishers] == [True, False]
             assert [len(p.frames) for p in publishers] == [0, 1]
         assert publishers[1].closed  # with the server
+
+    asyncio.run(talk())
+
+
+def test_a_publisher_that_cannot_be_made_is_told() -> None:
+    def make(url: str) -> Publisher:
+        raise ModuleNotFoundError("No module named 'aiortc'")
+
+    async def talk() -> None:
+        async with running(make_publisher=make) as live, live.page() as page:
+            await page.say(type="publish", on=True, url="https://meet.example/a")
+            message = (await page.text("error"))["message"]
+            assert message == "publish: ModuleNotFoundError: No module named 'aiortc'"
+            assert (await page.settled(blur=20))["publish"]["on"] is False
 
     asyncio.run(talk())
 

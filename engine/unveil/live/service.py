@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import av
 
-from unveil.errors import InvalidParameter, UnveilError
+from unveil.errors import InvalidParameter, UnveilError, explain
 from unveil.live.backgrounds import BackgroundEntry, Backgrounds
 from unveil.live.messages import MAX_HEIGHT, MAX_WIDTH, FrameMessage
 from unveil.live.meter import LeakMeter, Reading
@@ -268,8 +268,10 @@ class LiveService:
         async def switch() -> None:
             try:
                 await self.publish(url if on else None)
-            except UnveilError as error:
-                self._tell_error(str(error))
+            except Exception as error:
+                if not isinstance(error, UnveilError):
+                    logger.exception("publishing cannot begin")
+                self._tell_error(f"publish: {explain(error)}")
 
         # A server may take seconds to answer; frames go on meanwhile.
         task = asyncio.get_running_loop().create_task(switch())
