@@ -39,6 +39,22 @@ READ_CANVAS = """() => {
 }"""
 
 
+CHANGE_MESSAGES = """
+  // What the page gets of the server's messages: `changed` of each, nothing if that is null.
+  const set = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onmessage").set;
+  window.changed = (data) => data;
+  Object.defineProperty(WebSocket.prototype, "onmessage", {
+    configurable: true,
+    set(listener) {
+      set.call(this, listener && ((event) => {
+        const data = changed(event.data);
+        if (data !== null) listener({ data });
+      }));
+    },
+  });
+"""
+
+
 @contextmanager
 def chromium(playwright: Any, *flags: str) -> Iterator[Any]:
     """Start Debian's Chromium."""

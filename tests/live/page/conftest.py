@@ -11,7 +11,7 @@ import pytest
 from tests.live.page.browsing import CHROMIUM, LivePage, camera_flags, chromium
 from tests.live.page.footage import Footage, write_camera
 
-HEIGHT, WIDTH = 240, 320
+HEIGHT, WIDTH = 256, 320
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from tests.live.page.browsing import LivePage
+from tests.live.page.browsing import CHANGE_MESSAGES, LivePage
 from tests.live.page.footage import ROOM, Footage, block_means, corners, face_difference
 from tests.live.page.serving import RunningServer
 
@@ -153,9 +154,24 @@ def test_the_leak_meter_shows_share_and_room(replaced: LivePage) -> None:
     live.until(lambda: live.text("leaked").endswith("%") and "frames" in live.text("observed"))
     live.until(lambda: live.sees("room"))
     size = live.page.evaluate("[room.naturalWidth, room.naturalHeight]")
-    assert size == [320, 240]
-    live.choose("mode", "blur")
-    live.until(lambda: "blur" in live.text("meter-notes"))
+    assert size == [320, 256]
+    live.click("meter-switch")
+    live.until(lambda: not live.sees("meter"))
+
+
+def test_what_limits_the_leak_meter_is_shown(
+    new_page: Callable[..., LivePage], server: RunningServer
+) -> None:
+    live = new_page()
+    live.page.add_init_script(CHANGE_MESSAGES)
+    live.open(server.url)
+    # Which limits there are is for the recovery to say.
+    live.page.evaluate("""
+      window.changed = (data) => typeof data === "string" && JSON.parse(data).type === "meter"
+        ? JSON.stringify({...JSON.parse(data), notes: ["It moves.", "It is blurred."]}) : data;
+    """)
+    live.click("meter-switch")
+    live.until(lambda: live.text("meter-notes") == "It moves. It is blurred.")
     live.click("meter-switch")
     live.until(lambda: not live.sees("meter"))
 

@@ -70,7 +70,7 @@ def test_the_raw_picture_is_in_the_self_view_only(live: LivePage) -> None:
 def test_size_and_rate_are_passed_to_the_camera(live: LivePage) -> None:
     live.page.select_option("#size", "1280x720")
     live.page.select_option("#frame-rate", "15")
-    live.until(lambda: live.text("camera-given").endswith("240, 15 frames/s."))
+    live.until(lambda: live.text("camera-given").endswith("256, 15 frames/s."))
     assert len(live.page.eval_on_selector_all("#device option", "all => all")) == 1
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.live.page.browsing import LivePage
+from tests.live.page.browsing import CHANGE_MESSAGES, LivePage
 from tests.live.page.footage import Footage, corners, face_difference
 from tests.live.page.serving import RunningServer
 
@@ -87,24 +87,13 @@ def test_frames_that_are_not_answered_are_told(
 ) -> None:
     live = new_page()
     # Answers get lost, as if the process hung.
-    live.page.add_init_script("""
-      const set = Object.getOwnPropertyDescriptor(WebSocket.prototype, "onmessage").set;
-      window.hangs = false;
-      Object.defineProperty(WebSocket.prototype, "onmessage", {
-        configurable: true,
-        set(listener) {
-          set.call(this, listener && ((event) => {
-            if (!(hangs && event.data instanceof ArrayBuffer)) listener(event);
-          }));
-        },
-      });
-    """)
+    live.page.add_init_script(CHANGE_MESSAGES)
     live.open(server.url)
-    live.page.evaluate("window.hangs = true")
+    live.page.evaluate("window.changed = (data) => data instanceof ArrayBuffer ? null : data")
     live.until(lambda: live.text("connection") == "Waiting")
     assert live.text("status") == ("unveil does not answer. The last protected picture is held.")
     assert live.sees("held")
     # After a while the page connects anew.
-    live.page.evaluate("window.hangs = false")
+    live.page.evaluate("window.changed = (data) => data")
     live.until(lambda: live.text("connection") == "Connected" and not live.sees("held"))
     assert live.text("status") == ""

@@ -43,7 +43,7 @@ def test_the_stream_is_protected_from_its_first_frame(blank: LivePage, lacks: st
     blank.page.evaluate(OPEN, {"settings": {"mode": "replace", "background": "#c06020"}})
     red, green, blue, width, height = blank.page.evaluate("corner()")
     assert max(abs(red - 0xC0), abs(green - 0x60), abs(blue - 0x20)) <= 6
-    assert (width, height) == (320, 240)
+    assert (width, height) == (320, 256)
     assert blank.page.evaluate("camera.set({background: '#203040'})")
     blank.until(lambda: abs(blank.page.evaluate("corner()")[0] - 0x20) <= 6)
     blank.page.evaluate("camera.close()")
