@@ -96,6 +96,7 @@ def test_every_field_of_a_recovery_report_is_documented_and_no_other(
     whole = recovered(inputs / "call.mp4", background=inputs / "beach.jpg")
     whole.save(tmp_path / "whole")
     reports = [json.loads((tmp_path / "whole" / "report.json").read_text())]
+    reports.append(dict(recovered(inputs / "call.mp4", crop="96:96").report))
     others: list[unveil.Recovery] = []
     for name, (behind, n_frames) in BACKGROUNDS.items():
         video = write_footage(tmp_path / f"{name}.mp4", behind, n_frames=n_frames)

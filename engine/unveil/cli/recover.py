@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from unveil.cli.options import DEFAULTS, End, Force, Quiet, Start, Stream, Stride, Threads, seconds
+from unveil.cli.options import (
+    DEFAULTS,
+    CropOption,
+    End,
+    Force,
+    Quiet,
+    Start,
+    Stream,
+    Stride,
+    Threads,
+    seconds,
+)
 from unveil.cli.reporting import batch_reporting, reporting
 from unveil.counting.capacity import DEFAULT_SLOTS
 from unveil.recovery.parameters import CHUNK_FRAMES, Method, Person
@@ -128,6 +139,7 @@ def recover(
     stride: Stride = 1,
     stream: Stream = None,
     background: BackgroundOption = None,
+    crop: CropOption = None,
     preview_seconds: PreviewSecondsOption = None,
     quiet: Quiet = False,
     as_json: AsJsonOption = False,
@@ -170,4 +182,5 @@ def recover(
                     stride=stride,
                     stream=stream,
                     background=background,
+                    crop=crop,
                 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get
 from unveil.counting.capacity import MAX_SLOTS, Accumulator, slots_of
 from unveil.errors import check_choice, check_positive, check_range
 from unveil.person.models import ModelName
+from unveil.video.crop import Crop, CropArgument
 from unveil.video.metric import MAX_THRESHOLD, Metric
 
 if TYPE_CHECKING:
@@ -161,6 +162,10 @@ class RecoverOptions(Parameters):
         Picture of the virtual background as displayed, known or guessed: an image file, or
         (m, n, 3) RGB uint8. It may have another size, be cropped or mirrored.
         `report["background_match"]` describes how it was fitted.
+    crop
+        Part of the displayed picture to recover from: "W:H:X:Y" or (W, H, X, Y), in FFmpeg's order
+        and rounded down to whole chroma samples as its filter `crop` does it; without X and Y the
+        middle. Frames of another size than the first one are left out. None: the whole picture.
 
     The others are those of `Parameters`.
 
@@ -176,6 +181,7 @@ class RecoverOptions(Parameters):
     stride: int = 1
     stream: int | None = None
     background: str | os.PathLike[str] | U8 | None = None
+    crop: CropArgument | None = None
 
     def __post_init__(self) -> None:
         """Check every range."""
@@ -186,6 +192,8 @@ class RecoverOptions(Parameters):
 
         Selection.between(self.start_seconds, self.end_seconds, self.stride)
         check_stream(self.stream)
+        if self.crop is not None:
+            Crop.of(self.crop)
 
     @property
     def parameters(self) -> Parameters:
@@ -214,3 +222,4 @@ class RecoverKeywords(ParameterKeywords, total=False):
     stride: int
     stream: int | None
     background: str | os.PathLike[str] | U8 | None
+    crop: CropArgument | None

@@ -23,6 +23,7 @@ from unveil.recovery.passes.exchanged import ExchangedBackgrounds
 from unveil.recovery.passes.moving import MovingBackground
 from unveil.recovery.passes.plan import Pass, Plan, run_pass
 from unveil.recovery.passes.recording import Recording
+from unveil.recovery.passes.section import CroppedFrames, Section, section_of
 from unveil.recovery.result import Recovery
 from unveil.recovery.warmup import prepare
 from unveil.redaction import file_name
@@ -85,7 +86,8 @@ def recover(
     with opened() as video:
         run.open(video)
         run.warm_up(chosen)
-        counting = Counting(chosen, picture, video.properties, video.pixel_aspect)
+        section = section_of(chosen.crop, video.properties)
+        counting = Counting(chosen, picture, video.properties, video.pixel_aspect, section)
         run.count(counting, video, may_be_endless=source.may_be_endless)
     engine = counting.best
     assert engine is not None  # no frame is an error
@@ -107,12 +109,13 @@ def recover(
         # The state of the first pass would lie in memory beside that of the next ones.
         counting.forget()
         del engine
-        recovery = run.further(plans, Recording(opened, layout, chosen, n_skipped)) or recovery
+        recording = Recording(opened, layout, chosen, n_skipped, section)
+        recovery = run.further(plans, recording) or recovery
     elif len(stretches) > 1:
         recovery = engine.finalise()
     recovery = _displayed(recovery, video.properties)
     run.seconds["finalise"] = time.perf_counter() - before
-    return _reported(recovery, chosen, counting.n_changes, video, run)
+    return _reported(recovery, chosen, counting, section, video, run)
 
 
 class _Run:
@@ -207,10 +210,15 @@ class _Run:
 
 
 def _reported(
-    recovery: Recovery, options: RecoverOptions, n_changes: int, video: Video, run: _Run
+    recovery: Recovery,
+    options: RecoverOptions,
+    counting: Counting,
+    section: Section,
+    video: Video,
+    run: _Run,
 ) -> Recovery:
     """Add to the report what concerns the recording as a whole."""
-    tally = video.tally
+    tally, n_changes = video.tally, counting.n_changes
     n_used = recovery.report["frames_read"]
     warnings = [*tally.warnings, *recovery.report["warnings"]]
     if n_changes:
@@ -219,6 +227,11 @@ def _reported(
         warnings.append(
             f"frames change {times} in size or colour; those of the most frequent kind, "
             f"{n_used} of {tally.frames_read} frames of {width}x{height}, were used"
+        )
+    if counting.n_left_out:
+        warnings.append(
+            f"{counting.n_left_out} of {tally.frames_read} frames have another size than the first "
+            "one, for which the crop is meant, and were left out"
         )
     given, match = options.background, recovery.report.get("background_match")
     if match is not None:
@@ -233,6 +246,8 @@ def _reported(
             "stride": options.stride,
         },
     }
+    if isinstance(section, CroppedFrames) and section.displayed is not None:
+        source["selection"]["crop"] = section.displayed.as_list()
     report = {
         **recovery.report,
         **source,
