@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from unveil.counting.capacity import MAX_SLOTS, Accumulator, slots_of
-from unveil.errors import check_choice, check_positive, check_range
+from unveil.errors import InvalidParameter, check_choice, check_positive, check_range
 from unveil.person.models import ModelName
 from unveil.video.crop import Crop, CropArgument
 from unveil.video.metric import MAX_THRESHOLD, Metric
@@ -223,3 +224,35 @@ class RecoverKeywords(ParameterKeywords, total=False):
     stream: int | None
     background: str | os.PathLike[str] | U8 | None
     crop: CropArgument | None
+
+
+TilesArgument: TypeAlias = str
+"""How the tiles of a meeting are chosen: "auto", "off", or ROWSxCOLUMNS such as "2x3"."""
+
+_GRID: Final = re.compile(r"([1-9]\d?)x([1-9]\d?)")
+
+
+def grid_of(tiles: TilesArgument) -> tuple[int, int] | None:
+    """Read ROWSxCOLUMNS; None for "auto" and "off".
+
+    Raises
+    ------
+    InvalidParameter
+        It is none of these.
+    """
+    if tiles in ("auto", "off"):
+        return None
+    match = _GRID.fullmatch(tiles)
+    if match is None:
+        raise InvalidParameter(
+            f"tiles: {tiles!r} is not auto, off or ROWSxCOLUMNS from 1x1 to 99x99, such as 2x3"
+        )
+    return int(match[1]), int(match[2])
+
+
+def check_tiles(tiles: TilesArgument, options: RecoverOptions) -> None:
+    """Raise `InvalidParameter` where tiles are not allowed with the other options."""
+    if grid_of(tiles) is not None and options.crop is not None:
+        raise InvalidParameter(
+            "tiles: a grid of tiles and a crop exclude each other; leave out one of them"
+        )

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from unveil.video.chunk import Chunk
 from unveil.video.container import VideoProperties
 from unveil.video.crop import Crop, CropArgument, Rectangle, displayed_rectangle
+
+if TYPE_CHECKING:
+    from unveil.tiles.model import Showing
 
 
 class Section(Protocol):
@@ -70,6 +78,70 @@ class CroppedFrames:
         if self.displayed is None:
             self.displayed = displayed_rectangle(stored, size, self._properties)
         yield chunk.crop(stored)
+
+
+class TileFrames:
+    """The frames that show a tile, cut to it; the tile may be shown at several places in turn.
+
+    Parameters
+    ----------
+    showings
+        Where and when the tile is shown; all of one colour encoding.
+    properties
+        Of the recording: the orientation of its frames.
+
+    Attributes
+    ----------
+    times
+        First and last second of each showing in which frames were taken; NaN if none were.
+    """
+
+    def __init__(self, showings: Sequence[Showing], properties: VideoProperties) -> None:
+        width = min(showing.stored.width for showing in showings)
+        height = min(showing.stored.height for showing in showings)
+        # Where tiles differ by a pixel, their upper left corners are taken for the same.
+        self._showings = [
+            (showing, replace(showing.stored, width=width, height=height)) for showing in showings
+        ]
+        self._properties = properties
+        self.times = [(math.nan, math.nan) for _ in showings]
+
+    def of(self, chunk: Chunk) -> Iterator[Chunk]:
+        """Yield the tile in the frames of a chunk that show it."""
+        shown = [self._showing(chunk, index) for index in range(len(chunk))]
+        for number, run in groupby(range(len(chunk)), key=shown.__getitem__):
+            if number is None:
+                continue
+            indices = list(run)
+            first, last = (float(chunk.pts_seconds[indices[end]]) for end in (0, -1))
+            known = self.times[number]
+            self.times[number] = float(np.fmin(first, known[0])), float(np.fmax(last, known[1]))
+            yield chunk.part(indices[0], indices[-1] + 1).crop(self._showings[number][1])
+
+    def _showing(self, chunk: Chunk, index: int) -> int | None:
+        """Return which showing a frame belongs to."""
+        seconds, luma = float(chunk.pts_seconds[index]), chunk.planes[0][index]
+        for number, (showing, _) in enumerate(self._showings):
+            outside = seconds <= showing.after_seconds or seconds >= showing.before_seconds
+            if chunk.layout != showing.layout or outside:
+                continue
+            if showing.reference is None or showing.reference.is_shown_in(luma):
+                return number
+        return None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the field `tile` of a report."""
+        showings = []
+        for (showing, stored), (first, last) in zip(self._showings, self.times, strict=True):
+            size = showing.layout.height, showing.layout.width
+            showings.append(
+                {
+                    "rectangle": displayed_rectangle(stored, size, self._properties).as_list(),
+                    "start_seconds": None if math.isnan(first) else first,
+                    "end_seconds": None if math.isnan(last) else last,
+                }
+            )
+        return {"rectangle": showings[0]["rectangle"], "showings": showings}
 
 
 def section_of(crop: CropArgument | None, properties: VideoProperties) -> Section:
