@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,9 @@ from PIL import Image
 from bench.calls import WORK
 from bench.material import photo
 from bench.simulated import RECIPES, Recipe
+from unveil import Recovery, Truth, recover
+from unveil.recovery.tiles import TileRecoveries, recover_tiles
+from unveil.scoring.leak import measure_recovery
 
 U8 = npt.NDArray[np.uint8]
 
@@ -181,6 +183,96 @@ def write_gallery(name: str, gallery: Gallery) -> Path:
     return path
 
 
+def alone(gallery: Gallery, number: int, size: tuple[int, int]) -> Path:
+    """Return the video of a call by itself, in the frames in which it is shown in a size."""
+    from unveil.video.writer import VideoWriter
+
+    width, height = size
+    name = f"{gallery.size[0]}x{gallery.size[1]}-{gallery.n_frames}"
+    path = FOLDER / f"alone-{number}-{width}x{height}-in-{name}.mp4"
+    if path.exists():
+        return path
+    shown = [
+        place for place in gallery.places if (place.call, *place.rectangle[:2]) == (number, *size)
+    ]
+    partial = path.with_name(f"part-{path.name}")
+    with VideoWriter(
+        partial, height=height, width=width, frame_rate=FRAME_RATE, crf=CRF, preset="veryfast"
+    ) as writer:
+        folder = made_call(number, gallery.call_size, gallery.n_frames)
+        for frame, picture in enumerate(frames_of(folder)):
+            if any(place.first <= frame < place.end for place in shown):
+                writer.write(scaled(picture, width, height))
+    partial.replace(path)
+    return path
+
+
+def truth_of(gallery: Gallery, number: int, size: tuple[int, int]) -> Truth:
+    """Return the truth of a call, scaled to a size."""
+    whole = Truth.read(made_call(number, gallery.call_size, gallery.n_frames) / "truth.npz")
+    width, height = size
+    if (whole.width, whole.height) == size:
+        return whole
+    rows = np.arange(height) * whole.height // height
+    columns = np.arange(width) * whole.width // width
+    return Truth(
+        scaled(whole.room, width, height),
+        scaled(whole.background, width, height),
+        *(array[rows[:, None], columns] for array in (whole.leak, whole.hits, whole.seen)),
+    )
+
+
+def measured(name: str, gallery: Gallery) -> Iterator[dict[str, Any]]:
+    """Yield a row for each call and size: error of the tile in pixels, and F there and alone."""
+    path = write_gallery(name, gallery)
+    tiles = recover_tiles(path)
+    found = list(tiles.tiles) if isinstance(tiles, TileRecoveries) else []
+    wanted = dict.fromkeys((place.call, *place.rectangle[:2]) for place in gallery.places)
+    for number, width, height in wanted:
+        size = width, height
+        places = [
+            place
+            for place in gallery.places
+            if (place.call, *place.rectangle[:2]) == (number, *size)
+        ]
+        row: dict[str, Any] = {"gallery": name, "call": number, "size": f"{width}x{height}"}
+        row["frames"] = sum(place.end - place.first for place in places)
+        match, error = matching(found, places)
+        row["off_by_pixels"] = error
+        only = recover(alone(gallery, number, size))
+        row["f_alone"] = f_of(only, truth_of(gallery, number, size), size)
+        if match is not None:
+            row["frames_used"] = match.report["frames_used"]
+            row["f"] = f_of(match, truth_of(gallery, number, size), size)
+        yield row
+    row = {"gallery": name, "recoveries": len(found), "tiles": len(tiles.report.get("tiles", []))}
+    yield {**row, "seconds": tiles.report["seconds"]}
+
+
+def matching(
+    recoveries: Sequence[Recovery], places: Sequence[Place]
+) -> tuple[Recovery | None, int | None]:
+    """Return the recovery that is shown where a call is, and by how many pixels it is off."""
+    best: tuple[int, Recovery | None] = (10**6, None)
+    for recovery in recoveries:
+        first = recovery.report["tile"]["showings"][0]
+        place = places[0]
+        error = int(np.abs(np.subtract(first["rectangle"], place.rectangle)).max())
+        later = abs(round((first["start_seconds"] or 0) * FRAME_RATE) - place.first)
+        if later <= FRAME_RATE and error < best[0]:
+            best = error, recovery
+    return (best[1], best[0]) if best[0] <= 16 else (None, None)
+
+
+def f_of(recovery: Recovery, truth: Truth, size: tuple[int, int]) -> float:
+    """Return F of a recovery; one that is smaller by some pixels is padded to the size."""
+    width, height = size
+    room = np.zeros((height, width, 4), np.uint8)
+    rows, columns = min(height, recovery.room.shape[0]), min(width, recovery.room.shape[1])
+    room[:rows, :columns] = recovery.room[:rows, :columns]
+    return round(measure_recovery(room, truth).f, 3)
+
+
 def main() -> None:
     """Make the galleries and measure them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -190,8 +282,11 @@ def main() -> None:
     options = parser.parse_args()
     known = galleries(small=options.small)
     for name in options.names or known:
-        path = write_gallery(name, known[name])
-        print(path, flush=True)
+        if options.make:
+            print(write_gallery(name, known[name]), flush=True)
+            continue
+        for row in measured(name, known[name]):
+            print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

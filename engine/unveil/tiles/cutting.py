@@ -7,8 +7,9 @@ believed is decided later, when it is known which leaves hold a person.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -33,6 +34,12 @@ MIN_PROMINENCE: Final = 0.3
 
 MIN_GAP_COVERAGE: Final = 0.4
 """The same for the border between a picture and a gap, which is even."""
+
+MIN_LUMA_STEP: Final = 2.0
+"""Mean step of luma at the border of a gap, in levels."""
+
+MIN_GAP: Final = 2
+"""Columns of the slimmest gap."""
 
 MIN_SIDE: Final = 24
 """Rows and columns of the smallest part, in pixels."""
@@ -75,12 +82,15 @@ def cut(evidence: Evidence) -> Node:
     """
     height, width = evidence.size
     whole = (0, 0, height, width)
-    root = _cut(evidence, whole, MAX_DEPTH)
+    root = _cut(evidence, whole, MAX_DEPTH, (False, True))
     return root if sum(1 for _ in root.leaves()) <= MAX_LEAVES else Node(whole)
 
 
-def _cut(evidence: Evidence, box: Box, depth: int) -> Node:
-    box = trimmed(evidence, box)
+def _cut(evidence: Evidence, box: Box, depth: int, margins: Sequence[bool]) -> Node:
+    """Cut a part; `margins` are the directions, transposed or not, in which it may have margins."""
+    for transposed in margins:
+        seen = evidence.across() if transposed else evidence
+        box = _turned(_narrowed(seen, _turned(box))) if transposed else _narrowed(seen, box)
     if not depth:
         return Node(box)
     for transposed in (False, True):
@@ -88,7 +98,9 @@ def _cut(evidence: Evidence, box: Box, depth: int) -> Node:
         spans, gaps = _spans(seen, _turned(box) if transposed else box)
         if len(spans) > 1:
             parts = [_part(box, span, transposed) for span in spans]
-            return Node(box, tuple(_cut(evidence, part, depth - 1) for part in parts), gaps)
+            # Where a part was cut off, its border is known.
+            other = (not transposed,)
+            return Node(box, tuple(_cut(evidence, part, depth - 1, other) for part in parts), gaps)
     return Node(box)
 
 
@@ -97,12 +109,10 @@ def _spans(evidence: Evidence, box: Box) -> tuple[list[tuple[int, int]], tuple[b
     _, left, _, right = box
     even = even_columns(evidence, box)
     share = coverage(evidence.vertical, box)
-    separators = [
-        (first, end, True)
-        for first, end in _runs(even)
-        if end - first >= 2 and _is_border(share, first) and _is_border(share, end)
-    ]
-    for x in _peaks(share, mean_step(evidence, box)):
+    step = mean_step(evidence, box)
+    found = (_gap(share, step, first, end) for first, end in _runs(even))
+    separators = [(*gap, True) for gap in found if gap is not None]
+    for x in _peaks(share, step):
         near = any(first - 3 <= x <= end + 3 for first, end, _ in separators)
         if not near:
             separators.append((x, x, False))
@@ -131,13 +141,41 @@ def _peaks(share: F32, step: F32) -> list[int]:
     for x in sorted(candidates, key=lambda x: (-share[x], x)):
         if x and all(abs(x - other) >= MIN_SIDE // 2 for other in chosen):
             chosen.append(int(x))
-    return sorted({_sharpest(step, x) for x in chosen})
+    return sorted({_sharpest(share, step, x) for x in chosen})
 
 
-def _sharpest(step: F32, x: int) -> int:
-    """Return the column near a line where the mean step is largest: codecs widen a border."""
-    first = max(1, x - 2)
-    return first + int(step[first : x + 3].argmax())
+def _lines(share: F32, step: F32, first: int, end: int) -> list[int]:
+    """Return the columns in [first, end) at which a line runs along most of the height."""
+    found = [x for x in range(max(1, first), end) if share[x] >= MIN_COVERAGE]
+    sharp = {_sharpest(share, step, x) for x in found}
+    # Beside a step of chroma, which has half the resolution, codecs draw a second one of chroma.
+    return sorted(x for x in sharp if step[x] >= MIN_LUMA_STEP)
+
+
+def _sharpest(share: F32, step: F32, x: int) -> int:
+    """Return the column near a line with the largest step: codecs, and chroma, widen a border."""
+    first, end = max(1, x - 2), x + 3
+    return first + int((share * (step + 0.01))[first:end].argmax())
+
+
+def _gap(share: F32, step: F32, first: int, end: int) -> tuple[int, int] | None:
+    """Return the gap [first, end) in a run of even columns; None where there is none.
+
+    Beside a gap a tile may be even, too, such as in a clear sky: then a line parts the two.
+    """
+    lines = _lines(share, step, first, min(end + 1, len(share)))
+    if first == 0:
+        end = lines[0] if lines else end
+    elif end == len(share):
+        first = lines[-1] if lines else first
+    elif len(lines) > 1:
+        pairs = [pair for pair in pairwise(lines) if pair[1] - pair[0] >= MIN_GAP]
+        first, end = max(
+            pairs, key=lambda pair: min(share[pair[0]], share[pair[1]]), default=(0, 0)
+        )
+    if end - first < MIN_GAP or not (_is_border(share, first) and _is_border(share, end)):
+        return None
+    return first, end
 
 
 def _is_border(share: F32, x: int) -> bool:
@@ -154,29 +192,17 @@ def _runs(flags: Bool) -> list[tuple[int, int]]:
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
-def trimmed(evidence: Evidence, box: Box) -> Box:
-    """Remove even margins from a box where a picture ends beside them along a straight line."""
-    while True:
-        before = box
-        for transposed in (False, True):
-            seen = evidence.across() if transposed else evidence
-            box = _narrowed(seen, _turned(box) if transposed else box)
-            box = _turned(box) if transposed else box
-        if box == before:
-            return box
-
-
 def _narrowed(evidence: Evidence, box: Box) -> Box:
     """Remove even columns at both ends of a box; all of an even box stays."""
     top, left, bottom, right = box
     uneven = np.flatnonzero(~even_columns(evidence, box))
     if not len(uneven):
         return box
-    first, end = int(uneven[0]), int(uneven[-1]) + 1
     share = coverage(evidence.vertical, box)
-    first = first if _is_border(share, first) else 0
-    end = end if _is_border(share, end) else right - left
-    return top, left + first, bottom, left + end
+    step = mean_step(evidence, box)
+    before = _gap(share, step, 0, int(uneven[0]))
+    after = _gap(share, step, int(uneven[-1]) + 1, right - left)
+    return top, left + (before or (0, 0))[1], bottom, left + after[0] if after else right
 
 
 def _turned(box: Box) -> Box:

@@ -139,7 +139,7 @@ class _Search:
                 shown = Rectangle(right - left, bottom - top, left, top)
                 stored = stored_rectangle(shown, size, properties)
                 box = (stored.y, stored.x, stored.y + stored.height, stored.x + stored.width)
-                finding = self._look(frames, box)
+                finding = self._looked_again(frames, Leaf(box, self._look(frames, box))).finding
                 showing = Showing(layout, _rounded(box, layout), -math.inf, math.inf)
                 tiles.append(_tile(showing, finding, 0.0, None, properties))
         return tuple(tiles)
@@ -168,7 +168,8 @@ class _Search:
         layout = samples[0].layout
         root = cut(evidence_of([sample.planes for sample in samples], layout))
         size = layout.height, layout.width
-        return believed(root, size, lambda box: self._look(samples, box))
+        leaves = believed(root, size, lambda box: self._look(samples, box))
+        return [self._looked_again(samples, leaf) for leaf in leaves]
 
     def _look(self, samples: Sequence[Sample], box: Box) -> Finding:
         layout = samples[0].layout
@@ -176,6 +177,14 @@ class _Search:
         if min(part.width, part.height) < MIN_TILE_SIDE:
             return "nobody"
         return self.people.look([sample.planes for sample in samples], layout, part)
+
+    def _looked_again(self, samples: Sequence[Sample], leaf: Leaf) -> Leaf:
+        layout = samples[0].layout
+        part = _rounded(leaf.box, layout)
+        if leaf.finding != "nobody" or min(part.width, part.height) < MIN_TILE_SIDE:
+            return leaf
+        planes = [sample.planes for sample in samples]
+        return replace(leaf, finding=self.people.look_again(planes, layout, part))
 
     def _is_unstable(self, samples: Sequence[Sample]) -> bool:
         """Whether single frames show several people in tiles, though no layout lasts."""
