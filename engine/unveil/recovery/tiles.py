@@ -34,7 +34,7 @@ from unveil.recovery.result import (
     remove_earlier_result,
 )
 from unveil.tiles.believe import TOLERANCE
-from unveil.tiles.find import UNSTABLE, find_tiles
+from unveil.tiles.find import UNSTABLE, search_tiles
 from unveil.tiles.model import Tile
 from unveil.video.reader import open_video
 from unveil.video.source import Source, source_of
@@ -139,7 +139,7 @@ def recover_tiles(
         stop=stop,
         **options,
     )
-    if tiles == "off" or chosen.crop is not None:
+    if tiles == "off" or chosen.crop is not None or (tiles == "auto" and not source.can_rewind):
         return whole()
     found = _found(source, tiles, chosen, stop)
     if len(found) < 2 and not any(tile.reason for tile in found):
@@ -154,15 +154,7 @@ def _found(
     source: Source, tiles: TilesArgument, options: RecoverOptions, stop: StopRequested
 ) -> tuple[Tile, ...]:
     try:
-        return find_tiles(
-            source,
-            grid=grid_of(tiles),
-            start_seconds=options.start_seconds,
-            end_seconds=options.end_seconds,
-            stream=options.stream,
-            threads=options.n_threads,
-            stop=stop,
-        )
+        return search_tiles(source, grid_of(tiles), options.reading, stop)
     except MissingRuntime:
         if tiles != "auto":
             raise
@@ -197,9 +189,9 @@ def _recovered(tiles: Sequence[Tile]) -> list[list[Tile]]:
         else:
             group.append(tile)
     groups.sort(key=lambda group: -group[0].rectangle.area)
-    layout = tiles[0].showings[0].layout
     affordable, area = [], 0
     for group in groups[:MAX_TILES]:
+        layout = group[0].showings[0].layout
         area += group[0].rectangle.area
         if area <= MAX_PICTURES * layout.height * layout.width:
             affordable.append(group)

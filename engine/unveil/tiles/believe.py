@@ -1,28 +1,29 @@
 """Which cuts of a picture are believed, once it is known where people are.
 
 A line that runs over a whole picture is no rarity, nor an even band between two: the edges of a
-shelf or of a mast beside the person are. So a cut needs a person on both sides, or a place that a
-grid of equal tiles has, and the tiles that result must look like a layout.
+shelf or of a mast beside the person are. So a cut needs a person on both sides, or it must leave a
+tile of the size of others, and the tiles that result must look like a layout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
-from unveil.tiles.cutting import Node
-from unveil.tiles.evidence import Box
+from unveil.tiles.cutting import Cut, cuts_of, without_margins
+from unveil.tiles.evidence import Box, Evidence
 from unveil.tiles.people import Finding
 
 TOLERANCE: Final = 3
 """Pixels by which two places, or two sizes, differ that are the same."""
 
-MAX_GRID: Final = 5
-"""Most equal parts into which a line cuts where only one side shows a person."""
+MAX_DEPTH: Final = 8
+"""Most cuts one after the other."""
 
-MAX_GAP_SHARE: Final = 0.05
-"""Widest gap of a grid, as a share of the whole."""
+MAX_AVATARS: Final = 24
+"""Most tiles without a person that are cut off one by one."""
 
 MAX_LONE_SHARE: Final = 0.25
 """Largest share of the picture that the tile of the only person takes, as beside a screen."""
@@ -49,21 +50,34 @@ class Leaf:
         return (bottom - top) * (right - left)
 
 
-def believed(root: Node, size: tuple[int, int], look: Callable[[Box], Finding]) -> list[Leaf]:
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """A part with its leaves, and whether a gap lies between some of them."""
+
+    box: Box
+    leaves: tuple[Leaf, ...]
+    by_gap: bool = False
+
+    @property
+    def n_people(self) -> int:
+        """Number of leaves that show a person."""
+        return sum(leaf.has_person for leaf in self.leaves)
+
+
+def tiles_of(evidence: Evidence, look: Callable[[Box], Finding]) -> tuple[Leaf, ...]:
     """Return the tiles of a picture; empty where it is one picture.
 
     Parameters
     ----------
-    root
-        The picture, cut as far as its borders go.
-    size
-        Rows and columns of the picture.
+    evidence
+        Of frames that show one layout.
     look
         Looks for a person in a part.
     """
-    if not root.parts:
-        return []
-    leaves, by_gap = _merged(root, size, look)
+    height, width = evidence.size
+    division = _Division(evidence, cache(look))
+    root = division.divided((0, 0, height, width), MAX_DEPTH)
+    leaves = division.cut_to_equal_tiles(root.leaves) if root.n_people >= 2 else root.leaves
     people = [leaf for leaf in leaves if leaf.has_person]
     if len(people) >= 2:
         alike = any(
@@ -71,32 +85,99 @@ def believed(root: Node, size: tuple[int, int], look: Callable[[Box], Finding]) 
             for number, one in enumerate(people)
             for other in people[:number]
         )
-        return leaves if alike or by_gap else []
-    if len(people) == 1 and _stands_beside_a_screen(people[0], leaves, size):
+        return leaves if alike or root.by_gap else ()
+    if len(people) == 1 and _stands_beside_a_screen(people[0], leaves, evidence.size):
         return leaves
-    return []
+    return ()
 
 
-def _merged(
-    node: Node, size: tuple[int, int], look: Callable[[Box], Finding]
-) -> tuple[list[Leaf], bool]:
-    """Return the leaves of a node, and whether gaps part them, without cuts not believed."""
-    if not node.parts:
-        return [Leaf(node.box, look(node.box))], False
-    groups: list[tuple[Box, list[Leaf]]] = []
-    by_gap = False
-    for number, part in enumerate(node.parts):
-        leaves, inner_gap = _merged(part, size, look)
-        by_gap |= inner_gap
-        if number:
-            box, before = groups[-1]
-            if not _believes_cut(node.box, box, part.box, before, leaves, size):
-                groups[-1] = _joined(box, part.box, before, leaves)
+@dataclass(frozen=True, slots=True)
+class _Division:
+    """The recursive division of a picture: an XY-cut of which each cut must be believed."""
+
+    evidence: Evidence
+    look: Callable[[Box], Finding]
+
+    def divided(self, box: Box, depth: int) -> Divided:
+        """Divide a part, with at most `depth` cuts one after the other."""
+        box = without_margins(self.evidence, box)
+        cuts = cuts_of(self.evidence, box) if depth else []
+        # A part without a person is a screen, or empty: whatever lines it has, it is one tile.
+        finding = self.look(box)
+        if finding == "nobody" or not cuts:
+            return Divided(box, (Leaf(box, finding),))
+        for cut in cuts:
+            if all(self.look(part) == "person" for part in cut.parts_of(box)):
+                parts = [self.divided(part, depth - 1) for part in cut.parts_of(box)]
+                return self._joined(box, cut, parts)
+        for cut in cuts:
+            found = [self.look(part) for part in cut.parts_of(box)]
+            if "person" not in found:
                 continue
-        by_gap |= bool(number and node.gaps[number - 1])
-        groups.append((part.box, leaves))
-    _cut_like_siblings(groups, look)
-    return [leaf for _, leaves in groups for leaf in leaves], by_gap
+            parts = []
+            for part, seen in zip(cut.parts_of(box), found, strict=True):
+                if seen == "person":
+                    parts.append(self.divided(part, depth - 1))
+                else:
+                    parts.append(Divided(part, (Leaf(part, seen),)))
+            if self._is_believed(box, cut, parts):
+                return self._joined(box, cut, parts)
+        return Divided(box, (Leaf(box, finding),))
+
+    def _is_believed(self, box: Box, cut: Cut, parts: Sequence[Divided]) -> bool:
+        """Whether a cut is one between tiles though only one side shows a person."""
+        people = [leaf for part in parts for leaf in part.leaves if leaf.has_person]
+        if len(people) != 1:
+            return len(people) > 1
+        (person,) = people
+        height, width = self.evidence.size
+        apart = not _same_span(person.box, box, 1 - cut.axis)
+        return apart and person.area <= MAX_LONE_SHARE * height * width
+
+    def cut_to_equal_tiles(self, leaves: Sequence[Leaf]) -> tuple[Leaf, ...]:
+        """Cut off what shows nobody where that leaves tiles of the size of others.
+
+        An avatar in a gallery is cut from the caller beside it.
+        """
+        current = list(leaves)
+        for _ in range(MAX_AVATARS):
+            people = [leaf for leaf in current if leaf.has_person]
+            for leaf in people:
+                sizes = [other.box for other in people if other is not leaf]
+                if any(_same_size(leaf.box, size) for size in sizes):
+                    sizes = []
+                pieces = self._pieces_of_size(leaf, sizes)
+                if pieces:
+                    place = current.index(leaf)
+                    current[place : place + 1] = pieces
+                    break
+            else:
+                break
+        return tuple(current)
+
+    def _pieces_of_size(self, leaf: Leaf, sizes: Sequence[Box]) -> list[Leaf]:
+        """Cut off a tile with the person, of the size of others or of what is left."""
+        for part, rest in self._with_one_person(leaf):
+            if any(_same_size(part, size) for size in (*sizes, rest)):
+                pieces = [Leaf(part, "person"), Leaf(rest, self.look(rest))]
+                return sorted(pieces, key=lambda piece: piece.box)
+        return []
+
+    def _with_one_person(self, leaf: Leaf) -> Iterator[tuple[Box, Box]]:
+        """Yield the parts, with and without the person, into which a tile may be cut."""
+        for cut in cuts_of(self.evidence, leaf.box):
+            before, after = cut.parts_of(leaf.box)
+            found = [self.look(part) == "person" for part in (before, after)]
+            if found == [True, False]:
+                yield before, after
+            elif found == [False, True]:
+                yield after, before
+
+    def _joined(self, box: Box, cut: Cut, parts: list[Divided]) -> Divided:
+        groups = [(part.box, list(part.leaves)) for part in parts]
+        _cut_like_siblings(groups, self.look)
+        leaves = tuple(leaf for _, leaves in groups for leaf in leaves)
+        return Divided(box, leaves, cut.is_gap or any(part.by_gap for part in parts))
 
 
 def _cut_like_siblings(
@@ -134,55 +215,6 @@ def _pieces(box: Box, other: Box, cuts: Sequence[Box]) -> list[Box]:
 def _same_span(box: Box, other: Box, axis: int) -> bool:
     """Whether two boxes have the same rows (axis 0) or columns (axis 1)."""
     return all(abs(box[edge] - other[edge]) <= TOLERANCE for edge in (axis, axis + 2))
-
-
-def _joined(box: Box, other: Box, before: list[Leaf], after: list[Leaf]) -> tuple[Box, list[Leaf]]:
-    """Undo a cut: both sides are one tile."""
-    whole = (
-        min(box[0], other[0]),
-        min(box[1], other[1]),
-        max(box[2], other[2]),
-        max(box[3], other[3]),
-    )
-    order: dict[Finding, int] = {"nobody": 0, "still": 1, "person": 2}
-    finding = max((leaf.finding for leaf in (*before, *after)), key=order.__getitem__)
-    return whole, [Leaf(whole, finding)]
-
-
-def _believes_cut(
-    whole: Box,
-    box: Box,
-    other: Box,
-    before: Sequence[Leaf],
-    after: Sequence[Leaf],
-    size: tuple[int, int],
-) -> bool:
-    """Whether the border between two neighbouring parts is one of tiles."""
-    n_before = sum(leaf.has_person for leaf in before)
-    n_after = sum(leaf.has_person for leaf in after)
-    if (n_before and n_after) or max(n_before, n_after) >= 2:
-        return True
-    if n_before + n_after == 1:
-        (person,) = (leaf for leaf in (*before, *after) if leaf.has_person)
-        along = 1 if other[0] >= box[2] else 0
-        apart = not _same_span(person.box, whole, along)
-        if apart and person.area <= MAX_LONE_SHARE * size[0] * size[1]:
-            return True
-    return _is_on_a_grid(whole, box, other)
-
-
-def _is_on_a_grid(whole: Box, box: Box, other: Box) -> bool:
-    """Whether two parts meet, with or without a gap, where equal tiles of the whole would."""
-    axis = 0 if other[0] >= box[2] else 1
-    first, end = whole[axis], whole[axis + 2]
-    place, gap = (box[axis + 2] + other[axis]) / 2, other[axis] - box[axis + 2]
-    if gap > MAX_GAP_SHARE * (end - first):
-        return False
-    return any(
-        abs(first + (end - first) * k / n - place) <= TOLERANCE
-        for n in range(2, MAX_GRID + 1)
-        for k in range(1, n)
-    )
 
 
 def _is_inset(leaf: Leaf, size: tuple[int, int]) -> bool:

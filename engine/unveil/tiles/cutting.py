@@ -1,14 +1,13 @@
-"""Recursive cuts of a picture along straight borders (an XY-cut), from the evidence for borders.
+"""Where a picture may be cut: along gaps, and along borders of tiles that touch.
 
-A picture is cut at gaps, even bands over its whole extent that do not change, and at lines: borders
-of tiles that touch. The parts are cut in turn. A leaf is a candidate for a tile; whether a cut is
-believed is decided later, when it is known which leaves hold a person.
+A gap is an even band over the whole extent that does not change; a line is a border over most of
+the extent. Whether a cut is believed is decided in `unveil.tiles.believe`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -45,103 +44,86 @@ MIN_SIDE: Final = 24
 """Rows and columns of the smallest part, in pixels."""
 
 LOOK_STEP: Final = 4
-MAX_DEPTH: Final = 5
-MAX_LEAVES: Final = 64
+MAX_CUTS: Final = 8
+"""Most places at which a part may be cut, the strongest ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A part of a picture, and the parts into which it is cut.
+class Cut:
+    """A place where a part may be cut: into what lies before row or column `first` and from `end`.
 
     Attributes
     ----------
-    box
-        The part, without even margins.
-    parts
-        What it is cut into; empty for a leaf.
-    gaps
-        For each neighbouring pair of `parts` whether a gap lies between them, and not only a line.
+    axis
+        0: between rows; 1: between columns.
+    first, end
+        The gap between both; equal for a line.
+    strength
+        Mean step of luma at the border, times the share of its length that has one.
     """
 
-    box: Box
-    parts: tuple[Node, ...] = ()
-    gaps: tuple[bool, ...] = field(default=())
+    axis: int
+    first: int
+    end: int
+    strength: float
 
-    def leaves(self) -> Iterator[Node]:
-        """Yield the parts that are not cut."""
-        if not self.parts:
-            yield self
-        for part in self.parts:
-            yield from part.leaves()
+    @property
+    def is_gap(self) -> bool:
+        """Whether a gap lies between both parts."""
+        return self.end > self.first
 
-
-def cut(evidence: Evidence) -> Node:
-    """Cut a picture as far as its borders go.
-
-    A picture with more than `MAX_LEAVES` parts is no gallery, and is not cut.
-    """
-    height, width = evidence.size
-    whole = (0, 0, height, width)
-    root = _cut(evidence, whole, MAX_DEPTH, (False, True))
-    return root if sum(1 for _ in root.leaves()) <= MAX_LEAVES else Node(whole)
+    def parts_of(self, box: Box) -> tuple[Box, Box]:
+        """Return the two parts of a box."""
+        top, left, bottom, right = box
+        if self.axis == 0:
+            return (top, left, self.first, right), (self.end, left, bottom, right)
+        return (top, left, bottom, self.first), (top, self.end, bottom, right)
 
 
-def _cut(evidence: Evidence, box: Box, depth: int, margins: Sequence[bool]) -> Node:
-    """Cut a part; `margins` are the directions, transposed or not, in which it may have margins."""
-    for transposed in margins:
-        seen = evidence.across() if transposed else evidence
-        box = _turned(_narrowed(seen, _turned(box))) if transposed else _narrowed(seen, box)
-    if not depth:
-        return Node(box)
-    for transposed in (False, True):
-        seen = evidence.across() if transposed else evidence
-        spans, gaps = _spans(seen, _turned(box) if transposed else box)
-        if len(spans) > 1:
-            parts = [_part(box, span, transposed) for span in spans]
-            # Where a part was cut off, its border is known.
-            other = (not transposed,)
-            return Node(box, tuple(_cut(evidence, part, depth - 1, other) for part in parts), gaps)
-    return Node(box)
+def cuts_of(evidence: Evidence, box: Box) -> list[Cut]:
+    """Return where a part may be cut: gaps, then lines, the strongest first of each."""
+    found = [*_cuts(evidence, box, 1), *_cuts(evidence.across(), _turned(box), 0)]
+    found.sort(key=lambda cut: (not cut.is_gap, -cut.strength, cut.axis, cut.first))
+    return found[:MAX_CUTS]
 
 
-def _spans(evidence: Evidence, box: Box) -> tuple[list[tuple[int, int]], tuple[bool, ...]]:
-    """Return the columns [first, end) between separators, and which separators are gaps."""
+def without_margins(evidence: Evidence, box: Box) -> Box:
+    """Remove even margins from a box where a picture ends beside them along a straight line."""
+    for _ in range(2):  # beside the margins in one direction, a border is short in the other
+        box = _narrowed(evidence, box)
+        box = _turned(_narrowed(evidence.across(), _turned(box)))
+    return box
+
+
+def _cuts(evidence: Evidence, box: Box, axis: int) -> Iterator[Cut]:
+    """Yield the places between the columns of a box, in a picture that is transposed for axis 0."""
     _, left, _, right = box
-    even = even_columns(evidence, box)
     share = coverage(evidence.vertical, box)
     step = mean_step(evidence, box)
-    found = (_gap(share, step, first, end) for first, end in _runs(even))
-    separators = [(*gap, True) for gap in found if gap is not None]
-    for x in _peaks(share, step):
-        near = any(first - 3 <= x <= end + 3 for first, end, _ in separators)
-        if not near:
-            separators.append((x, x, False))
-    separators.sort()
-    spans: list[tuple[int, int]] = []
-    gaps: list[bool] = []
-    begin, by_gap = 0, True
-    for first, end, is_gap in [*separators, (right - left, right - left, True)]:
-        if first - begin >= MIN_SIDE:
-            if spans:
-                gaps.append(by_gap)
-            spans.append((left + begin, left + first))
-            by_gap = False
-        elif first > begin:
-            by_gap = True  # a slim part, such as a frame around the speaker
-        begin = max(begin, end)
-        by_gap |= is_gap
-    return spans, tuple(gaps)
+    strength = share * step
+    found = (_gap(share, step, *run) for run in _runs(even_columns(evidence, box)))
+    gaps = [gap for gap in found if gap is not None]
+    edges = {0, right - left, *(edge for gap in gaps for edge in gap)}
+    for first, end in gaps:
+        if first >= MIN_SIDE and right - left - end >= MIN_SIDE:
+            yield Cut(axis, left + first, left + end, float(min(strength[first], strength[end])))
+    for x in _peaks(share, step, edges):
+        yield Cut(axis, left + x, left + x, float(strength[x]))
 
 
-def _peaks(share: F32, step: F32) -> list[int]:
-    """Return the columns at which a line runs, the strongest of each neighbourhood."""
+def _peaks(share: F32, step: F32, edges: Collection[int]) -> list[int]:
+    """Return the columns at which a line runs, the strongest first in each neighbourhood.
+
+    A line close to a stronger one, or to one of the known `edges`, is part of a picture.
+    """
     over = prominence(share)
     candidates = np.flatnonzero((share >= MIN_COVERAGE) & (over >= MIN_PROMINENCE))
     chosen: list[int] = []
-    for x in sorted(candidates, key=lambda x: (-share[x], x)):
-        if x and all(abs(x - other) >= MIN_SIDE // 2 for other in chosen):
-            chosen.append(int(x))
-    return sorted({_sharpest(share, step, x) for x in chosen})
+    for x in sorted(candidates.tolist(), key=lambda x: (-share[x] * step[x], x)):
+        sharpest = _sharpest(share, step, x)
+        if all(abs(sharpest - other) >= MIN_SIDE for other in (*edges, *chosen)):
+            chosen.append(sharpest)
+    return chosen
 
 
 def _lines(share: F32, step: F32, first: int, end: int) -> list[int]:
@@ -210,12 +192,6 @@ def _turned(box: Box) -> Box:
     return left, top, right, bottom
 
 
-def _part(box: Box, span: tuple[int, int], transposed: bool) -> Box:
-    top, left, bottom, right = box
-    first, end = span
-    return (first, left, end, right) if transposed else (top, first, bottom, end)
-
-
 def may_be_cut(luma: U8) -> bool:
     """Whether a single frame's luma (h, w) shows a border over its whole extent.
 
@@ -226,6 +202,6 @@ def may_be_cut(luma: U8) -> bool:
         height, width = lines.shape
         grey = np.zeros_like(lines)
         one = evidence_of([(lines, grey, grey)], Layout(height, width))
-        if len(_spans(one, (0, 0, height, width))[0]) > 1:
+        if any(True for _ in _cuts(one, (0, 0, height, width), 1)):
             return True
     return False

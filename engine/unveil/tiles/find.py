@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from unveil.errors import InvalidParameter, MissingRuntime
 from unveil.interruption import StopRequested, check, never
 from unveil.parallel import available_cores
-from unveil.tiles.believe import TOLERANCE, Leaf, believed
-from unveil.tiles.cutting import cut, may_be_cut
+from unveil.tiles.believe import TOLERANCE, Leaf, tiles_of
+from unveil.tiles.cutting import may_be_cut
 from unveil.tiles.evidence import Box, evidence_of
 from unveil.tiles.layouts import WINDOW, stretches
 from unveil.tiles.model import Showing, Tile
@@ -57,7 +57,7 @@ def find_tiles(
     Parameters
     ----------
     path
-        A file. A camera, a pipe or an address, which cannot be read twice, counts as one picture.
+        A file, which is read more than once.
     grid
         Rows and columns of a gallery of equal tiles without gaps, instead of a search for borders.
     start_seconds, end_seconds, stream
@@ -76,7 +76,7 @@ def find_tiles(
     Raises
     ------
     InvalidParameter
-        `grid` is not positive, or a tile of it would have no pixel.
+        A camera, a pipe or an address is given, or a tile of `grid` would have no pixel.
     MissingInput, UnreadableVideo, NoFrames
         As for any recovery.
     MissingRuntime
@@ -89,18 +89,40 @@ def find_tiles(
         "stream": stream,
         "threads": threads or available_cores(),
     }
-    search = _Search(source, reading, PersonTest(threads or available_cores()), stop)
+    tiles = search_tiles(source, grid, reading, stop)
+    if tiles:
+        return tiles
+    with open_video(source, **reading, stop=stop) as video:
+        properties = video.properties
+    height, width = properties.displayed_size((properties.height, properties.width))
+    return (Tile(Rectangle(width, height, 0, 0), start_seconds or 0.0),)
+
+
+def search_tiles(
+    source: Source,
+    grid: tuple[int, int] | None,
+    reading: Mapping[str, Any],
+    stop: StopRequested,
+) -> tuple[Tile, ...]:
+    """Return the tiles as `find_tiles` does, none for one picture.
+
+    Parameters
+    ----------
+    source, grid, stop
+        As for `find_tiles`.
+    reading
+        Keywords of `unveil.video.reader.open_video`, which select frames.
+    """
     if not source.can_rewind:
-        if grid is not None:
-            raise InvalidParameter(
-                f"tiles: {source.name} is read only once; record it to a file first"
-            )
-        return ()
+        raise InvalidParameter(f"tiles: {source.name} is read only once; record it to a file first")
+    threads = reading.get("threads") or available_cores()
+    search = _Search(source, reading, PersonTest(threads), stop)
     if grid is not None:
         return search.fixed(*grid)
-    seen = keyframes(source, stream, start_seconds or 0.0, end_seconds or math.inf)
+    start, end = reading.get("start_seconds"), reading.get("end_seconds")
+    seen = keyframes(source, reading.get("stream"), start or 0.0, end or math.inf)
     if not any(may_be_cut(sample.planes[0]) for sample in seen):
-        return search.one_picture()
+        return ()
     return search.tiles()
 
 
@@ -109,16 +131,9 @@ class _Search:
     """The search for the tiles of one recording."""
 
     source: Source
-    reading: dict[str, Any]
+    reading: Mapping[str, Any]
     people: PersonTest
     stop: StopRequested
-
-    def one_picture(self) -> tuple[Tile, ...]:
-        """Return the whole picture as one tile."""
-        with open_video(self.source, **self.reading, stop=self.stop) as video:
-            properties = video.properties
-        height, width = properties.displayed_size((properties.height, properties.width))
-        return (Tile(Rectangle(width, height, 0, 0)),)
 
     def fixed(self, rows: int, columns: int) -> tuple[Tile, ...]:
         """Return the tiles of a grid, shown all the time."""
@@ -145,7 +160,7 @@ class _Search:
         return tuple(tiles)
 
     def tiles(self) -> tuple[Tile, ...]:
-        """Return the tiles of each layout of the recording."""
+        """Return the tiles of each layout of the recording; none for one picture."""
         samples, properties = spread(self.source, self.reading, self.stop)
         parts = stretches(samples)
         leaves = []
@@ -153,10 +168,10 @@ class _Search:
             check(self.stop)
             leaves.append(self._leaves(samples[first:end]) if end - first >= WINDOW else None)
         if not any(leaves):
-            if self._is_unstable(samples):
-                (whole,) = self.one_picture()
-                return (replace(whole, reason=UNSTABLE),)
-            return self.one_picture()
+            if not self._is_unstable(samples):
+                return ()
+            height, width = properties.displayed_size((properties.height, properties.width))
+            return (Tile(Rectangle(width, height, 0, 0), reason=UNSTABLE),)
         tiles: list[Tile] = []
         for number, ((first, end), found) in enumerate(zip(parts, leaves, strict=True)):
             tiles += self._shown(samples, first, end, found, properties)
@@ -166,9 +181,8 @@ class _Search:
     def _leaves(self, samples: Sequence[Sample]) -> list[Leaf]:
         """Return the tiles of a stretch; empty where it is one picture."""
         layout = samples[0].layout
-        root = cut(evidence_of([sample.planes for sample in samples], layout))
-        size = layout.height, layout.width
-        leaves = believed(root, size, lambda box: self._look(samples, box))
+        evidence = evidence_of([sample.planes for sample in samples], layout)
+        leaves = tiles_of(evidence, lambda box: self._look(samples, box))
         return [self._looked_again(samples, leaf) for leaf in leaves]
 
     def _look(self, samples: Sequence[Sample], box: Box) -> Finding:
@@ -206,7 +220,7 @@ class _Search:
         """Return the tiles of the samples [first, end)."""
         layout = samples[first].layout
         times = (
-            samples[first].seconds if first else 0.0,
+            samples[first].seconds if first else self.reading.get("start_seconds") or 0.0,
             samples[end - 1].seconds if end < len(samples) else None,
         )
         after = samples[first - 1].seconds if first else -math.inf

@@ -47,8 +47,8 @@ def _changes(samples: Sequence[Sample]) -> list[int]:
     step = max(1, samples[0].layout.height // GRID_ROWS)
     seen = np.stack([sample.planes[0][::step, ::step] for sample in samples]).astype(np.int16)
     shares = np.zeros(len(samples))
-    for number in range(1, len(samples)):
-        before = seen[max(0, number - WINDOW) : number]
+    for number in range(WINDOW, len(samples) - WINDOW + 1):
+        before = seen[number - WINDOW : number]
         after = seen[number : number + WINDOW]
         shares[number] = _changed(before, after)
     return [
