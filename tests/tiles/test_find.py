@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import unveil
+from tests.swaying import HEIGHT, WIDTH, write_footage
 from tests.tiles.callers import (
     U8,
     Box,
@@ -24,13 +25,43 @@ from tests.tiles.callers import (
 from unveil.errors import InvalidParameter
 from unveil.tiles.find import NOBODY, STILL, TOO_SMALL, UNSTABLE
 from unveil.video.reader import open_video
+from unveil.video.rgb_reader import VideoPictures
 
 TILE = (96, 72)
 
 
 @pytest.fixture(autouse=True)
-def people(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_bright_people(monkeypatch)
+def people(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "real_network" not in request.fixturenames:
+        use_bright_people(monkeypatch)
+
+
+@pytest.fixture
+def real_network() -> None:
+    """Ask for the networks that unveil ships."""
+
+
+def test_the_networks_find_the_callers_of_a_gallery(real_network: None, tmp_path: Path) -> None:
+    size = WIDTH, HEIGHT
+    boxes = grid(2, 2, size)
+    footage = write_footage(tmp_path / "me.mp4", lambda number: scenery(9, *size), n_frames=24)
+    pictures = list(VideoPictures(footage))
+    scenes: list[Scene] = [
+        lambda number: pictures[number],
+        nobody(2, *size),
+        lambda number: pictures[-1 - number][:, ::-1],
+        lambda number: pictures[number // 2][:, ::-1],
+    ]
+    path = write_scene(
+        tmp_path / "call.mp4",
+        meeting((2 * WIDTH, 2 * HEIGHT), lambda number: list(zip(scenes, boxes, strict=True))),
+        24,
+    )
+    tiles = {tuple(tile.rectangle.as_list()): tile for tile in unveil.find_tiles(path)}
+    assert tiles.keys() == set(boxes)
+    assert [tiles[box].reason for box in boxes] == [None, NOBODY, None, None]
+    (alone,) = unveil.find_tiles(footage)
+    assert alone.rectangle.as_list() == [*size, 0, 0]
 
 
 def boxes_of(tiles: tuple[unveil.Tile, ...]) -> set[Box]:
@@ -181,7 +212,7 @@ def test_one_picture_is_one_tile(tmp_path: Path, scene: Scene) -> None:
 
 def test_a_layout_that_changes_all_the_time_is_told(tmp_path: Path) -> None:
     def shown(number: int) -> list[tuple[Scene, Box]]:
-        kind = ((2, 2, (96, 72)), (3, 3, (64, 48)), (1, 3, (64, 144)))[number % 3]
+        kind = ((2, 2, (96, 72)), (3, 3, (64, 48)), (1, 1, (192, 144)))[number % 3]
         boxes = grid(*kind)
         return [(caller(number + place, *kind[2]), box) for place, box in enumerate(boxes)]
 

@@ -7,7 +7,7 @@ tile of the size of others, and the tiles that result must look like a layout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -157,21 +157,15 @@ class _Division:
 
     def _pieces_of_size(self, leaf: Leaf, sizes: Sequence[Box]) -> list[Leaf]:
         """Cut off a tile with the person, of the size of others or of what is left."""
-        for part, rest in self._with_one_person(leaf):
-            if any(_same_size(part, size) for size in (*sizes, rest)):
-                pieces = [Leaf(part, "person"), Leaf(rest, self.look(rest))]
-                return sorted(pieces, key=lambda piece: piece.box)
-        return []
-
-    def _with_one_person(self, leaf: Leaf) -> Iterator[tuple[Box, Box]]:
-        """Yield the parts, with and without the person, into which a tile may be cut."""
         for cut in cuts_of(self.evidence, leaf.box):
             before, after = cut.parts_of(leaf.box)
-            found = [self.look(part) == "person" for part in (before, after)]
-            if found == [True, False]:
-                yield before, after
-            elif found == [False, True]:
-                yield after, before
+            for part, rest in ((before, after), (after, before)):
+                if not any(_same_size(part, size) for size in (*sizes, rest)):
+                    continue
+                if self.look(part) == "person" and self.look(rest) != "person":
+                    pieces = [Leaf(part, "person"), Leaf(rest, self.look(rest))]
+                    return sorted(pieces, key=lambda piece: piece.box)
+        return []
 
     def _joined(self, box: Box, cut: Cut, parts: list[Divided]) -> Divided:
         groups = [(part.box, list(part.leaves)) for part in parts]

@@ -17,7 +17,7 @@ from unveil.video.crop import Rectangle
 Finding: TypeAlias = Literal["person", "nobody", "still"]
 """A person who moves; nobody; or a person who does not move, such as the picture of an avatar."""
 
-MAX_LOOKS: Final = 6
+MAX_LOOKS: Final = 5
 """Frames in which a part is searched."""
 
 MIN_FOUND: Final = 0.3
