@@ -299,7 +299,7 @@ def test_a_bug_is_told_in_a_line_unless_debugged(
         raise ZeroDivisionError("oh\nno")
 
     # The package gives functions of the same names as its modules.
-    monkeypatch.setattr(importlib.import_module("unveil.recovery.recover"), "recover", fail)
+    monkeypatch.setattr(importlib.import_module("unveil.recovery.tiles"), "recover_tiles", fail)
     monkeypatch.setattr(importlib.import_module("unveil.timeline.timeline"), "draw_timeline", fail)
     for arguments in (
         ("recover", call, "-o", tmp_path / "out"),
