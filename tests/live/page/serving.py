@@ -41,7 +41,7 @@ class RunningServer:
             finally:
                 ready.set()
 
-        self._thread = threading.Thread(target=run, name="live-server")
+        self._thread = threading.Thread(target=run, name="live-server", daemon=True)
         self._thread.start()
         ready.wait()
         if self._error is not None:

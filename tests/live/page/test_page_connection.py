@@ -32,8 +32,9 @@ def test_the_last_picture_is_held_until_the_server_is_back(
     live.until(lambda: bool(np.abs(corners(live.picture()).astype(int) - NAVY).max() <= 4))
     own_server.stop()
     live.until(lambda: live.text("connection") == "Disconnected")
-    assert live.text("status").startswith(
-        "The connection to unveil is lost. The last protected picture is held. Trying again."
+    assert live.text("status") == (
+        "The connection to unveil is lost: the server stops. The last protected picture is held. "
+        "Trying again."
     )
     live.until(lambda: live.sees("held") and live.page.title() == "Held · unveil live")
     held = live.picture()

@@ -38,15 +38,15 @@ export function showConnection({ status, message }, cameraIsOn) {
   pill.textContent = PILL[status];
   const held = cameraIsOn ? " The last protected picture is held." : "";
   say("status", {
-    lost: `The connection to unveil is lost.${held} Trying again.${sentence(message)}`,
+    lost: `The connection to unveil is lost${reason(message)}.${held} Trying again.`,
     stalled: `unveil does not answer.${held}`,
     taken:
       "Another page has the camera session: one at a time is allowed. Close the other page; this " +
       "one goes on by itself.",
-    refused: `unveil refuses this page.${sentence(message)} Open the address that it printed.`,
+    refused: `unveil refuses this page${reason(message)}. Open the address that it printed.`,
   }[status] ?? "");
 }
 
-function sentence(text) {
-  return text ? ` ${text.replace(/[.\s]*$/, "")}.` : "";
+function reason(text) {
+  return text ? `: ${text.replace(/[.\s]*$/, "")}` : "";
 }
