@@ -90,7 +90,8 @@ def test_frames_go_on_in_a_hidden_tab(
             assert await tab.evaluate("document.visibilityState") == "hidden"
             seen = np.array(await tab.evaluate("cornerColours"))
             assert np.abs(seen - NAVY).max() <= 4
-            assert await tab.evaluate("document.title") == "unveil live"
+            # On a busy machine a picture may be held for a moment.
+            await tab.until("document.title === 'unveil live'")
 
     devtools.run(check())
 

@@ -28,6 +28,7 @@ class Page {
   #controls = new Controls(this.#session);
   #camera = null;
   #opening = 0;
+  #isWanted = false; // the camera is on or being opened
   #limits = null;
   #wasConnected = false;
   #restores = false;
@@ -55,10 +56,10 @@ class Page {
       element("picture").style.setProperty("--ratio", `${detail.width} / ${detail.height}`);
     });
     for (const id of ["camera-switch", "curtain-start"]) {
-      element(id).addEventListener("click", () => (this.#camera ? this.#stop() : this.#open()));
+      element(id).addEventListener("click", () => (this.#isWanted ? this.#stop() : this.#open()));
     }
     for (const id of ["device", "size", "frame-rate"]) {
-      element(id).addEventListener("change", () => this.#camera && this.#open());
+      element(id).addEventListener("change", () => this.#isWanted && this.#open());
     }
     element("self-view-switch").addEventListener("click", () => this.#toggleSelfView());
     element("snapshot").addEventListener("click", () => saveSnapshot(this.#canvas));
@@ -105,6 +106,7 @@ class Page {
       return;
     }
     const opening = ++this.#opening;
+    this.#isWanted = true;
     const [width, height] = element("size").value.split("x").map(Number);
     this.#release();
     showProblem("");
@@ -149,6 +151,7 @@ class Page {
 
   #stop() {
     this.#opening++;
+    this.#isWanted = false;
     this.#release();
     this.#session.send({ type: "camera", on: false });
     this.#canvas.blank();
