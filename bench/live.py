@@ -18,7 +18,6 @@ import logging
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import footage, report
@@ -119,7 +119,7 @@ def main() -> None:
 def _measured(row: Row, seconds: int) -> dict[str, Any]:
     """Measure a row; the first seconds are left out."""
     camera = camera_file(*SIZES[row.size])
-    with server(row) as serving, tempfile.TemporaryDirectory() as profile:
+    with server(row) as serving, TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         assert serving.stdout is not None
         url = serving.stdout.readline().strip()
         flags = [f"--use-file-for-fake-video-capture={camera}", f"--user-data-dir={profile}"]
