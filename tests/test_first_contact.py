@@ -185,13 +185,13 @@ def nobody() -> Mask:
 
 
 def sees_from(monkeypatch: pytest.MonkeyPatch, first_search: int) -> None:
-    """Let a stand-in for the network find the person from its n-th search on."""
-    monkeypatch.setattr(
-        "unveil.person.blocks.Segmenter",
-        lambda model, threads: Watcher(
-            lambda number: nobody() if number < first_search else seated()
-        ),
-    )
+    """Let stand-ins for the networks find the person from the n-th search of the first on."""
+
+    def make(model: str, threads: int) -> Watcher:
+        first = first_search if model == "lite" else 0
+        return Watcher(lambda number: nobody() if number < first else seated())
+
+    monkeypatch.setattr("unveil.person.blocks.Segmenter", make)
 
 
 def pushed(monkeypatch: pytest.MonkeyPatch, method: Method, threads: int = 1) -> Recovery:

@@ -22,7 +22,7 @@ LINES = (
     ("demo", "live", "audit", "cluster"),
     ("timeline", "protection", "simulation"),
     ("recovery", "shield"),
-    ("scoring", "counting"),
+    ("scoring", "counting", "tiles"),
     ("person",),
     ("video",),
     ("base",),
@@ -33,6 +33,7 @@ LINES = (
 RECOVERY = (
     ("__init__",),
     ("batch",),
+    ("tiles",),
     ("recover",),
     ("passes", "warmup"),
     ("engine",),

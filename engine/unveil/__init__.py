@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from unveil.scoring.photo import score_room, verify
     from unveil.scoring.truth import Truth
     from unveil.simulation.simulate import simulate_call
+    from unveil.tiles.find import find_tiles
+    from unveil.tiles.model import Tile
     from unveil.timeline.timeline import draw_timeline
 
 __all__ = [
@@ -34,10 +36,12 @@ __all__ = [
     "Protection",
     "Protector",
     "Recovery",
+    "Tile",
     "Truth",
     "UnveilError",
     "__version__",
     "draw_timeline",
+    "find_tiles",
     "protect",
     "recover",
     "run_demo",
@@ -54,9 +58,11 @@ _HOMES = {
     "Protection": "protection",
     "Protector": "protection",
     "Recovery": "recovery.result",
+    "Tile": "tiles.model",
     "Truth": "scoring.truth",
     "UnveilError": "errors",
     "draw_timeline": "timeline.timeline",
+    "find_tiles": "tiles.find",
     "protect": "protection",
     "recover": "recovery.recover",
     "run_demo": "demo",

@@ -37,6 +37,10 @@ class NoFrames(UnveilError, ValueError):
     """The video can be decoded, but the selected part of it has no frame."""
 
 
+class NoTiles(UnveilError, ValueError):
+    """The picture is cut into tiles, of which none can be recovered."""
+
+
 class UnreadableImage(UnveilError, ValueError):
     """The file is not an image that can be read."""
 

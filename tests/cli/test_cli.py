@@ -24,6 +24,7 @@ from unveil import __version__, cli
 from unveil.cli import options, progress_bar
 from unveil.demo import Kind, run_demo
 from unveil.files import read_image
+from unveil.live import LiveOptions
 from unveil.person import ModelName
 from unveil.progress import Progress
 from unveil.protection import protect
@@ -46,6 +47,7 @@ TWINS = {
     "demo": run_demo,
     "score": score_room,
     "simulate": simulate_call,
+    "live": LiveOptions,
 }
 
 
@@ -299,7 +301,7 @@ def test_a_bug_is_told_in_a_line_unless_debugged(
         raise ZeroDivisionError("oh\nno")
 
     # The package gives functions of the same names as its modules.
-    monkeypatch.setattr(importlib.import_module("unveil.recovery.recover"), "recover", fail)
+    monkeypatch.setattr(importlib.import_module("unveil.recovery.tiles"), "recover_tiles", fail)
     monkeypatch.setattr(importlib.import_module("unveil.timeline.timeline"), "draw_timeline", fail)
     for arguments in (
         ("recover", call, "-o", tmp_path / "out"),

@@ -18,8 +18,10 @@ from typer.testing import CliRunner
 import unveil
 from tests.markdown_page import ROOT, code_in, tables_of
 from tests.swaying import HEIGHT, WIDTH, write_footage
+from tests.tiles.callers import gallery, use_bright_people, write_scene
 from unveil.cli import app
 from unveil.interruption import SIGNAL_NAMES
+from unveil.recovery.tiles import TileRecoveries, recover_tiles
 
 U8 = npt.NDArray[np.uint8]
 
@@ -96,12 +98,19 @@ def test_every_field_of_a_recovery_report_is_documented_and_no_other(
     whole = recovered(inputs / "call.mp4", background=inputs / "beach.jpg")
     whole.save(tmp_path / "whole")
     reports = [json.loads((tmp_path / "whole" / "report.json").read_text())]
+    reports.append(dict(recovered(inputs / "call.mp4", crop="96:96").report))
     others: list[unveil.Recovery] = []
     for name, (behind, n_frames) in BACKGROUNDS.items():
         video = write_footage(tmp_path / f"{name}.mp4", behind, n_frames=n_frames)
         recovery = recovered(video)
         reports.append(dict(recovery.report))
         others += recovery.others
+    video = write_scene(tmp_path / "meeting.mp4", gallery(1, 2, (96, 72)))
+    with pytest.MonkeyPatch.context() as patch:
+        use_bright_people(patch)
+        meeting = recover_tiles(video, method="farend")
+    assert isinstance(meeting, TileRecoveries)
+    reports += [dict(meeting.report), *(dict(tile.report) for tile in meeting.tiles)]
     known = documented("report.json of recover")
     assert fields_of_all(*reports) == known.keys()
     (other,) = others

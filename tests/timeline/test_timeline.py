@@ -26,8 +26,6 @@ from unveil.errors import (
 from unveil.simulation.ideal import make_call
 from unveil.timeline.strip import draw_strip
 from unveil.timeline.timeline import (
-    _displayed_size,
-    _stored_place,
     colours_at,
     draw_timeline,
     to_rgb,
@@ -251,11 +249,11 @@ def test_places_are_those_of_the_displayed_picture(
     properties = replace(_properties(), rotation_degrees=rotation, mirrored=mirrored)
     stored = np.arange(height * width).reshape(height, width)
     displayed = properties.apply_display_matrix(stored)
-    size = _displayed_size(properties, (height, width))
+    size = properties.displayed_size((height, width))
     assert displayed.shape == size
     x = data.draw(st.integers(0, size[1] - 1))
     y = data.draw(st.integers(0, size[0] - 1))
-    assert stored[_stored_place(properties, (height, width), (x, y))] == displayed[y, x]
+    assert stored[properties.stored_place((height, width), (x, y))] == displayed[y, x]
 
 
 def _properties() -> Any:

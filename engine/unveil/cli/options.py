@@ -49,6 +49,16 @@ Stream = Annotated[
         help="Read the N-th video stream, from 0; cover pictures do not count.",
     ),
 ]
+CropOption = Annotated[
+    str | None,
+    typer.Option(
+        "--crop",
+        metavar="W:H:X:Y",
+        show_default="the whole picture",
+        help="Read this part of the displayed picture: width, height and upper left pixel, rounded "
+        "down to whole chroma samples; without X and Y the middle.",
+    ),
+]
 Stride = Annotated[int, typer.Option(metavar="N", help="Read every N-th frame.")]
 # Repeated here, because the modules that define them import slowly.
 Model = Literal["lite", "full", "heavy", "selfie", "selfie-landscape"]

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from unveil.cli.options import DEFAULTS, End, Force, Quiet, Start, Stream, Stride, Threads, seconds
+from unveil.cli.options import (
+    DEFAULTS,
+    CropOption,
+    End,
+    Force,
+    Quiet,
+    Start,
+    Stream,
+    Stride,
+    Threads,
+    seconds,
+)
 from unveil.cli.reporting import batch_reporting, reporting
 from unveil.counting.capacity import DEFAULT_SLOTS
 from unveil.recovery.parameters import CHUNK_FRAMES, Method, Person
@@ -90,6 +101,14 @@ BackgroundOption = Annotated[
         "or mirrored in the call. A picture that the call does not show is refused.",
     ),
 ]
+TilesOption = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|off|RxC",
+        help="auto: one recovery for each tile of a recorded meeting that shows a person. off: the "
+        "whole picture. RxC: R rows and C columns of equal tiles.",
+    ),
+]
 PreviewSecondsOption = Annotated[
     float | None,
     typer.Option(
@@ -128,6 +147,8 @@ def recover(
     stride: Stride = 1,
     stream: Stream = None,
     background: BackgroundOption = None,
+    crop: CropOption = None,
+    tiles: TilesOption = "auto",
     preview_seconds: PreviewSecondsOption = None,
     quiet: Quiet = False,
     as_json: AsJsonOption = False,
@@ -135,7 +156,8 @@ def recover(
 ) -> None:
     """Recover the room and the virtual background from calls.
 
-    Each input gets a folder OUT/NAME/ with room.png, background.png, stats.parquet, report.json.
+    Each input gets a folder OUT/NAME/ with room.png, background.png, stats.parquet, report.json;
+    a meeting with several tiles one such folder for each of them, tile-1, tile-2 and so on.
     """
     with reporting(context, quiet=quiet, as_json=as_json) as report:
         from unveil.recovery.batch import find_sources, recover_all
@@ -150,6 +172,7 @@ def recover(
                     sources,
                     out,
                     force=force,
+                    tiles=tiles,
                     preview_seconds=preview_seconds,
                     progress=batch.progress,
                     on_outcome=batch.outcome,
@@ -170,4 +193,5 @@ def recover(
                     stride=stride,
                     stream=stream,
                     background=background,
+                    crop=crop,
                 )

@@ -90,8 +90,11 @@ def batch_reporting(report: Report, n_inputs: int | None) -> Iterator[BatchRepor
         raise Interrupted(_unfinished(batch.outcomes)) from interrupt
     finally:
         report.table(batch.outcomes)
-    if any(outcome.state != "recovered" for outcome in batch.outcomes):
-        raise typer.Exit(FAILED)
+    failed = [outcome for outcome in batch.outcomes if outcome.state != "recovered"]
+    if failed:
+        # Such as a crop outside the picture: that is known only when the input is open.
+        misused = all(isinstance(outcome.error, InvalidParameter) for outcome in failed)
+        raise typer.Exit(USAGE if misused else FAILED)
 
 
 class Report:

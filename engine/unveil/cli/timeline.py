@@ -10,6 +10,7 @@ import typer
 
 from unveil.cli.options import (
     DEFAULTS,
+    CropOption,
     End,
     Force,
     Input,
@@ -44,6 +45,7 @@ def timeline(
     end_seconds: End = None,
     stride: Stride = 1,
     stream: Stream = None,
+    crop: CropOption = None,
     row_height: Annotated[
         int, typer.Option(metavar="N", help="Height of a row in pixels, 8 to 200.")
     ] = 28,
@@ -70,6 +72,7 @@ def timeline(
             end_seconds=seconds("end_seconds", end_seconds),
             stride=stride,
             stream=stream,
+            crop=crop,
             row_height=row_height,
             max_width=max_width,
             force=force,

@@ -23,7 +23,12 @@ from unveil.errors import (
 from unveil.files import BACKGROUND, ROOM, result_folder, write_png
 from unveil.interruption import StopRequested, never
 from unveil.recovery.background.picture import background_picture
-from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
+from unveil.recovery.parameters import (
+    RecoverKeywords,
+    RecoverOptions,
+    TilesArgument,
+    check_tiles,
+)
 from unveil.recovery.result import refuse_earlier_result, remove_earlier_result
 from unveil.redaction import described, redacted
 from unveil.video.source import Source, resolve_inputs
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 
     from unveil.progress import Progress
     from unveil.recovery.result import Recovery
+    from unveil.recovery.tiles import TileRecoveries
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +160,7 @@ def recover_all(
     out: str | PathLike[str],
     *,
     force: bool = False,
+    tiles: TilesArgument = "auto",
     preview_seconds: float | None = None,
     progress: Callable[[Source, Progress], object] | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
@@ -170,6 +177,9 @@ def recover_all(
         Made if it is missing.
     force
         Replace earlier results.
+    tiles
+        "auto": one recovery for each tile of a meeting, in tile-1, tile-2 and so on; "off": one of
+        the whole picture; ROWSxCOLUMNS: of each tile of a grid. Previews: whole pictures only.
     preview_seconds
         Interval in seconds at which room.png and background.png are written during the run; None
         writes them at the end only. The first ones replace an earlier result.
@@ -200,7 +210,7 @@ def recover_all(
         pipe raises if another source follows. `on_outcome` has been called for the unfinished
         source and for those that were not started; finished results remain.
     """
-    _check(options, preview_seconds)
+    _check(options, preview_seconds, tiles)
     out = Path(out)
     outcomes: list[Outcome] = []
 
@@ -211,7 +221,7 @@ def recover_all(
 
     with _writable(out):
         for number, source in enumerate(sources):
-            job = _Job(source, out / source.stem, force, preview_seconds, progress, stop)
+            job = _Job(source, out / source.stem, force, tiles, preview_seconds, progress, stop)
             later = sources[number + 1 :]
             try:
                 outcome = job.run(options)
@@ -238,6 +248,7 @@ class _Job:
     source: Source
     folder: Path
     force: bool
+    tiles: TilesArgument
     preview_seconds: float | None
     progress: Callable[[Source, Progress], object] | None
     stop: StopRequested
@@ -269,12 +280,13 @@ class _Job:
             notes=(*self.notes, *_notes(recovery.report)),
         )
 
-    def _recover(self, options: RecoverKeywords) -> Recovery:
+    def _recover(self, options: RecoverKeywords) -> Recovery | TileRecoveries:
         # Imported late: Numba loads slowly, and a missing file needs none.
-        from unveil.recovery.recover import recover
+        from unveil.recovery.tiles import recover_tiles
 
-        return recover(
+        return recover_tiles(
             self.source,
+            tiles=self.tiles,
             progress=self._report_progress,
             preview=None if self.preview_seconds is None else self._write_preview,
             preview_seconds=self.preview_seconds or 0.0,
@@ -300,9 +312,10 @@ class _Job:
                 self.notes.append(note)
 
 
-def _check(options: RecoverKeywords, preview_seconds: float | None) -> None:
+def _check(options: RecoverKeywords, preview_seconds: float | None, tiles: TilesArgument) -> None:
     """Check the options before the first source is started."""
     chosen = RecoverOptions(**options)
+    check_tiles(tiles, chosen)
     if preview_seconds is not None and not preview_seconds > 0:
         raise InvalidParameter(f"preview_seconds: {preview_seconds:g} is not a positive number")
     background_picture(chosen.background, chosen)
@@ -328,7 +341,7 @@ def _writable(folder: Path) -> Iterator[None]:
         yield
 
 
-def _video_seconds(recovery: Recovery) -> float | None:
+def _video_seconds(recovery: Recovery | TileRecoveries) -> float | None:
     """Return the time from the first to the last counted frame."""
     import numpy as np
 

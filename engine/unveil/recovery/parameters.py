@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from unveil.counting.capacity import MAX_SLOTS, Accumulator, slots_of
-from unveil.errors import check_choice, check_positive, check_range
+from unveil.errors import InvalidParameter, check_choice, check_positive, check_range
 from unveil.person.models import ModelName
+from unveil.video.crop import Crop, CropArgument
 from unveil.video.metric import MAX_THRESHOLD, Metric
 
 if TYPE_CHECKING:
@@ -162,6 +164,10 @@ class RecoverOptions(Parameters):
         Picture of the virtual background as displayed, known or guessed: an image file, or
         (m, n, 3) RGB uint8. It may have another size, be cropped or mirrored.
         `report["background_match"]` describes how it was fitted.
+    crop
+        Part of the displayed picture to recover from: "W:H:X:Y" or (W, H, X, Y), in FFmpeg's order
+        and rounded down to whole chroma samples as its filter `crop` does it; without X and Y the
+        middle. Frames of another size than the first one are left out. None: the whole picture.
 
     The others are those of `Parameters`.
 
@@ -177,6 +183,7 @@ class RecoverOptions(Parameters):
     stride: int = 1
     stream: int | None = None
     background: str | os.PathLike[str] | U8 | None = None
+    crop: CropArgument | None = None
 
     def __post_init__(self) -> None:
         """Check every range."""
@@ -187,6 +194,8 @@ class RecoverOptions(Parameters):
 
         Selection.between(self.start_seconds, self.end_seconds, self.stride)
         check_stream(self.stream)
+        if self.crop is not None:
+            Crop.of(self.crop)
 
     @property
     def parameters(self) -> Parameters:
@@ -215,3 +224,36 @@ class RecoverKeywords(ParameterKeywords, total=False):
     stride: int
     stream: int | None
     background: str | os.PathLike[str] | U8 | None
+    crop: CropArgument | None
+
+
+TilesArgument: TypeAlias = str
+"""How the tiles of a meeting are chosen: "auto", "off", or ROWSxCOLUMNS such as "2x3"."""
+
+_GRID: Final = re.compile(r"([1-9]\d?)x([1-9]\d?)")
+
+
+def grid_of(tiles: TilesArgument) -> tuple[int, int] | None:
+    """Read ROWSxCOLUMNS; None for "auto" and "off".
+
+    Raises
+    ------
+    InvalidParameter
+        It is none of these.
+    """
+    if tiles in ("auto", "off"):
+        return None
+    match = _GRID.fullmatch(tiles)
+    if match is None:
+        raise InvalidParameter(
+            f"tiles: {tiles!r} is not auto, off or ROWSxCOLUMNS from 1x1 to 99x99, such as 2x3"
+        )
+    return int(match[1]), int(match[2])
+
+
+def check_tiles(tiles: TilesArgument, options: RecoverOptions) -> None:
+    """Raise `InvalidParameter` where tiles are not allowed with the other options."""
+    if grid_of(tiles) is not None and options.crop is not None:
+        raise InvalidParameter(
+            "tiles: a grid of tiles and a crop exclude each other; leave out one of them"
+        )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -23,6 +23,7 @@ from unveil.recovery.passes.exchanged import ExchangedBackgrounds
 from unveil.recovery.passes.moving import MovingBackground
 from unveil.recovery.passes.plan import Pass, Plan, run_pass
 from unveil.recovery.passes.recording import Recording
+from unveil.recovery.passes.section import CroppedFrames, Section, TileFrames, section_of
 from unveil.recovery.result import Recovery
 from unveil.recovery.warmup import prepare
 from unveil.redaction import file_name
@@ -30,6 +31,7 @@ from unveil.video.reader import Video, open_video
 from unveil.video.source import Source, source_of
 
 if TYPE_CHECKING:
+    from unveil.counting.times import TimeIndex
     from unveil.video.chunk import Chunk
     from unveil.video.container import VideoProperties
 
@@ -79,17 +81,39 @@ def recover(
     """
     chosen = RecoverOptions(**options)
     picture = background_picture(chosen.background, chosen)
-    run = _Run(progress or silent, preview, preview_seconds, stop)
+    run = Run(progress or silent, preview, preview_seconds, stop)
     source = path if isinstance(path, Source) else source_of(path)
     opened = partial(open_video, source, **chosen.reading, stop=stop)
     with opened() as video:
         run.open(video)
         run.warm_up(chosen)
-        counting = Counting(chosen, picture, video.properties, video.pixel_aspect)
-        run.count(counting, video, may_be_endless=source.may_be_endless)
+        section = section_of(chosen.crop, video.properties)
+        counting = Counting(chosen, picture, video.properties, video.pixel_aspect, section)
+        run.count([counting], video, may_be_endless=source.may_be_endless)
+    run.report("finalise", video.tally.frames_read)
+    return finished(Counted(counting, section), opened, source, chosen, video, run)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A section of a recording after the first pass."""
+
+    counting: Counting
+    section: Section
+
+
+def finished(
+    counted: Counted,
+    opened: Callable[[], Video],
+    source: Source,
+    chosen: RecoverOptions,
+    video: Video,
+    run: Run,
+) -> Recovery:
+    """Recover from what the first pass counted, with the further passes that this needs."""
+    counting, section = counted.counting, counted.section
     engine = counting.best
     assert engine is not None  # no frame is an error
-    run.report("finalise", video.tally.frames_read)
     before = time.perf_counter()
     stretches = engine.stretches
     # A picture that fits one of several backgrounds would not fit their mixture.
@@ -107,16 +131,17 @@ def recover(
         # The state of the first pass would lie in memory beside that of the next ones.
         counting.forget()
         del engine
-        recovery = run.further(plans, Recording(opened, layout, chosen, n_skipped)) or recovery
+        recording = Recording(opened, layout, chosen, n_skipped, section)
+        recovery = run.further(plans, recording) or recovery
     elif len(stretches) > 1:
         recovery = engine.finalise()
-    recovery = _displayed(recovery, video.properties)
-    run.seconds["finalise"] = time.perf_counter() - before
-    return _reported(recovery, chosen, counting.n_changes, video, run)
+    recovery = displayed(recovery, video.properties)
+    run.seconds["finalise"] += time.perf_counter() - before
+    return _reported(recovery, chosen, counting, section, video, run)
 
 
-class _Run:
-    """One call of `recover`: the one place for progress, previews, interruption and times.
+class Run:
+    """One recovery of a recording: the one place for progress, previews, interruption and times.
 
     Attributes
     ----------
@@ -161,23 +186,36 @@ class _Run:
                 options.method, person=options.person, on_compile=lambda: self._progress(compiling)
             )
 
-    def count(self, counting: Counting, video: Video, *, may_be_endless: bool) -> None:
-        """Run the first pass; Ctrl-C and a request to stop end that over a live source."""
+    def count(
+        self,
+        countings: Sequence[Counting],
+        video: Video,
+        *,
+        may_be_endless: bool,
+        times: TimeIndex | None = None,
+    ) -> None:
+        """Run the first pass, one for all; Ctrl-C and a request to stop end a live source.
+
+        Previews are of the first counting. `times` gets the time of each frame.
+        """
 
         def step(first_frame: int, chunk: Chunk) -> None:
             before = time.perf_counter()
-            counting.step(first_frame, chunk)
+            if times is not None:
+                times.append(chunk.pts_seconds)
+            for counting in countings:
+                counting.step(first_frame, chunk)
             self.seconds["count"] += time.perf_counter() - before
 
         def after_chunk(n_frames: int, chunk: Chunk) -> None:
             self._counted(n_frames, float(chunk.pts_seconds[-1]))
-            self._show_preview(counting, video.properties)
+            self._show_preview(countings[0], video.properties)
 
         self._last_progress = self._last_preview = time.perf_counter()
         try:
             run_pass(Pass("count", step), video.chunks(), after_chunk)
         except (KeyboardInterrupt, Interrupted):
-            if not may_be_endless or counting.best is None:
+            if not may_be_endless or countings[0].best is None:
                 raise
             self.interrupted = True
         self.seconds["decode"] = video.tally.decode_seconds
@@ -202,15 +240,20 @@ class _Run:
         due = time.perf_counter() - self._last_preview >= self._preview_seconds
         if self._preview is not None and due and (engine := counting.best) is not None:
             early = engine.finalise(use_background=False)
-            self._preview(_displayed(early, properties))
+            self._preview(displayed(early, properties))
             self._last_preview = time.perf_counter()
 
 
 def _reported(
-    recovery: Recovery, options: RecoverOptions, n_changes: int, video: Video, run: _Run
+    recovery: Recovery,
+    options: RecoverOptions,
+    counting: Counting,
+    section: Section,
+    video: Video,
+    run: Run,
 ) -> Recovery:
     """Add to the report what concerns the recording as a whole."""
-    tally = video.tally
+    tally, n_changes = video.tally, counting.n_changes
     n_used = recovery.report["frames_read"]
     warnings = [*tally.warnings, *recovery.report["warnings"]]
     if n_changes:
@@ -219,6 +262,11 @@ def _reported(
         warnings.append(
             f"frames change {times} in size or colour; those of the most frequent kind, "
             f"{n_used} of {tally.frames_read} frames of {width}x{height}, were used"
+        )
+    if isinstance(section, CroppedFrames) and counting.n_left_out:
+        warnings.append(
+            f"{counting.n_left_out} of {tally.frames_read} frames have another size than the first "
+            "one, for which the crop is meant, and were left out"
         )
     given, match = options.background, recovery.report.get("background_match")
     if match is not None:
@@ -233,6 +281,10 @@ def _reported(
             "stride": options.stride,
         },
     }
+    if isinstance(section, CroppedFrames) and section.displayed is not None:
+        source["selection"]["crop"] = section.displayed.as_list()
+    if isinstance(section, TileFrames):
+        source["tile"] = section.as_dict()
     report = {
         **recovery.report,
         **source,
@@ -258,7 +310,7 @@ def _named(background: Background | None) -> str | None:
     return file_name(background)
 
 
-def _displayed(recovery: Recovery, properties: VideoProperties) -> Recovery:
+def displayed(recovery: Recovery, properties: VideoProperties) -> Recovery:
     """Turn a recovery the way the recording is displayed."""
     if not properties.mirrored and properties.rotation_degrees == 0:
         return recovery

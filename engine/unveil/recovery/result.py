@@ -36,8 +36,8 @@ STATS, REPORT = "stats.parquet", "report.json"
 FILES: Final = (ROOM, BACKGROUND, STATS, REPORT)
 """Files of a saved recovery; the report is written last."""
 
-_FURTHER: Final = re.compile(r"background-\d+")
-"""Folders of further backgrounds."""
+_FURTHER: Final = re.compile(r"(?:background|tile)-\d+")
+"""Folders of further backgrounds, and of tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +133,14 @@ class Recovery:
 def refuse_earlier_result(folder: Path, *, force: bool) -> None:
     """Raise `OutputExists` where a folder holds a file of an earlier recovery.
 
-    That of a further background, in a folder in it, is one, too.
+    That of a tile or a further background, in a folder in it, is one, too.
     """
     if not force and any(is_there(path) for path in _result_files(folder)):
         raise OutputExists(f"{folder}: holds an earlier result; add --force to replace it")
 
 
 def remove_earlier_result(folder: Path) -> None:
-    """Remove what `save` wrote into a folder, those of further backgrounds included.
+    """Remove what `save` wrote into a folder, those of tiles and further backgrounds included.
 
     Other files stay. The reports go first: what is left without one is no complete result.
 
@@ -165,7 +165,11 @@ def _result_files(folder: Path) -> list[Path]:
 
 
 def _further_folders(folder: Path) -> list[Path]:
-    """Return the folders in which further backgrounds of an earlier recovery may lie."""
+    """Return the folders in which tiles, and further backgrounds, of an earlier recovery may lie.
+
+    Those in them come first: a tile has backgrounds of its own.
+    """
     if not is_there(folder) or not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if _FURTHER.fullmatch(path.name))
+    below = sorted(path for path in folder.iterdir() if _FURTHER.fullmatch(path.name))
+    return [place for path in below for place in (*_further_folders(path), path)]

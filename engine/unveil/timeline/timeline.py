@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 import numpy as np
 
@@ -18,20 +19,21 @@ from unveil.errors import (
 )
 from unveil.files import is_there, refuse_unwritable_name, write_png
 from unveil.interruption import StopRequested, never
+from unveil.recovery.passes.section import Section, section_of
 from unveil.timeline.history import History
 from unveil.timeline.model import Place, Timeline
 from unveil.timeline.strip import draw_strip
 from unveil.video.chunk import Chunk, Colour
 from unveil.video.colour import to_rgb as colours_to_rgb
+from unveil.video.crop import Crop, CropArgument
 from unveil.video.reader import Video, open_video
 from unveil.video.source import Source, source_of
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    from unveil.recovery.parameters import Method
+    from unveil.recovery.parameters import Method, RecoverKeywords
     from unveil.recovery.result import Recovery
-    from unveil.video.container import VideoProperties
 
 MAX_PLACES: Final = 1000
 """Largest number of pixels in a picture."""
@@ -49,6 +51,7 @@ def draw_timeline(
     end_seconds: float | None = None,
     stride: int = 1,
     stream: int | None = None,
+    crop: CropArgument | None = None,
     row_height: int = 28,
     max_width: int = 1200,
     force: bool = False,
@@ -77,6 +80,8 @@ def draw_timeline(
         Threads for decoding and recovering; None takes one per core.
     start_seconds, end_seconds, stride, stream
         Selection of frames and of the video stream, as in `open_video`.
+    crop
+        Part of the displayed picture, as in `RecoverOptions`, in whose pixels `at` counts.
     row_height
         Height of a row in pixels, 8 to 200.
     max_width
@@ -114,7 +119,17 @@ def draw_timeline(
     found = source if isinstance(source, Source) else source_of(source)
     if recovery is None:
         recovery = _recover(
-            source, at, method, threads, start_seconds, end_seconds, stride, stream, progress, stop
+            source,
+            at,
+            progress,
+            method=method,
+            threads=threads,
+            start_seconds=start_seconds,
+            end_seconds=end_seconds,
+            stride=stride,
+            stream=stream,
+            crop=crop,
+            stop=stop,
         )
     size = recovery.room.shape[:2]
     _check_places(at, size)
@@ -127,7 +142,8 @@ def draw_timeline(
         stream=stream,
         stop=stop,
     ) as video:
-        history = _read_history(video, at, size, max_width)
+        section = section_of(crop, video.properties)
+        history = _read_history(video, section, at, size, max_width)
     if not history.n_frames:
         raise NoFrames(f"{found.name}: no frame of the recovery's {size[1]}x{size[0]}")
     columns, rows = np.array(at).T
@@ -146,15 +162,15 @@ def draw_timeline(
 
 
 def _read_history(
-    video: Video, at: Sequence[Place], size: tuple[int, ...], max_columns: int
+    video: Video, section: Section, at: Sequence[Place], size: tuple[int, ...], max_columns: int
 ) -> History:
-    """Read the pixels in all frames whose displayed (height, width) is `size`."""
+    """Read the pixels in all frames of a section whose displayed (height, width) is `size`."""
     history = History(len(at), max_columns)
-    for chunk in video.chunks():
+    for chunk in chain.from_iterable(map(section.of, video.chunks())):
         stored = chunk.layout.height, chunk.layout.width
-        if _displayed_size(video.properties, stored) != size:
+        if video.properties.displayed_size(stored) != size:
             continue  # the recovery is of another part of the call
-        places = [_stored_place(video.properties, stored, place) for place in at]
+        places = [video.properties.stored_place(stored, place) for place in at]
         history.push(colours_at(chunk, places), chunk.pts_seconds)
     return history
 
@@ -185,14 +201,10 @@ def to_rgb(samples: U8, colour: Colour) -> U8:
 def _recover(
     source: Source | str | PathLike[str],
     at: Sequence[Place],
-    method: Method,
-    threads: int | None,
-    start_seconds: float | None,
-    end_seconds: float | None,
-    stride: int,
-    stream: int | None,
     progress: Callable[..., object] | None,
+    *,
     stop: StopRequested,
+    **options: Unpack[RecoverKeywords],
 ) -> Recovery:
     # The engine imports Numba, which a given recovery does not need.
     from unveil.recovery.recover import recover
@@ -200,21 +212,15 @@ def _recover(
     found = source if isinstance(source, Source) else source_of(source)
     if found.live or found.is_pipe:
         raise InvalidParameter(f"{found.name}: is read twice, so record it to a file first")
+    if (crop := options.get("crop")) is not None:
+        wanted = Crop.of(crop)
+        _check_places(at, (wanted.height, wanted.width))
+    threads, stream = options.get("threads"), options.get("stream")
     with open_video(found, threads=threads, stream=stream, stop=stop) as video:
         # Refuse a wrong place before the recovery, which takes long.
         properties = video.properties
-        _check_places(at, _displayed_size(properties, (properties.height, properties.width)))
-    return recover(
-        source,
-        method=method,
-        threads=threads,
-        start_seconds=start_seconds,
-        end_seconds=end_seconds,
-        stride=stride,
-        stream=stream,
-        progress=progress,
-        stop=stop,
-    )
+        _check_places(at, properties.displayed_size((properties.height, properties.width)))
+    return recover(source, progress=progress, stop=stop, **options)
 
 
 def _check_numbers(at: Sequence[Place], row_height: int, max_width: int) -> None:
@@ -232,21 +238,3 @@ def _check_places(at: Sequence[Place], size: tuple[int, ...]) -> None:
                 f"at: {x},{y} lies outside the picture of {width}x{height}; "
                 f"choose X from 0 to {width - 1} and Y from 0 to {height - 1}"
             )
-
-
-def _displayed_size(properties: VideoProperties, stored: tuple[int, int]) -> tuple[int, int]:
-    """Return the displayed (height, width) of frames stored with (height, width)."""
-    return stored[::-1] if properties.rotation_degrees % 180 else stored
-
-
-def _stored_place(properties: VideoProperties, stored: tuple[int, int], place: Place) -> Place:
-    """Return (row, column) in the stored frame of (x, y) in the displayed one."""
-    height, width = stored
-    x, y = place
-    row, column = {
-        0: (y, x),
-        90: (height - 1 - x, y),
-        180: (height - 1 - y, width - 1 - x),
-        270: (x, width - 1 - y),
-    }[properties.rotation_degrees]
-    return row, width - 1 - column if properties.mirrored else column

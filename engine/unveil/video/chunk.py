@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias, cast
 
 import numpy as np
 
 from unveil.arrays import F64, U8, Bool
+from unveil.video.crop import Rectangle
 
 Planes: TypeAlias = tuple[U8, U8, U8]
 Matrix: TypeAlias = Literal["rgb", "bt601", "bt709", "fcc", "smpte240m", "bt2020"]
@@ -130,6 +131,48 @@ class Chunk:
             None if self.person is None else self.person[begin:end],
             self.mask_is_fresh[begin:end],
         )
+
+    def crop(self, part: Rectangle) -> Chunk:
+        """Return a part of the frames as a chunk of its own, without the person mask.
+
+        Parameters
+        ----------
+        part
+            In pixels of the frames as decoded.
+
+        Raises
+        ------
+        ValueError
+            The part is not within the frames, or its sides or place are not multiples of a chroma
+            sample.
+        """
+        layout = self.layout
+        if (part.width, part.height, part.x, part.y) == (layout.width, layout.height, 0, 0):
+            return replace(self, person=None)
+        steps = (1 << layout.chroma_shift_y, 1 << layout.chroma_shift_x)
+        whole = all(
+            number % step == 0
+            for numbers, step in zip(
+                ((part.y, part.height), (part.x, part.width)), steps, strict=True
+            )
+            for number in numbers
+        )
+        inside = 0 <= part.x <= layout.width - part.width
+        inside = inside and 0 <= part.y <= layout.height - part.height
+        if not (whole and inside and part.area > 0):
+            raise ValueError(f"a part of {part} does not fit {layout}")
+        cut = replace(layout, height=part.height, width=part.width)
+        luma, cb, cr = (
+            np.ascontiguousarray(
+                plane[
+                    :,
+                    part.y // down : (part.y + part.height) // down,
+                    part.x // right : (part.x + part.width) // right,
+                ]
+            )
+            for plane, (down, right) in zip(self.planes, ((1, 1), steps, steps), strict=True)
+        )
+        return Chunk((luma, cb, cr), self.pts_seconds, cut, mask_is_fresh=self.mask_is_fresh)
 
     def __len__(self) -> int:
         """Return the number of frames."""

@@ -74,6 +74,34 @@ class VideoProperties:
             picture = picture[:, ::-1]
         return np.ascontiguousarray(np.rot90(picture, -self.rotation_degrees // 90))
 
+    def displayed_size(self, stored: tuple[int, int]) -> tuple[int, int]:
+        """Return the displayed (height, width) of frames stored with (height, width)."""
+        return stored[::-1] if self.rotation_degrees % 180 else stored
+
+    def stored_place(self, stored: tuple[int, int], place: tuple[int, int]) -> tuple[int, int]:
+        """Return (row, column) in a frame stored with (height, width) of a displayed (x, y)."""
+        height, width = stored
+        x, y = place
+        row, column = {
+            0: (y, x),
+            90: (height - 1 - x, y),
+            180: (height - 1 - y, width - 1 - x),
+            270: (x, width - 1 - y),
+        }[self.rotation_degrees]
+        return row, width - 1 - column if self.mirrored else column
+
+    def displayed_place(self, stored: tuple[int, int], place: tuple[int, int]) -> tuple[int, int]:
+        """Return the displayed (x, y) of (row, column) in a frame stored with (height, width)."""
+        height, width = stored
+        row, column = place
+        column = width - 1 - column if self.mirrored else column
+        return {
+            0: (column, row),
+            90: (height - 1 - row, column),
+            180: (width - 1 - column, height - 1 - row),
+            270: (row, width - 1 - column),
+        }[self.rotation_degrees]
+
     def undo_display_matrix(self, picture: npt.NDArray[_PICTURE]) -> npt.NDArray[_PICTURE]:
         """Orient a displayed picture (height, width, ...) as the decoded frames."""
         picture = np.rot90(picture, self.rotation_degrees // 90)

@@ -489,4 +489,4 @@ def test_an_empty_state_can_be_saved(tmp_path: Path) -> None:
     table.save(tmp_path / "state.npz", Parameters(slots=3).as_dict())
     loaded, told = read_state(tmp_path / "state.npz", TABLES)
     assert_same_bytes(loaded, table)
-    assert told["person"] == "lite"
+    assert told["person"] == "auto"

@@ -10,6 +10,7 @@ from typing import Final
 from unveil.arrays import U8
 from unveil.recovery.engine import Engine
 from unveil.recovery.parameters import Method, RecoverOptions
+from unveil.recovery.passes.section import Section, WholeFrames
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.container import VideoProperties
 from unveil.video.geometry import as_decoded
@@ -36,11 +37,15 @@ class Counting:
         Of the recording: the orientation of its frames.
     pixel_aspect
         Width of a pixel of the frames divided by its height; None: square.
+    section
+        The part of the recording that is counted; None: all of it.
 
     Attributes
     ----------
     n_changes
         Changes of the layout so far.
+    n_left_out
+        Frames so far that are not in the section.
     """
 
     def __init__(
@@ -49,16 +54,26 @@ class Counting:
         picture: U8 | None,
         properties: VideoProperties,
         pixel_aspect: Fraction | None = None,
+        section: Section | None = None,
     ) -> None:
         self._options = options
         self._picture = None if picture is None else as_decoded(picture, properties, pixel_aspect)
         self._engines: dict[Layout, Engine] = {}
         self._n_given_up: Counter[Layout] = Counter()
         self._current: Layout | None = None
+        self._section = section or WholeFrames()
         self.n_changes = 0
+        self.n_left_out = 0
 
     def step(self, first_frame: int, chunk: Chunk) -> None:
-        """Count a chunk."""
+        """Count what a chunk shows of the section."""
+        n_counted = 0
+        for part in self._section.of(chunk):
+            self._count(part)
+            n_counted += len(part)
+        self.n_left_out += len(chunk) - n_counted
+
+    def _count(self, chunk: Chunk) -> None:
         layout = chunk.layout
         if layout != self._current:
             self.n_changes += self._current is not None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from unveil.person.blocks import BlockMasker
 from unveil.recovery.parameters import Parameters
+from unveil.recovery.passes.section import Section, WholeFrames
 from unveil.video.chunk import Chunk, Layout
 
 if TYPE_CHECKING:
@@ -24,11 +26,13 @@ class Recording:
     opened
         Opens the recording at its beginning.
     layout
-        Layout of the frames; those of another one are left out, and not numbered.
+        Layout of the section's frames; those of another one are left out, and not numbered.
     parameters
         Parameters of the segmentation.
     n_skipped
         Frames of this layout that are left out at the beginning.
+    section
+        The part of the recording that is read; None: all of it.
     """
 
     def __init__(
@@ -37,11 +41,13 @@ class Recording:
         layout: Layout,
         parameters: Parameters,
         n_skipped: int = 0,
+        section: Section | None = None,
     ) -> None:
         self._opened = opened
         self._layout = layout
         self._parameters = parameters
         self._n_skipped = n_skipped
+        self._section = section or WholeFrames()
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the recording from its beginning, and yield its chunks with the person."""
@@ -54,7 +60,7 @@ class Recording:
         )
         first, left = 0, self._n_skipped
         with self._opened() as video:
-            for chunk in video.chunks():
+            for chunk in chain.from_iterable(map(self._section.of, video.chunks())):
                 if chunk.layout != self._layout:
                     continue
                 skipped = min(left, len(chunk))
