@@ -2,11 +2,13 @@
 
 A debugger that is attached slows WebSockets down several times. So Chromium is started alone, with
 real footage as its camera, and the figures are those that the page sends the process once a second.
-Each row has a server process and a browser of its own. The delay is from a camera frame that the
-page can read to its protected twin in the canvas: of the figures of each second (the median of the
-second, the 95th percentile of the last ten) the medians over the whole time. CPU time is that of
-the server and of all of the browser's processes. Writes `bench/results/live.json` and the table in
-docs/benchmarks.md.
+Each row has a server process and a browser of its own. The rows of WebRTC, the other way to do it
+(`bench/webrtc/`), run in a network namespace, for which they need root.
+
+The delay is from a camera frame that the page can read to its protected twin in the canvas: of the
+figures of each second (the median of the second, the 95th percentile of the last ten) the medians
+over the whole time. CPU time is that of the server and of all of the browser's processes. Writes
+`bench/results/live.json` and the table in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -18,20 +20,23 @@ import logging
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import footage, report
 from bench.calls import WORK
 from bench.machine import describe
 from bench.processes import cpu_seconds, resident_bytes, with_descendants
+from bench.webrtc import server as webrtc_server
+from bench.webrtc.camera import coded
+from bench.webrtc.network import namespace
 from unveil.video.chunk import Layout
 
 CHROMIUM = "chromium"
@@ -48,6 +53,7 @@ FLAGS = (
     "--use-fake-device-for-media-stream",
 )
 SIZES = {"480p": (480, 640), "720p": (720, 1280)}
+BACKGROUND = "dusk"
 CAMERA_FRAMES = 150
 CAMERA_RATE = 30
 WARM_UP_SECONDS = 12
@@ -61,11 +67,13 @@ class Row:
     size: str
     model: str
     meter: bool = False
+    webrtc: bool = False
 
     @property
     def label(self) -> str:
         """Name for `--rows`, such as "480p-full-meter"."""
-        return "-".join([self.size, self.model, *(["meter"] if self.meter else [])])
+        marks = [name for name in ("meter", "webrtc") if getattr(self, name)]
+        return "-".join([self.size, self.model, *marks])
 
 
 ROWS = (
@@ -75,6 +83,8 @@ ROWS = (
     Row("720p", "full"),
     Row("480p", "full", meter=True),
     Row("720p", "lite", meter=True),
+    Row("480p", "lite", webrtc=True),
+    Row("720p", "lite", webrtc=True),
 )
 
 
@@ -89,7 +99,8 @@ def main() -> None:
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(_serve(Row(**json.loads(options.serve))))
+        row = Row(**json.loads(options.serve))
+        asyncio.run(webrtc_server.serve(row.model, BACKGROUND) if row.webrtc else _serve(row))
         return
 
     # Ended from outside, it must not leave the server and the browser behind.
@@ -118,12 +129,16 @@ def main() -> None:
 
 def _measured(row: Row, seconds: int) -> dict[str, Any]:
     """Measure a row; the first seconds are left out."""
-    camera = camera_file(*SIZES[row.size])
-    with server(row) as serving, tempfile.TemporaryDirectory() as profile:
+    camera = camera_file(*SIZES[row.size], with_numbers=row.webrtc)
+    with (
+        namespace() if row.webrtc else nullcontext([]) as inside,
+        server(row, inside) as serving,
+        TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+    ):
         assert serving.stdout is not None
         url = serving.stdout.readline().strip()
         flags = [f"--use-file-for-fake-video-capture={camera}", f"--user-data-dir={profile}"]
-        with running([CHROMIUM, *FLAGS, *flags, url]) as browser:
+        with running([*inside, CHROMIUM, *FLAGS, *flags, url]) as browser:
             pids = [serving.pid, browser.pid]
             seen = []
             until = time.monotonic() + WARM_UP_SECONDS + seconds
@@ -165,6 +180,8 @@ def _summary(seen: list[dict[str, Any]]) -> dict[str, Any]:
         "cpu_ms_per_frame": 1e3 * (last["cpu_seconds"] - first["cpu_seconds"]) / max(1, shown),
         "resident_bytes": last["resident_bytes"],
     }
+    if "measured" in last:  # frames of WebRTC whose number could be read
+        result["measured_share"] = (last["measured"] - first["measured"]) / max(1, shown)
     if wall > 2 * MINUTE:
         after = next(one for one in seen if one["at"] >= first["at"] + MINUTE)
         result |= {
@@ -175,24 +192,26 @@ def _summary(seen: list[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def camera_file(height: int, width: int) -> Path:
+def camera_file(height: int, width: int, *, with_numbers: bool = False) -> Path:
     """Return real footage as a Y4M file, which Chromium takes for its camera."""
-    path = WORK / f"camera-{height}p.y4m"
+    path = WORK / f"camera-{height}p{'-numbers' if with_numbers else ''}.y4m"
     if not path.exists():
         frames = footage.scaled(footage.talking_head(), Layout(height, width, 1, 1), CAMERA_FRAMES)
         unfinished = path.with_suffix(".part")
         with unfinished.open("wb") as file:
             file.write(f"YUV4MPEG2 W{width} H{height} F{CAMERA_RATE}:1 Ip A1:1 C420jpeg\n".encode())
-            for planes in frames:
+            for number, planes in enumerate(frames):
+                if with_numbers:
+                    coded(planes, number)
                 file.write(b"FRAME\n" + b"".join(plane.tobytes() for plane in planes))
         unfinished.replace(path)
     return path
 
 
 @contextmanager
-def server(row: Row) -> Iterator[subprocess.Popen[str]]:
+def server(row: Row, inside: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
     """Run the server of a row; its first line is the address, further ones are figures."""
-    command = [sys.executable, "-m", "bench.live", "--serve", json.dumps(asdict(row))]
+    command = [*inside, sys.executable, "-m", "bench.live", "--serve", json.dumps(asdict(row))]
     root = Path(__file__).parent.parent
     with running(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         yield process
@@ -219,7 +238,7 @@ async def _serve(row: Row) -> None:
     from unveil.recovery.warmup import prepare
 
     backgrounds = Backgrounds()
-    settings = LiveSettings("replace", model=row.model, background="dusk")  # type: ignore[arg-type]
+    settings = LiveSettings("replace", model=row.model, background=BACKGROUND)  # type: ignore[arg-type]
     pipeline = Pipeline(settings, backgrounds)
     pipeline.prepare()
     prepare("farend")

@@ -17,6 +17,7 @@ PACKAGES = (
     "unveil",
     "ai-edge-litert",
     "aiohttp",
+    "aiortc",
     "av",
     "numba",
     "llvmlite",

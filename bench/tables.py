@@ -254,7 +254,8 @@ def live_table(result: Json) -> str:
         header += ["first minute ms", "last minute ms", "growth MB"]
     body = []
     for row in result["rows"]:
-        cells = [row["size"], f"`{row['model']}`", "with leak meter" if row["meter"] else ""]
+        kind = "WebRTC both ways" if row["webrtc"] else "with leak meter" if row["meter"] else ""
+        cells = [row["size"], f"`{row['model']}`", kind]
         cells += [significant(row["median_ms"]), significant(row["p95_ms"])]
         cells += [f"{row['frames_per_second']:.1f}", f"{row['dropped_share']:.1%}"]
         cells += [significant(row["cpu_ms_per_frame"]), megabytes(row["resident_bytes"])]
