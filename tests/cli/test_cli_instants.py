@@ -17,8 +17,8 @@ if os.name == "nt":
 @pytest.mark.parametrize(
     "name", ["recover a file", "recover live", "protect", "simulate", "a batch"]
 )
-def test_promises_hold_at_random_instants(tmp_path: Path, name: str) -> None:
+def test_promises_hold_at_a_random_instant(tmp_path: Path, name: str) -> None:
     prepare("transitions")
     (kind,) = (one for one in make_kinds(tmp_path) if one.name == name)
-    _, broken = interrupt(kind, n_instants=3, seed=1)
+    _, broken = interrupt(kind, n_instants=1, seed=1)
     assert broken == []
