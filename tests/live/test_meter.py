@@ -155,6 +155,33 @@ def test_another_background_or_size_begins_anew() -> None:
     metered.meter.close()
 
 
+def test_a_frame_that_waits_belongs_to_the_background_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames, layout = call()
+    may_count, has_counted = threading.Event(), threading.Semaphore(0)
+    counted: list[tuple[int, float]] = []
+
+    def add(self: object, planes: Planes, timestamp: float) -> None:
+        counted.append((id(self), timestamp))
+        has_counted.release()
+        assert may_count.wait(20)
+
+    monkeypatch.setattr(CountedFrames, "add", add)
+    metered = Metered(60)
+    metered.meter.push(frames[0], layout, 0.0)
+    assert has_counted.acquire(timeout=20)
+    metered.meter.push(frames[1], layout, 1.0)  # waits, for the meter is busy
+    metered.meter.begin_anew()
+    may_count.set()
+    assert has_counted.acquire(timeout=20)
+    metered.meter.push(frames[2], layout, 2.0)
+    assert has_counted.acquire(timeout=20)
+    metered.meter.close()
+    states = {timestamp: state for state, timestamp in counted}
+    assert states[0.0] == states[1.0] != states[2.0]
+
+
 def test_a_meter_that_fails_says_so_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: object, planes: Planes, timestamp: float) -> None:
         raise MemoryError

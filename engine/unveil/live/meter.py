@@ -101,18 +101,21 @@ class LeakMeter:
         self._on_error = on_error
         self._parameters = parameters
         self._refresh_seconds = refresh_seconds
-        self._frames: Newest[tuple[Planes, Layout, float]] = Newest()
-        self._begins_anew = threading.Event()
+        self._frames: Newest[tuple[int, Planes, Layout, float]] = Newest()
+        self._n_beginnings = 0
         self._thread = threading.Thread(target=self._run, name="unveil-meter", daemon=True)
         self._thread.start()
 
     def push(self, planes: Planes, layout: Layout, timestamp: float) -> None:
         """Offer a protected frame; it must not be changed any more. `timestamp`: seconds."""
-        self._frames.put((planes, layout, timestamp))
+        self._frames.put((self._n_beginnings, planes, layout, timestamp))
 
     def begin_anew(self) -> None:
-        """Forget what was counted, because the background has changed."""
-        self._begins_anew.set()
+        """Forget what was counted, because frames pushed from now on have another background.
+
+        To be called in the thread that pushes.
+        """
+        self._n_beginnings += 1
 
     def close(self) -> None:
         """End the meter; its thread ends after what it is doing."""
@@ -134,20 +137,19 @@ class LeakMeter:
 
     def _count_all(self) -> None:
         counted: CountedFrames | None = None
+        beginning = 0
         while not self._frames.closed:
             taken = self._frames.take(self._refresh_seconds)
-            if self._begins_anew.is_set():
-                self._begins_anew.clear()
-                counted = None
             if taken is None:
                 continue
-            planes, layout, timestamp = taken
-            if counted is None or counted.source_layout != layout:
+            since, planes, layout, timestamp = taken
+            if counted is None or since != beginning or counted.source_layout != layout:
                 counted = CountedFrames(layout, self._parameters)
+                beginning = since
             counted.add(planes, timestamp)
             if counted.seconds_since_reading >= self._refresh_seconds:
                 reading = counted.reading(self._frames.n_skipped)
-                if not (self._begins_anew.is_set() or self._frames.closed):
+                if self._n_beginnings == beginning and not self._frames.closed:
                     self._on_reading(reading)
 
 

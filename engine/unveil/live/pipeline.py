@@ -77,6 +77,9 @@ class Pipeline:
     on_change, on_error
         Called on the event loop when `settings` or `busy` changed, and with a line about settings
         that could not be applied.
+    on_takeover
+        Called on the protecting thread when a new protector takes over: what the outputs get from
+        then on is protected by it.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Pipeline:
         self.outputs: Sequence[TakesFrames] = ()
         self.on_change: Callable[[], object] = lambda: None
         self.on_error: Callable[[str], object] = lambda message: None
+        self.on_takeover: Callable[[], object] = lambda: None
         self._backgrounds = backgrounds
         self._make_segmenter = make_segmenter
         self._protect_thread = ThreadPoolExecutor(1, thread_name_prefix="unveil-protect")
@@ -231,6 +235,7 @@ class Pipeline:
                 # A background video takes a moment to stop.
                 self._build_thread.submit(self._protector.close)
             self._protector = replacement
+            self.on_takeover()
         assert self._protector is not None  # `prepare` made it
         if forgets:
             self._protector.reset()

@@ -127,9 +127,9 @@ class LiveService:
         self._shown: dict[str, Any] = {}
         self._changed: Callable[[], object] = lambda: None
         self._tell: Callable[[Mapping[str, Any]], object] = lambda message: None
-        pipeline.on_change = self._settings_changed
+        pipeline.on_change = lambda: self._changed()
         pipeline.on_error = self._tell_error
-        self._settings = pipeline.settings
+        pipeline.on_takeover = self._begin_meter_anew
         self._connect_outputs()
 
     # The page
@@ -323,12 +323,11 @@ class LiveService:
             outputs.append(self._meter)
         self._pipeline.outputs = outputs
 
-    def _settings_changed(self) -> None:
-        if self._pipeline.settings != self._settings:
-            self._settings = self._pipeline.settings
-            if self._meter is not None:
-                self._meter.begin_anew()
-        self._changed()
+    def _begin_meter_anew(self) -> None:
+        """Let the meter forget; runs in the protecting thread, which also pushes frames."""
+        meter = self._meter
+        if meter is not None:
+            meter.begin_anew()
 
     def _read_meter(self, number: int, reading: Reading) -> None:
         if self._meter is None or number != self._n_meters:
