@@ -106,6 +106,18 @@ def test_a_token_that_is_too_short_is_not_repeated(tmp_path: Path) -> None:
     assert "secret123" not in done.output
 
 
+@pytest.mark.parametrize(("content", "problem"), [("", "is empty"), ("x" * 20_000, "is too long")])
+def test_a_token_file_that_holds_none_is_refused(
+    tmp_path: Path, content: str, problem: str
+) -> None:
+    """The page must not be served without the token that was asked for."""
+    path = tmp_path / "token"
+    path.write_text(content)
+    done = CliRunner().invoke(app, ["live", "--access-token-file", str(path)])
+    assert done.exit_code == 2
+    assert f"token: {problem}" in done.output
+
+
 def test_a_token_file_that_is_missing(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["live", "--access-token-file", str(tmp_path / "none")])
     assert done.exit_code == 1

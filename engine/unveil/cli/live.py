@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -10,13 +9,11 @@ import typer
 
 from unveil.cli.options import ProtectModel, Quiet
 from unveil.cli.reporting import reporting
-from unveil.errors import MissingInput
 
 if TYPE_CHECKING:
     from unveil.live.service import Publishes
 
 ACCESS_VARIABLE: Final = "UNVEIL_LIVE_TOKEN"
-MAX_TOKEN_BYTES: Final = 4096
 
 HostOption = Annotated[
     str,
@@ -118,11 +115,13 @@ def live(
         from unveil.live import LiveOptions, run_live
         from unveil.protection.whip.token import read_token
 
+        # For this machine alone the variable does not count.
+        access_token = read_token(access_token_file, ACCESS_VARIABLE if allow_remote else None)
         options = LiveOptions(
             host=host,
             port=port,
             allow_remote=allow_remote,
-            token=_access_token(access_token_file, allow_remote=allow_remote),
+            token=access_token,
             mode=mode,
             model=model,
             background=background,
@@ -159,20 +158,3 @@ def _open_browser(address: str) -> None:
     import webbrowser
 
     threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-
-
-def _access_token(path: Path | None, *, allow_remote: bool) -> str | None:
-    """Read the token from its file, or for other machines from the environment."""
-    if path is not None:
-        try:
-            with path.open("rb") as file:
-                text = file.read(MAX_TOKEN_BYTES).decode("ascii", "replace")
-        except OSError as error:
-            raise MissingInput(f"{path}: the token cannot be read ({error.strerror})") from error
-    elif allow_remote:
-        text = os.environ.get(ACCESS_VARIABLE, "")
-    else:
-        return None
-    from unveil.live.run import check_token
-
-    return check_token(text) if text else None

@@ -1,4 +1,4 @@
-"""The token for a WHIP endpoint, from a file or the environment and never from a command line."""
+"""Secret tokens, from a file or the environment and never from a command line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from unveil.errors import InvalidParameter, MissingInput
 from unveil.redaction import described
 
 VARIABLE: Final = "UNVEIL_WHIP_TOKEN"
-"""Environment variable that holds the token."""
+"""Environment variable that holds the token of a WHIP server."""
 
 _MAX_BYTES: Final = 16384
 _TOKEN: Final = re.compile(r"[!-~]+")
 
 
-def read_token(token_file: str | os.PathLike[str] | None = None) -> str | None:
-    """Read the token from a file, or else from `UNVEIL_WHIP_TOKEN`; None if there is neither.
+def read_token(
+    token_file: str | os.PathLike[str] | None = None, variable: str | None = VARIABLE
+) -> str | None:
+    """Read a token from a file, or else from an environment variable; None if there is neither.
 
     Messages do not repeat it.
 
@@ -30,8 +32,9 @@ def read_token(token_file: str | os.PathLike[str] | None = None) -> str | None:
         It is empty, too long, or has characters that no token has.
     """
     if token_file is None:
-        text = os.environ.get(VARIABLE, "")
-        return _checked(text, VARIABLE) if text else None
+        if variable is None or not (text := os.environ.get(variable, "")):
+            return None
+        return _checked(text, variable)
     name = described(token_file)
     try:
         with Path(token_file).open("rb") as file:
@@ -47,7 +50,7 @@ def read_token(token_file: str | os.PathLike[str] | None = None) -> str | None:
 def _checked(text: str, name: str) -> str:
     token = text.strip()
     if not token:
-        raise InvalidParameter(f"{name}: is empty; it holds the token of the WHIP server")
+        raise InvalidParameter(f"{name}: is empty; it holds the token alone")
     if _TOKEN.fullmatch(token) is None:
         raise InvalidParameter(
             f"{name}: is no token, which is one line of letters, digits and signs without spaces"
