@@ -98,10 +98,7 @@ class Recovery:
         OutputUnwritable
             A file cannot be written; files that were complete before remain.
         """
-        folder = Path(folder)
-        refuse_earlier_result(folder, force=force)
-        make_folder(folder)
-        remove_earlier_result(folder)
+        folder = begin_result(folder, force=force)
         with ThreadPoolExecutor(3, thread_name_prefix="unveil-write") as pool:
             for written in [
                 pool.submit(write_png, folder / ROOM, self.room),
@@ -128,6 +125,23 @@ class Recovery:
             counts=PixelCounts(**counts),
             others=tuple(other.mapped(change) for other in self.others),
         )
+
+
+def begin_result(folder: str | Path, *, force: bool) -> Path:
+    """Make a folder for a result and remove an earlier one from it.
+
+    Raises
+    ------
+    OutputExists
+        The folder holds an earlier result and `force` is not set.
+    OutputUnwritable
+        The folder cannot be made.
+    """
+    folder = Path(folder)
+    refuse_earlier_result(folder, force=force)
+    make_folder(folder)
+    remove_earlier_result(folder)
+    return folder
 
 
 def refuse_earlier_result(folder: Path, *, force: bool) -> None:

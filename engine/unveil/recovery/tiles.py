@@ -13,7 +13,7 @@ from typing import Any, Final, Unpack
 from unveil._version import __version__
 from unveil.counting.times import TimeIndex
 from unveil.errors import InvalidParameter, MissingRuntime, NoTiles
-from unveil.files import make_folder, write_json
+from unveil.files import write_json
 from unveil.interruption import StopRequested, never
 from unveil.progress import ProgressCallback, silent
 from unveil.recovery.background.picture import background_picture
@@ -27,12 +27,7 @@ from unveil.recovery.parameters import (
 from unveil.recovery.passes.counting import Counting
 from unveil.recovery.passes.section import TileFrames
 from unveil.recovery.recover import Counted, Run, finished, recover
-from unveil.recovery.result import (
-    REPORT,
-    Recovery,
-    refuse_earlier_result,
-    remove_earlier_result,
-)
+from unveil.recovery.result import REPORT, Recovery, begin_result
 from unveil.tiles.believe import TOLERANCE
 from unveil.tiles.find import UNSTABLE, search_tiles
 from unveil.tiles.model import Tile
@@ -88,10 +83,7 @@ class TileRecoveries:
         OutputUnwritable
             A file cannot be written; files that were complete before remain.
         """
-        folder = Path(folder)
-        refuse_earlier_result(folder, force=force)
-        make_folder(folder)
-        remove_earlier_result(folder)
+        folder = begin_result(folder, force=force)
         for number, recovery in enumerate(self.tiles, 1):
             recovery.save(folder / f"tile-{number}", force=force)
         write_json(folder / REPORT, self.report)
