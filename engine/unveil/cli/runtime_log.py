@@ -41,7 +41,7 @@ def start_message_hidden() -> Iterator[None]:
             yield
             return
         try:
-            kept = tempfile.TemporaryFile()  # noqa: SIM115
+            kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the block below
         except OSError:  # no folder for temporary files: the message is shown
             os.close(terminal)
             yield

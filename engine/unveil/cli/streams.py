@@ -39,6 +39,7 @@ def prepare_standard_streams() -> None:
     for name, shown in (("stdout", "standard output"), ("stderr", "standard error")):
         stream = getattr(sys, name)
         if stream is None:
+            # A device and no path; it stays open as long as the process.
             null = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
             setattr(sys, name, StandardStream(shown, null, is_closed=True))
         elif not isinstance(stream, StandardStream):

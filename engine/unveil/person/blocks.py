@@ -76,8 +76,9 @@ class BlockMasker:
         searches: I64,
     ) -> None:
         first, second = JOINT_MODELS if model == "auto" else (model, None)
-        self._segmenter = Segmenter(first, threads=min(threads, MAX_THREADS))
-        self._second = second and Segmenter(second, threads=min(threads, MAX_THREADS))
+        n_threads = min(threads, MAX_THREADS)
+        self._segmenter = Segmenter(first, threads=n_threads)
+        self._second = None if second is None else Segmenter(second, threads=n_threads)
         self._shows_several = False
         self._every = every
         self._searches = searches

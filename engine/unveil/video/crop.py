@@ -88,6 +88,7 @@ class Crop:
             placed = all(number is None or _is_whole(number) for number in numbers[2:])
             if not (2 <= len(numbers) <= 4 and whole and placed):
                 raise InvalidParameter(_not_a_crop(given))
+        # Width and height are whole numbers, as was checked above.
         return cls(*(None if number is None else int(number) for number in numbers))  # type: ignore[arg-type]
 
     def placed(self, layout: Layout, properties: VideoProperties) -> Rectangle:

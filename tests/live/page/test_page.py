@@ -65,7 +65,7 @@ def test_each_model_can_be_chosen(replaced: LivePage, footage: Footage) -> None:
     assert tuple(options) == MODELS
     for model in MODELS[::-1]:
         replaced.page.select_option("#model", model)
-        replaced.until(lambda: replaced.applies(model=model))  # noqa: B023
+        replaced.until(lambda: replaced.applies(model=model))  # noqa: B023 - called at once
         replaced.until(lambda: replaced.text("busy") == "" and shows_face(replaced, footage))
         assert replaced.value("model") == model
         assert is_evenly(replaced.picture(), NAVY)

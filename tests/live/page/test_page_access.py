@@ -167,7 +167,7 @@ def test_publishing_is_switched_and_its_state_is_shown(
     live.until(lambda: publisher.n_frames > 0)
     for state, message in (("publishing", "sends"), ("failed", "the token is wrong")):
         publisher.status = Status(state, message)
-        live.until(lambda: live.text("publish-status") == message)  # noqa: B023
+        live.until(lambda: live.text("publish-status") == message)  # noqa: B023 - at once
     live.click("publish-switch")
     live.until(lambda: live.text("publish-switch") == "Publish" and publisher.closed)
     live.page.fill("#whip-url", "no address")

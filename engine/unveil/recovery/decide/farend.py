@@ -148,8 +148,9 @@ def decide_farend(
     claimed = out.counts.episodes > 0
     outside = table.outside_surveys / max(1, table.n_surveys)
     agreement = neighbour_agreement(room_lab, claimed, bands)
-    out.drop(claimed & (agreement < MIN_AGREEMENT))
-    claimed &= agreement >= MIN_AGREEMENT
+    specks = claimed & (agreement < MIN_AGREEMENT)
+    out.drop(specks)
+    claimed &= ~specks
     probability = _room_probability(agreement, out.counts.ciede2000, outside)
     confident = (
         (outside >= NEVER_COVERED_SHARE)
