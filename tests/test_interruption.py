@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -155,6 +156,45 @@ def test_a_signal_raises_where_work_may_stop_anywhere(defaults: None) -> None:
 
     with stop_on_signals() as stop, pytest.raises(Interrupted):
         work(stop)
+
+
+class SignalsInItsFinaliser:
+    """Sends a signal to this process when it is removed."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        time.sleep(0)  # the handler runs at the latest here
+
+
+def signal_in_a_finaliser() -> None:
+    del [SignalsInItsFinaliser()][:]
+
+
+def signal_in_a_callback_of_c() -> None:
+    def called() -> int:
+        os.kill(os.getpid(), signal.SIGHUP)
+        time.sleep(0)
+        return 0
+
+    ctypes.CFUNCTYPE(ctypes.c_int)(called)()
+
+
+@posix
+@pytest.mark.parametrize("swallows", [signal_in_a_finaliser, signal_in_a_callback_of_c])
+def test_what_python_swallows_is_raised_again_and_not_printed(
+    defaults: None, capfd: pytest.CaptureFixture[str], swallows: Callable[[], None]
+) -> None:
+    hook = sys.unraisablehook
+
+    def work(stop: SignalStop) -> None:
+        with stoppable(stop):
+            swallows()
+            time.sleep(60)
+
+    with stop_on_signals() as stop, pytest.raises(Interrupted):
+        work(stop)
+    assert capfd.readouterr().err == ""
+    assert sys.unraisablehook is hook
 
 
 @posix

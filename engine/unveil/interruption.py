@@ -8,8 +8,10 @@ function; the command line's is a `SignalStop`. The library itself installs no s
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +37,9 @@ REPEAT_SECONDS: Final = 0.25
 `timeout` sends its signal to the process and to its group, systemd may send SIGHUP with SIGTERM,
 and a shell passes on the SIGHUP that the terminal has sent already.
 """
+
+_SWALLOWED_SECONDS: Final = 0.02
+"""Time after which a `KeyboardInterrupt` that was swallowed is raised again."""
 
 _T = TypeVar("_T")
 
@@ -165,6 +170,7 @@ class SignalStop:
         self.signal_number: int | None = None
         self._since = 0.0
         self._raises = False
+        self._is_again = False
 
     def __call__(self) -> bool:
         """Return whether a signal has come."""
@@ -180,12 +186,41 @@ class SignalStop:
 
     @contextmanager
     def raising(self) -> Iterator[None]:
-        """Let a signal raise `KeyboardInterrupt` at once: for work that can stop anywhere."""
+        """Let a signal raise `KeyboardInterrupt` at once: for work that can stop anywhere.
+
+        In the main thread. Python swallows and prints what is raised in a callback of a C library
+        (LLVM calls some while it compiles) and in a finaliser: it is raised again a little later.
+        """
         before, self._raises = self._raises, True
+        hook = sys.unraisablehook
+        again: list[threading.Timer] = []
+
+        def unraisable(swallowed: sys.UnraisableHookArgs) -> None:
+            if self.signal_number is None or swallowed.exc_type is not KeyboardInterrupt:
+                hook(swallowed)
+                return
+            again.append(threading.Timer(_SWALLOWED_SECONDS, self._handle_again))
+            again[-1].start()
+
+        sys.unraisablehook = unraisable
         try:
             yield
         finally:
             self._raises = before
+            sys.unraisablehook = hook
+            for timer in again:
+                timer.cancel()
+                timer.join()
+
+    def _handle_again(self) -> None:
+        assert self.signal_number is not None
+        self._is_again = True
+        if hasattr(signal, "pthread_kill"):  # wakes a system call that waits
+            main_thread = threading.main_thread().ident
+            assert main_thread is not None
+            signal.pthread_kill(main_thread, self.signal_number)
+        else:
+            _thread.interrupt_main(signal.Signals(self.signal_number))
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal, in the main thread."""
@@ -193,6 +228,10 @@ class SignalStop:
         if self.signal_number is None:
             self.signal_number = number
             self._since = now
+            if self._raises:
+                raise KeyboardInterrupt
+        elif self._is_again:
+            self._is_again = False
             if self._raises:
                 raise KeyboardInterrupt
         elif now - self._since >= REPEAT_SECONDS:
