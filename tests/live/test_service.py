@@ -58,13 +58,16 @@ def test_the_meter_measures_the_protected_frames() -> None:
             assert 0 <= reading["confident_share"] <= reading["leaked_share"]
             assert reading["skipped"] >= 0
             assert reading["seconds"] > 0
-            async with live.http.get(live.origin + reading["picture_url"]) as got:
-                assert got.content_type == "image/png"
-                room = np.array(Image.open(io.BytesIO(await got.read())))
-            assert room.shape == (sitter.HEIGHT, sitter.WIDTH, 4)
-            leaked = room[18:46, 74:86, 3]
-            assert (leaked == 255).mean() > 0.9
-            assert (room[:, :24, 3] == 0).all()
+            while True:  # until enough of the leaking frames have reached the meter
+                async with live.http.get(live.origin + reading["picture_url"]) as got:
+                    assert got.content_type == "image/png"
+                    room = np.array(Image.open(io.BytesIO(await got.read())))
+                assert room.shape == (sitter.HEIGHT, sitter.WIDTH, 4)
+                assert (room[:, :24, 3] == 0).all()
+                leaked = room[18:46, 74:86, 3]
+                if (leaked == 255).mean() > 0.9:
+                    break
+                reading = await page.text("meter")
             await page.say(type="meter", on=False)
             await page.text("state", lambda s: not s["meter"])
             sending.cancel()

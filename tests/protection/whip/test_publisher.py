@@ -53,6 +53,15 @@ def published(server: WhipServer, token: str | None = TOKEN) -> Iterator[Publish
         yield publisher
 
 
+def hang_up(server: WhipServer) -> None:
+    """Let the server end the newest connection."""
+    peer = next(reversed(server.sessions.values()))
+    # Before that, its end says nothing to the publisher.
+    eventually(lambda: peer.connectionState == "connected")
+    loop = server.tasks[0].get_loop()
+    loop.call_soon_threadsafe(lambda: server.tasks.append(loop.create_task(peer.close())))
+
+
 def test_the_first_frames_that_are_received_are_what_was_pushed() -> None:
     server = WhipServer()
     with published(server) as publisher, feeding(publisher, picture):
@@ -237,9 +246,7 @@ def test_a_connection_that_the_server_ends_is_restored() -> None:
     server = WhipServer()
     with published(server) as publisher, feeding(publisher, picture):
         wait_for(publisher, "publishing")
-        (peer,) = server.sessions.values()
-        loop = server.tasks[0].get_loop()
-        loop.call_soon_threadsafe(lambda: server.tasks.append(loop.create_task(peer.close())))
+        hang_up(server)
         eventually(lambda: publisher.status.reconnects == 1)
         before = len(server.frames)
         eventually(lambda: len(server.frames) > before)
@@ -255,17 +262,14 @@ def test_refusals_right_after_a_loss_do_not_count(monkeypatch: pytest.MonkeyPatc
     server = WhipServer(answer=answer)
     with published(server) as publisher, feeding(publisher, picture):
         wait_for(publisher, "publishing")
-        (peer,) = server.sessions.values()
-        loop = server.tasks[0].get_loop()
-        loop.call_soon_threadsafe(lambda: server.tasks.append(loop.create_task(peer.close())))
+        hang_up(server)
         eventually(lambda: "HTTP 404" in publisher.status.message)
         assert publisher.status.state == "reconnecting"
         monkeypatch.setattr(publisher_module, "_PATIENT_SECONDS", 0.0)
         server.answer = lambda request: None
         wait_for(publisher, "publishing")
         server.answer = answer
-        peer = next(reversed(server.sessions.values()))
-        loop.call_soon_threadsafe(lambda: server.tasks.append(loop.create_task(peer.close())))
+        hang_up(server)
         eventually(lambda: publisher.status.state == "failed")
 
 
