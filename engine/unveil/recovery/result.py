@@ -24,6 +24,7 @@ from unveil.files import (
     write_png,
 )
 from unveil.recovery import statistics
+from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.statistics import PixelCounts
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from unveil.counting.times import TimeIndex
 
 
-STATS, REPORT = "stats.parquet", "report.json"
-FILES: Final = (ROOM, BACKGROUND, STATS, REPORT)
-"""Files of a saved recovery; the report is written last."""
+STATS, TIMELINE, REPORT = "stats.parquet", "timeline.parquet", "report.json"
+FILES: Final = (ROOM, BACKGROUND, STATS, TIMELINE, REPORT)
+"""Files of a saved recovery; the report is written last. There is no timeline without times."""
 
 _FURTHER: Final = re.compile(r"(?:background|tile)-\d+")
 """Folders of further backgrounds, and of tiles."""
@@ -59,6 +60,8 @@ class Recovery:
         Version, parameters, input, counts and warnings; ready for JSON.
     others
         Recoveries behind further backgrounds of the call, the longest first.
+    leak_times
+        The leaked area over time; None where times are not known, and behind a moving background.
     """
 
     room: U8 = field(repr=False)
@@ -68,6 +71,7 @@ class Recovery:
     times: TimeIndex = field(repr=False)
     report: Mapping[str, Any] = field(repr=False)
     others: tuple[Recovery, ...] = field(default=(), repr=False)
+    leak_times: LeakTimes | None = field(default=None, repr=False)
 
     @property
     def recovered(self) -> int:
@@ -80,7 +84,7 @@ class Recovery:
         return statistics.table(self)
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
-        """Write room.png, background.png, stats.parquet and report.json into a folder.
+        """Write room.png, background.png and the other files of a result into a folder.
 
         The `others` are written into its subfolders background-2, background-3 and so on.
 
@@ -106,6 +110,8 @@ class Recovery:
                 pool.submit(self.write_stats, folder / STATS),
             ]:
                 written.result()
+        if self.leak_times is not None:
+            self.leak_times.write(folder / TIMELINE, self.report)
         for number, other in enumerate(self.others, 2):
             other.save(folder / f"background-{number}", force=force)
         write_json(folder / REPORT, self.report)
