@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from unveil.arrays import F32, U8, Array
+from unveil.arrays import F32, U8, Array, Bool
 from unveil.errors import OutputExists
 from unveil.files import (
     BACKGROUND,
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
     from unveil.counting.times import TimeIndex
 
+
+ROOM_SHARP: Final = "room_sharp.png"
+"""What leaked sharply, of a call whose background is a blur of the room; else no file."""
 
 STATS, TIMELINE, REPORT = "stats.parquet", "timeline.parquet", "report.json"
 FILES: Final = (ROOM, BACKGROUND, STATS, TIMELINE, REPORT)
@@ -79,6 +82,12 @@ class Recovery:
         return int(np.count_nonzero(self.room[..., 3]))
 
     @property
+    def sharp(self) -> Bool:
+        """(h, w) bool, where the room was recovered, but not from a blur of it."""
+        sharp: Bool = (self.room[..., 3] > 0) & ~self.counts.blurred
+        return sharp
+
+    @property
     def stats(self) -> pa.Table:
         """One row per pixel, row by row of the picture; see `statistics.COLUMNS`."""
         return statistics.table(self)
@@ -110,6 +119,8 @@ class Recovery:
                 pool.submit(self.write_stats, folder / STATS),
             ]:
                 written.result()
+        if self.counts.blurred.any():
+            write_png(folder / ROOM_SHARP, np.where(self.sharp[..., None], self.room, np.uint8(0)))
         if self.leak_times is not None:
             self.leak_times.write(folder / TIMELINE, self.report)
         for number, other in enumerate(self.others, 2):
@@ -181,7 +192,11 @@ def remove_earlier_result(folder: Path) -> None:
 
 def _result_files(folder: Path) -> list[Path]:
     """Return the paths that a saved recovery may have, whether they exist or not."""
-    return [place / name for place in (folder, *_further_folders(folder)) for name in FILES]
+    return [
+        place / name
+        for place in (folder, *_further_folders(folder))
+        for name in (*FILES, ROOM_SHARP)
+    ]
 
 
 def _further_folders(folder: Path) -> list[Path]:

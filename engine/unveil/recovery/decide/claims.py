@@ -88,6 +88,7 @@ class Claims:
                 ciede2000=np.zeros(shape, np.float32),
                 colours_seen=np.zeros(shape, np.uint32),
                 evictions=np.zeros(shape, np.uint16),
+                blurred=np.zeros(shape, np.bool_),
             ),
         )
 
