@@ -41,7 +41,7 @@ def make_recovery(height: int = 13, width: int = 10, *, timed: bool = True) -> R
         ciede2000=rng.uniform(0, 50, shape).astype(np.float32),
         colours_seen=rng.integers(1, 99, shape).astype(np.uint32),
         evictions=rng.integers(0, 2**16, shape).astype(np.uint16),
-        blurred=rng.random(shape) < 0.3,
+        blurred=np.zeros(shape, np.bool_),
     )
     times = TimeIndex()
     if timed:
