@@ -30,11 +30,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from unveil.counting.times import TimeIndex
+    from unveil.recovery.leak_times import LeakTimes
 
 
 STATS, REPORT = "stats.parquet", "report.json"
+PAGE, AUDIT = "index.html", "audit.json"
 FILES: Final = (ROOM, BACKGROUND, STATS, REPORT)
 """Files of a saved recovery; the report is written last."""
+
+AUDIT_FILES: Final = (PAGE, AUDIT)
+"""Files of an audit in the folder of its recovery; a new recovery makes them wrong."""
 
 _FURTHER: Final = re.compile(r"(?:background|tile)-\d+")
 """Folders of further backgrounds, and of tiles."""
@@ -59,6 +64,8 @@ class Recovery:
         Version, parameters, input, counts and warnings; ready for JSON.
     others
         Recoveries behind further backgrounds of the call, the longest first.
+    leak_times
+        When the room leaks; None if that is not known.
     """
 
     room: U8 = field(repr=False)
@@ -68,6 +75,7 @@ class Recovery:
     times: TimeIndex = field(repr=False)
     report: Mapping[str, Any] = field(repr=False)
     others: tuple[Recovery, ...] = field(default=(), repr=False)
+    leak_times: LeakTimes | None = field(default=None, repr=False)
 
     @property
     def recovered(self) -> int:
@@ -175,7 +183,8 @@ def remove_earlier_result(folder: Path) -> None:
 
 def _result_files(folder: Path) -> list[Path]:
     """Return the paths that a saved recovery may have, whether they exist or not."""
-    return [place / name for place in (folder, *_further_folders(folder)) for name in FILES]
+    inside = [place / name for place in (folder, *_further_folders(folder)) for name in FILES]
+    return [*inside, *(folder / name for name in AUDIT_FILES)]
 
 
 def _further_folders(folder: Path) -> list[Path]:
