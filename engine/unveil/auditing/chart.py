@@ -103,9 +103,7 @@ def chart_of(
         behind=area(peaks[0]),
         front=area(peaks[1]),
         times=tuple(Tick(x(float(seconds)), clock(float(seconds))) for seconds in ticks),
-        shares=tuple(
-            Tick(y(n * share_step), percent(n * share_step)) for n in range(n_shares + 1)
-        ),
+        shares=tuple(Tick(y(n * share_step), percent(n * share_step)) for n in range(n_shares + 1)),
         marks=tuple(
             Mark(x(min(end, max(begin, (start + stop) / 2))), number)
             for number, (start, stop) in enumerate(moments, 1)

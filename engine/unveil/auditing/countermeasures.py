@@ -36,8 +36,10 @@ class Countermeasure:
 
 @dataclass(frozen=True, slots=True)
 class Countermeasures:
-    """Countermeasures, the most effective first, and how they were measured; none where nothing
-    was measured."""
+    """Countermeasures, the most effective first; none where nothing was measured.
+
+    `measured` says in one sentence on what, and against which attacks.
+    """
 
     measured: str
     all: tuple[Countermeasure, ...]

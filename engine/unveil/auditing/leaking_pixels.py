@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from unveil.arrays import F32, U8, Array, Bool
+from unveil.auditing.boxes import box_sum
 from unveil.recovery.result import Recovery
 from unveil.video.chunk import Layout, Planes
 from unveil.video.colour import to_rgb
@@ -33,16 +34,23 @@ MAX_ASIDE: Final = 16.0
 ASIDE_GROWTH: Final = 0.25
 """Growth of that distance per level along the line."""
 
+NEAR: Final = 20.0
+"""Largest distance, in levels of RGB, of a leak from the claimed colour where a mask shows the
+person: masks reach beyond the person by a block or two, and a leak may stay there."""
+
+SUPPORT: Final = 0.3
+"""Smallest share of the claimed pixels around such a leak that leak, too."""
+
 PROBES: Final = 4096
 """Pixels by which a frame's background is compared with the recovered ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Claims:
     """The claimed pixels of one recovery.
 
     `background`, `direction` are (n, 3) float32 RGB; `length` is (n,) float32; `probes` index
-    pixels with a known background.
+    pixels with a known background; `n_around`, (h, w), counts the claims in a neighbourhood.
     """
 
     rows: Array
@@ -53,6 +61,7 @@ class _Claims:
     probe_rows: Array
     probe_columns: Array
     probe_colours: F32
+    n_around: Array | None = None
 
 
 class LeakingPixels:
@@ -120,8 +129,27 @@ class LeakingPixels:
             side = self.layout.block_size
             block = person[claims.rows // side, claims.columns // side]
             leaks = (leaks & (block < 2)) | ((block == 0) & (square >= least * least))
+            # Distance from the room's colour, which lies `length` along the line.
+            beyond = along - claims.length
+            near = beyond * beyond + aside * aside <= NEAR * NEAR
+            inside = (block == 2) & near & (along >= least)
+            found[claims.rows[inside], claims.columns[inside]] = True
+            found &= self._supported(found, claims)
         found[claims.rows[leaks], claims.columns[leaks]] = True
         return found
+
+    def _supported(self, found: Bool, claims: _Claims) -> Bool:
+        """Mark the pixels in whose neighbourhood enough of the claimed pixels are found, too.
+
+        A room shows over an area; a person has its colour in single pixels.
+        """
+        reach = self.layout.block_size // 2 + 1
+        if claims.n_around is None:
+            claimed = np.zeros_like(found)
+            claimed[claims.rows, claims.columns] = True
+            claims.n_around = box_sum(claimed, reach)
+        supported: Bool = box_sum(found, reach) >= SUPPORT * claims.n_around
+        return supported
 
     def _background_difference(self, planes: Planes, claims: _Claims) -> float:
         if not len(claims.probe_rows):

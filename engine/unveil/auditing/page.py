@@ -19,8 +19,8 @@ from unveil.auditing.chart import Chart, chart_of
 from unveil.auditing.countermeasures import countermeasures
 from unveil.auditing.pictures import Embedded, embed, heat_map, highlighted, room_picture
 from unveil.auditing.verdict import CONFIDENT, GRADES, clock, cumulative, percent
-from unveil.recovery.result import BACKGROUND, REPORT, ROOM, STATS
-from unveil.recovery.tiles import TileRecoveries
+from unveil.files import BACKGROUND, ROOM
+from unveil.recovery.result import REPORT, STATS
 
 if TYPE_CHECKING:
     from unveil.auditing.audit import Audit, CallerAudit
@@ -96,7 +96,7 @@ def render_page(audit: Audit) -> str:
 
 def render_index(entries: Sequence[Entry]) -> str:
     """Render the index of several calls, the worst first."""
-    order = {grade.letter: -number for number, grade in enumerate(GRADES)}
+    order: dict[str, int] = {grade.letter: -number for number, grade in enumerate(GRADES)}
     listed = sorted(entries, key=lambda one: (order.get(one.grade or "", 1), one.name))
     return _rendered("calls.html", entries=listed)
 
@@ -104,30 +104,38 @@ def render_index(entries: Sequence[Entry]) -> str:
 def render_summary(audit: Audit) -> str:
     """Render a summary for notebooks: a fragment without script and style sheet."""
     caller = audit.worst
-    return _environment().get_template("summary.html").render(
-        audit=audit,
-        frame=None
-        if caller.frame is None
-        else embed(caller.frame, max_side=480, max_bytes=120_000),
-        room=embed(room_picture(caller.recovery), max_side=480, max_bytes=120_000),
-        clock=clock,
-        percent=percent,
+    return (
+        _environment()
+        .get_template("summary.html")
+        .render(
+            audit=audit,
+            frame=None
+            if caller.frame is None
+            else embed(caller.frame, max_side=480, max_bytes=120_000),
+            room=embed(room_picture(caller.recovery), max_side=480, max_bytes=120_000),
+            clock=clock,
+            percent=percent,
+        )
     )
 
 
 def _rendered(template: str, **context: Any) -> str:
     style, script = _asset("page.css"), _asset("slider.js")
-    return _environment().get_template(template).render(
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        generator=GENERATOR,
-        version=__version__,
-        grades=GRADES,
-        confident=CONFIDENT,
-        percent=percent,
-        **context,
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+            generator=GENERATOR,
+            version=__version__,
+            grades=GRADES,
+            confident=CONFIDENT,
+            percent=percent,
+            **context,
+        )
     )
 
 
@@ -254,5 +262,3 @@ def _parameters(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         (name, "default" if value is None else str(value))
         for name, value in report["parameters"].items()
     ]
-
-

@@ -35,9 +35,7 @@ class PersonFinder:
     def find(self, planes: Planes, layout: Layout) -> U8 | None:
         """Return the mask on the block grid, as `Chunk.person`; None where nobody is found."""
         luma, cb, cr = (np.ascontiguousarray(plane)[None] for plane in planes)
-        chunk = self._masker.add_mask(
-            Chunk((luma, cb, cr), np.zeros(1), layout), self._n_frames
-        )
+        chunk = self._masker.add_mask(Chunk((luma, cb, cr), np.zeros(1), layout), self._n_frames)
         self._n_frames += 1
         assert chunk.person is not None
         mask = chunk.person[0]

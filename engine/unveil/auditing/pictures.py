@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from unveil.arrays import F32, U8, Bool
+from unveil.arrays import F32, U8, Array, Bool
 from unveil.recovery.result import Recovery
 
 QUALITIES: Final = (86, 78, 68, 55, 40)
@@ -23,7 +23,13 @@ MIN_SIDE: Final = 48
 FAINT: Final = 0.6
 """Opacity of what was recovered with the lowest confidence."""
 
-HEAT_COLOURS: Final = ((68, 35, 105), (140, 41, 129), (222, 73, 104), (254, 159, 109), (252, 253, 191))
+HEAT_COLOURS: Final = (
+    (68, 35, 105),
+    (140, 41, 129),
+    (222, 73, 104),
+    (254, 159, 109),
+    (252, 253, 191),
+)
 """From rarely to often; steps of Matplotlib's colour map magma."""
 
 HIGHLIGHT: Final = (255, 45, 149)
@@ -122,9 +128,11 @@ def _joined_room(recovery: Recovery) -> tuple[U8, F32]:
 
 def _dimmed(recovery: Recovery) -> F32:
     """Return a dark grey picture of the background, (h, w, 3) float32."""
-    grey = recovery.background[..., :3].astype(np.float32) @ np.float32([0.299, 0.587, 0.114])
-    return np.repeat((18 + 0.22 * grey)[..., None], 3, axis=2).astype(np.float32)
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    grey = recovery.background[..., :3].astype(np.float32) @ weights
+    return np.repeat((18 + np.float32(0.22) * grey)[..., None], 3, axis=2)
 
 
-def _rounded(picture: F32) -> U8:
-    return np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
+def _rounded(picture: Array) -> U8:
+    levels: U8 = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
+    return levels
