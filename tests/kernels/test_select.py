@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips import PROPERTY
-from tests.kernels.counting import naive
+from tests.kernels import naive_select as naive
 from tests.recovery.decide import naive_finalise
 from unveil_kernels import select
 from unveil_kernels.counting.slots import RUN_SLOT, TRANSITION_SLOT

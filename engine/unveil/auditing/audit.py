@@ -18,6 +18,7 @@ from unveil.auditing.verdict import Grade, Leak, leak_of
 from unveil.files import finite, replacing, write_json
 from unveil.interruption import StopRequested, never
 from unveil.progress import ProgressCallback
+from unveil.recovery.leak_times import LeakTimes, Moment
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions, TilesArgument
 from unveil.recovery.result import AUDIT, PAGE, Recovery
 from unveil.recovery.tiles import TileRecoveries, recover_tiles
@@ -264,8 +265,8 @@ def _audited(
     region: Region, source: Source, options: RecoverOptions, stop: StopRequested
 ) -> CallerAudit:
     times = region.recovery.leak_times
-    worst = () if times is None else times.worst(WORST_MOMENTS)
-    stretches = [(moment.start_seconds, moment.end_seconds) for moment in worst]
+    worst = [] if times is None else times.worst(WORST_MOMENTS)
+    stretches = [] if times is None else [_peak(times, moment) for moment in worst]
     leak = leak_of(region.recovery)
     if not source.can_rewind:
         shots: Sequence[Shot | None] = [None] * len(worst)
@@ -293,6 +294,15 @@ def _audited(
         frame,
         () if note is None else (note,),
     )
+
+
+def _peak(times: LeakTimes, moment: Moment) -> tuple[float, float]:
+    """Return start and end of the bin of a moment, which may be long, that leaks most."""
+    inside = (times.start_seconds >= moment.start_seconds) & (
+        times.end_seconds <= moment.end_seconds
+    )
+    peak = int(np.argmax(np.where(inside, times.leaked_share, -1.0)))
+    return float(times.start_seconds[peak]), float(times.end_seconds[peak])
 
 
 def _middle(recovery: Recovery) -> list[tuple[float, float]]:

@@ -20,7 +20,7 @@ from unveil.auditing.countermeasures import countermeasures
 from unveil.auditing.pictures import Embedded, embed, heat_map, highlighted, room_picture
 from unveil.auditing.verdict import CONFIDENT, GRADES, clock, cumulative, percent
 from unveil.files import BACKGROUND, ROOM
-from unveil.recovery.result import REPORT, STATS
+from unveil.recovery.result import REPORT, STATS, TIMELINE
 
 if TYPE_CHECKING:
     from unveil.auditing.audit import Audit, CallerAudit
@@ -252,9 +252,6 @@ def _files(caller: CallerAudit) -> tuple[tuple[str, str], ...]:
         for number in range(2, 2 + len(caller.recovery.others))
     ]
     return tuple((inside + name, meaning) for name, meaning in files)
-
-
-TIMELINE: Final = "timeline.parquet"
 
 
 def _parameters(report: Mapping[str, Any]) -> list[tuple[str, str]]:

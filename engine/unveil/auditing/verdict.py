@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from unveil.arrays import F32, F64
+from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.result import Recovery
 
 GradeLetter: TypeAlias = Literal["A", "B", "C", "D"]
@@ -117,13 +118,18 @@ def grade_of(leaked_share: float) -> Grade:
 def leak_of(recovery: Recovery) -> Leak:
     """Summarise a recovery; a pixel that leaks behind any of its backgrounds leaks."""
     confidence = joint_confidence([recovery, *recovery.others])
-    moments = () if recovery.leak_times is None else recovery.leak_times.worst(1)
     return Leak(
         leaked_share=float(np.mean(confidence > 0)),
         confident_share=float(np.mean(confidence > CONFIDENT)),
         is_known=recovery.report["background"] != "moves",
-        worst_seconds=moments[0].start_seconds if moments else None,
+        worst_seconds=_worst_seconds(recovery.leak_times),
     )
+
+
+def _worst_seconds(times: LeakTimes | None) -> float | None:
+    if times is None or not len(times.leaked_share) or not times.leaked_share.max() > 0:
+        return None
+    return float(times.start_seconds[np.argmax(times.leaked_share)])
 
 
 def joint_confidence(recoveries: Sequence[Recovery]) -> F32:

@@ -24,6 +24,7 @@ from unveil.files import (
     write_png,
 )
 from unveil.recovery import statistics
+from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.statistics import PixelCounts
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
     from unveil.recovery.leak_times import LeakTimes
 
 
-STATS, REPORT = "stats.parquet", "report.json"
-PAGE, AUDIT = "index.html", "audit.json"
-FILES: Final = (ROOM, BACKGROUND, STATS, REPORT)
-"""Files of a saved recovery; the report is written last."""
+STATS, TIMELINE, REPORT = "stats.parquet", "timeline.parquet", "report.json"
+FILES: Final = (ROOM, BACKGROUND, STATS, TIMELINE, REPORT)
+"""Files of a saved recovery; the report is written last. There is no timeline without times."""
 
+PAGE, AUDIT = "index.html", "audit.json"
 AUDIT_FILES: Final = (PAGE, AUDIT)
 """Files of an audit in the folder of its recovery; a new recovery makes them wrong."""
 
@@ -65,7 +66,7 @@ class Recovery:
     others
         Recoveries behind further backgrounds of the call, the longest first.
     leak_times
-        When the room leaks; None if that is not known.
+        The leaked area over time; None where times are not known, and behind a moving background.
     """
 
     room: U8 = field(repr=False)
@@ -88,7 +89,7 @@ class Recovery:
         return statistics.table(self)
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
-        """Write room.png, background.png, stats.parquet and report.json into a folder.
+        """Write room.png, background.png and the other files of a result into a folder.
 
         The `others` are written into its subfolders background-2, background-3 and so on.
 
@@ -114,6 +115,8 @@ class Recovery:
                 pool.submit(self.write_stats, folder / STATS),
             ]:
                 written.result()
+        if self.leak_times is not None:
+            self.leak_times.write(folder / TIMELINE, self.report)
         for number, other in enumerate(self.others, 2):
             other.save(folder / f"background-{number}", force=force)
         write_json(folder / REPORT, self.report)

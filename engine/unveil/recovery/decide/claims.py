@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from unveil.counting.colour_times import ColourTimes
 from unveil.counting.surveying import SurveyingTable
 from unveil.counting.table import ColourTable
 from unveil.parallel import Bands, Step
@@ -57,18 +58,24 @@ class ColourCounts:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The arrays of a `Recovery`, filled band by band."""
+    """The arrays of a `Recovery`, filled band by band.
+
+    `seen`, (n_words, rows, columns) uint64, is in which time bins the room's colour was seen at the
+    sampled pixels, as in `ColourTimes`.
+    """
 
     room: Array
     background: Array
     confidence: Array
     counts: PixelCounts
+    seen: Array
 
     @classmethod
-    def nothing(cls, height: int, width: int) -> Self:
-        """Make arrays that claim nothing."""
-        shape = height, width
+    def nothing(cls, table: ColourTable) -> Self:
+        """Make arrays for a table that claim nothing."""
+        shape = table.layout.height, table.layout.width
         return cls(
+            seen=np.zeros(table.colour_times.seen.shape[:3], np.uint64),
             room=np.zeros((*shape, 4), np.uint8),
             background=np.zeros((*shape, 4), np.uint8),
             confidence=np.zeros(shape, np.float32),
@@ -128,6 +135,27 @@ class Claims:
         ):
             target[band].reshape(-1)[pixels] = values
         return lab.reshape(-1, self.room.shape[1], 3)
+
+    def set_seen(self, band: slice, times: ColourTimes, place: Array, seen: Array) -> None:
+        """Set when the room's colour was seen at the sampled pixels of a band.
+
+        Parameters
+        ----------
+        band
+            Rows of the band.
+        times
+            Of the table.
+        place
+            (n,) place of the room's colour, for all pixels of the band, -1 where there is none.
+        seen
+            (n_words, sampled rows of the band, columns, n_colours), the bits of all colours.
+        """
+        rows = times.sampled_rows(band.start, band.stop)
+        sampled = place.reshape(-1, self.room.shape[1])[
+            np.ix_(times.grid.rows[rows] - band.start, times.grid.columns)
+        ]
+        bits = np.take_along_axis(seen, np.maximum(sampled, 0)[None, ..., None], -1)[..., 0]
+        self.seen[:, rows] = np.where(sampled >= 0, bits, np.uint64(0))
 
     def set_colours_seen(
         self, band: slice, slot_counts: Array, evictions: Array, *, leader: bool

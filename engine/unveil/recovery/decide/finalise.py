@@ -18,6 +18,7 @@ from unveil.counting.table import ColourTable
 from unveil.parallel import Bands
 from unveil.recovery.background.steadiness import BackgroundMotion, background_motion
 from unveil.recovery.decide import Claims, decide_farend, decide_rarest, decide_transitions
+from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.parameters import Parameters
 from unveil.recovery.result import Recovery
 
@@ -63,7 +64,7 @@ def finalise(
         The picture does not match the call.
     """
     table = state.decided if isinstance(state, AutoTable) else state
-    claims = Claims.nothing(table.layout.height, table.layout.width)
+    claims = Claims.nothing(table)
     moving = background_motion(table) if isinstance(table, OutsideTable) else None
     match = None
     if moving == "moves":
@@ -73,13 +74,26 @@ def finalise(
         match = decide_farend(table, parameters, bands, claims, picture)
     elif table.n_frames:
         DECIDE[table.method](table, parameters, bands, claims)
+    # Behind a background that moves nothing is claimed, which says nothing about leaks.
+    leak_times = (
+        None
+        if moving == "moves"
+        else LeakTimes.of(table.colour_times, claims.seen, claims.confidence)
+    )
     report = _report(table, parameters, moving, claims)
+    report["leak_times"] = None if leak_times is None else leak_times.as_dict()
     report["person"] = _person(state, parameters)
     report["warnings"] = list(_warnings(state, parameters, moving, picture is not None))
     if match is not None:
         report["background_match"] = match.as_dict()
     return Recovery(
-        claims.room, claims.background, claims.confidence, claims.counts, table.times, report
+        claims.room,
+        claims.background,
+        claims.confidence,
+        claims.counts,
+        table.times,
+        report,
+        leak_times=leak_times,
     )
 
 

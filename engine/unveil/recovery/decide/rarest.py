@@ -37,7 +37,7 @@ def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Cl
 
     def decide(first: int, last: int) -> None:
         band = slice(first, last)
-        slots, evictions = table.closed(first, last)
+        slots, evictions, seen = table.closed(first, last)
         slots = slots.reshape(-1, slots.shape[2])
         counts, firsts = field_of(slots, "count"), field_of(slots, "first")
         rows = np.arange(len(slots))
@@ -47,6 +47,7 @@ def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Cl
         considered[rows, most] = False
         reference = to_rgb(levels_of(slots[rows, most]), colour)
         rarest = _rarest_beyond(slots, counts, firsts, considered, reference, colour, parameters)
+        out.set_seen(band, table.colour_times, rarest, seen)
 
         levels = np.empty((len(slots), 3))
         total = np.empty(len(slots), np.int64)

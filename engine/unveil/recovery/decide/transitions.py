@@ -89,6 +89,10 @@ def decide_transitions(
         share[is_leader] = surveys[is_leader] / table.all_surveys
         consistency[band] = share.reshape(-1, width)
 
+        times = table.colour_times
+        chosen_place = np.where(is_leader, table.n_slots - 1, place)
+        out.set_seen(band, times, chosen_place, times.seen[:, times.sampled_rows(first, last)])
+
         (pixels,) = np.nonzero(is_leader | (place >= 0))
         by_leader = is_leader[pixels]
         chosen = slots[pixels, place[pixels]]
