@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -34,6 +35,8 @@ THUMBNAIL_SIDE: Final = 400
 
 GENERATOR: Final = "unveil audit"
 """By this a page tells that it may be replaced by another one."""
+
+_HEAD_BYTES: Final = 4096
 
 _SHARES: Final = {"frame": 0.34, "room": 0.34, "heat": 0.12, "thumbnail": 0.04}
 """Of the pictures' budget of one caller; the thumbnails' is of each of five."""
@@ -117,6 +120,15 @@ def render_summary(audit: Audit) -> str:
             percent=percent,
         )
     )
+
+
+def is_own_page(path: Path) -> bool:
+    """Whether a file is a page that `render_page` or `render_index` made."""
+    try:
+        with path.open("rb") as file:
+            return f'content="{GENERATOR}"'.encode() in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
 
 
 def _rendered(template: str, **context: Any) -> str:

@@ -39,7 +39,8 @@ FILES: Final = (ROOM, BACKGROUND, STATS, TIMELINE, REPORT)
 """Files of a saved recovery; the report is written last. There is no timeline without times."""
 
 PAGE, AUDIT = "index.html", "audit.json"
-AUDIT_FILES: Final = (PAGE, AUDIT)
+REDACTED: Final = ("redacted.mp4", "redacted.mkv")
+AUDIT_FILES: Final = (PAGE, AUDIT, *REDACTED, "redacted.report.json")
 """Files of an audit in the folder of its recovery; a new recovery makes them wrong."""
 
 _FURTHER: Final = re.compile(r"(?:background|tile)-\d+")
