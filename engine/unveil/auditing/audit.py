@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -266,7 +267,10 @@ def _audited(
 ) -> CallerAudit:
     times = region.recovery.leak_times
     worst = [] if times is None else times.worst(WORST_MOMENTS)
-    stretches = [] if times is None else [_peak(times, moment) for moment in worst]
+    begin, end = options.start_seconds or 0.0, options.end_seconds or math.inf
+    peaks = [] if times is None else [_peak(times, moment) for moment in worst]
+    # A bin may begin before the first selected frame, and end after the last one.
+    stretches = [(max(begin, start), min(end, until)) for start, until in peaks]
     leak = leak_of(region.recovery)
     if not source.can_rewind:
         shots: Sequence[Shot | None] = [None] * len(worst)
