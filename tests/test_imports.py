@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 LINES = (
     ("__init__", "__main__"),
     ("cli",),
-    ("demo", "live", "audit", "cluster"),
+    ("demo", "live", "auditing", "cluster"),
     ("timeline", "protection", "simulation"),
     ("recovery", "shield"),
     ("scoring", "counting", "tiles"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from unveil.arrays import U8
+from unveil.arrays import U8, Bool
 from unveil.auditing.boxes import bounds, soft_opacity
 from unveil.auditing.leaking_pixels import LeakingPixels
 from unveil.auditing.people import PersonFinder, person_finder
@@ -34,6 +35,29 @@ class _Part:
     person: PersonFinder | None
     backgrounds: list[Planes]
     reach: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What leaks in a part of a frame, (h, w) bool; the person's mask; the background's number."""
+
+    part: _Part
+    leaking: Bool
+    person: U8 | None
+    background: int
+
+    def cover(self, planes: Planes) -> None:
+        """Blend the background over what leaks, in place."""
+        if not self.leaking.any():
+            return
+        opacity = soft_opacity(self.leaking, self.part.reach)
+        if self.person is not None:
+            # Beside a leak the person stays as sharp as it is.
+            opacity = np.minimum(opacity, _beside(self.person, self.part.pixels.layout))
+            opacity = np.maximum(opacity, soft_opacity(self.leaking, MIN_REACH))
+        behind = self.part.backgrounds[self.background]
+        for plane, colours in zip(planes, behind, strict=True):
+            _blend(plane, colours, opacity)
 
 
 class Cover:
@@ -113,6 +137,34 @@ class Cover:
         self._covered_shares += share
         self._most = max(self._most, share)
 
+    def covered_parts(
+        self, planes: Planes, layout: Layout, seconds: float
+    ) -> Iterator[tuple[int, int, Planes, Layout]]:
+        """Yield each region of a frame with what leaks covered.
+
+        Its number, that of the background that it shows, its planes, and their layout.
+        """
+        for number, region in enumerate(self._regions):
+            showing = region.showing_at(seconds)
+            if showing is None or (found := self._found(number, planes, layout, showing)) is None:
+                continue
+            shown = cut(planes, layout, showing)
+            assert shown is not None
+            written: Planes = (shown[0].copy(), shown[1].copy(), shown[2].copy())
+            found.cover(written)
+            yield number, found.background, written, found.part.pixels.layout
+
+    def add_claims(self, number: int, background: int, room: U8) -> None:
+        """Cover what else was found behind a background of a region, too."""
+        for (region, _), part in self._parts.items():
+            if region == number:
+                part.pixels.add(background, room)
+
+    def begin_again(self) -> None:
+        """Forget the person of the last frame: the next one is the first again."""
+        for (region, _), part in self._parts.items():
+            part.person = self._person(region)
+
     def _cover(
         self,
         number: int,
@@ -122,39 +174,45 @@ class Cover:
         showing: Showing,
     ) -> int:
         """Cover a region, and return the number of its pixels that showed the room."""
-        shown = cut(planes, layout, showing)
-        inner = part_layout(layout, showing)
-        room = self._regions[number].recovery.room
-        if shown is None or (inner.height, inner.width) != room.shape[:2]:
+        found = self._found(number, planes, layout, showing)
+        if found is None:
             self.n_missed += 1
-            return 0
-        part = self._part(number, inner)
-        person = None if part.person is None else part.person.find(shown, inner)
-        background = part.pixels.shown_background(shown)
-        leaking = part.pixels.find(shown, person, background)
-        if not leaking.any():
             return 0
         luma, cb, cr = (plane[:, : planes[i].shape[1]] for i, plane in enumerate(target))
         written = cut((luma, cb, cr), layout, showing)
         assert written is not None
-        opacity = soft_opacity(leaking, part.reach)
-        if person is not None:
-            # Beside a leak the person stays as sharp as it is.
-            opacity = np.minimum(opacity, _beside(person, inner))
-            opacity = np.maximum(opacity, soft_opacity(leaking, MIN_REACH))
-        for plane, behind in zip(written, part.backgrounds[background], strict=True):
-            _blend(plane, behind, opacity)
-        return int(np.count_nonzero(leaking))
+        found.cover(written)
+        return int(np.count_nonzero(found.leaking))
+
+    def _found(
+        self, number: int, planes: Planes, layout: Layout, showing: Showing
+    ) -> _Found | None:
+        """Find what leaks in a region; None in a frame of another size than was recovered."""
+        shown = cut(planes, layout, showing)
+        inner = part_layout(layout, showing)
+        if shown is None or (inner.height, inner.width) != self._size(number):
+            return None
+        part = self._part(number, inner)
+        person = None if part.person is None else part.person.find(shown, inner)
+        background = part.pixels.shown_background(shown)
+        return _Found(part, part.pixels.find(shown, person, background), person, background)
+
+    def _size(self, number: int) -> tuple[int, ...]:
+        return self._regions[number].recovery.confidence.shape
+
+    def _person(self, number: int) -> PersonFinder | None:
+        recovery = self._regions[number].recovery
+        every = int(recovery.report["parameters"]["person_every"])
+        return person_finder(recovery, self._threads, every)
 
     def _part(self, number: int, layout: Layout) -> _Part:
         key = number, layout
         if key not in self._parts:
             recovery = self._regions[number].recovery
             pixels = LeakingPixels(recovery, layout)
-            every = int(recovery.report["parameters"]["person_every"])
             self._parts[key] = _Part(
                 pixels,
-                person_finder(recovery, self._threads, every),
+                self._person(number),
                 [_planes_of(one.background[..., :3], layout) for one in pixels.recoveries],
                 max(MIN_REACH, round(REACH * layout.height)),
             )

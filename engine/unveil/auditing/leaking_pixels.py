@@ -34,11 +34,11 @@ MAX_ASIDE: Final = 16.0
 ASIDE_GROWTH: Final = 0.25
 """Growth of that distance per level along the line."""
 
-NEAR: Final = 20.0
+NEAR: Final = 30.0
 """Largest distance, in levels of RGB, of a leak from the claimed colour where a mask shows the
 person: masks reach beyond the person by a block or two, and a leak may stay there."""
 
-SUPPORT: Final = 0.3
+SUPPORT: Final = 0.2
 """Smallest share of the claimed pixels around such a leak that leak, too."""
 
 PROBES: Final = 4096
@@ -89,13 +89,17 @@ class LeakingPixels:
         self.recoveries: Sequence[Recovery] = [
             one for one in (recovery, *recovery.others) if one.room.shape[:2] == size
         ]
-        self._claims = [_claims_of(one) for one in self.recoveries]
+        self._claims = [[_claims_of(one.room, one.background)] for one in self.recoveries]
+
+    def add(self, number: int, room: U8) -> None:
+        """Add further claims behind a background, (h, w, 4) uint8 RGBA as `Recovery.room`."""
+        self._claims[number].append(_claims_of(room, self.recoveries[number].background))
 
     def shown_background(self, planes: Planes) -> int:
         """Return the number of the recovery whose background a frame shows."""
         if len(self._claims) == 1:
             return 0
-        differences = [self._background_difference(planes, claims) for claims in self._claims]
+        differences = [self._background_difference(planes, first) for first, *_ in self._claims]
         return int(np.argmin(differences))
 
     def find(self, planes: Planes, person: U8 | None = None, number: int = 0) -> Bool:
@@ -112,10 +116,14 @@ class LeakingPixels:
         number
             Of the recovery whose background the frame shows.
         """
-        claims = self._claims[number]
         found = np.zeros((self.layout.height, self.layout.width), np.bool_)
-        if not len(claims.rows):
-            return found
+        for claims in self._claims[number]:
+            if len(claims.rows):
+                found |= self._found(planes, person, claims)
+        return found
+
+    def _found(self, planes: Planes, person: U8 | None, claims: _Claims) -> Bool:
+        found = np.zeros((self.layout.height, self.layout.width), np.bool_)
         sample = self._samples(planes, claims.rows, claims.columns) - claims.background
         along = np.einsum("ij,ij->i", sample, claims.direction)
         square = np.einsum("ij,ij->i", sample, sample)
@@ -165,14 +173,14 @@ class LeakingPixels:
         return to_rgb(levels.astype(np.float64), self.layout.colour).astype(np.float32)
 
 
-def _claims_of(recovery: Recovery) -> _Claims:
-    rows, columns = np.nonzero(recovery.room[..., 3])
-    background = recovery.background[rows, columns, :3].astype(np.float32)
-    direction = recovery.room[rows, columns, :3] - background
+def _claims_of(room: U8, behind: U8) -> _Claims:
+    rows, columns = np.nonzero(room[..., 3])
+    background = behind[rows, columns, :3].astype(np.float32)
+    direction = room[rows, columns, :3] - background
     length = np.maximum(1.0, np.linalg.norm(direction, axis=1)).astype(np.float32)
-    known = np.flatnonzero(recovery.background[..., 3])
+    known = np.flatnonzero(behind[..., 3])
     step = max(1, len(known) // PROBES)
-    probe_rows, probe_columns = np.divmod(known[::step], recovery.room.shape[1])
+    probe_rows, probe_columns = np.divmod(known[::step], room.shape[1])
     return _Claims(
         rows,
         columns,
@@ -181,5 +189,5 @@ def _claims_of(recovery: Recovery) -> _Claims:
         length,
         probe_rows,
         probe_columns,
-        recovery.background[probe_rows, probe_columns, :3].astype(np.float32),
+        behind[probe_rows, probe_columns, :3].astype(np.float32),
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Unpack
 
@@ -12,11 +14,14 @@ from unveil.auditing.cover import Cover
 from unveil.auditing.regions import Region, regions_of
 from unveil.errors import CannotRedact, InvalidParameter
 from unveil.interruption import StopRequested, never
-from unveil.progress import ProgressCallback, silent
+from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, silent
+from unveil.protection.batches import Batches
+from unveil.protection.frames import frame_of
 from unveil.protection.report_file import report_file, write_report
 from unveil.protection.run import CHUNK_FRAMES, Run
 from unveil.protection.sinks import Output, output_of
-from unveil.recovery.parameters import RecoverKeywords, RecoverOptions, TilesArgument
+from unveil.recovery.engine import Engine
+from unveil.recovery.parameters import Parameters, RecoverKeywords, RecoverOptions, TilesArgument
 from unveil.recovery.result import Recovery
 from unveil.recovery.tiles import TileRecoveries, recover_tiles
 from unveil.redaction import printable
@@ -138,17 +143,21 @@ def redact(
     regions = regions_of(recovered)
     _refuse_moving(source, regions)
     cover = Cover(regions, chosen.start_seconds or 0.0, chosen.n_threads)
-    with open_video(
+    opened = partial(
+        open_video,
         source,
         threads=chosen.n_threads,
         start_seconds=chosen.start_seconds,
         end_seconds=chosen.end_seconds,
         stream=chosen.stream,
         chunk_frames=CHUNK_FRAMES,
-        with_sound=sound,
         deinterlace=True,
         stop=stop,
-    ) as video:
+    )
+    size = _size(recovered, source, chosen, stop)
+    if any(region.recovery.recovered for region in regions):
+        _look_again(opened, cover, regions, size, chosen.n_threads, progress or silent)
+    with opened(with_sound=sound) as video:
         run = Run(
             video,
             cover,
@@ -158,7 +167,7 @@ def redact(
             threads=chosen.n_threads,
             start_seconds=chosen.start_seconds or 0.0,
             end_seconds=chosen.end_seconds,
-            size=_size(recovered, video, source, chosen, stop),
+            size=size,
             stop=stop,
         )
         run.go(started, progress or silent)
@@ -172,6 +181,51 @@ def redact(
         )
     write_report(target, report)
     return Redaction(target.path, report, run.complete)
+
+
+def _look_again(
+    opened: Callable[[], Video],
+    cover: Cover,
+    regions: tuple[Region, ...],
+    size: tuple[int, int] | None,
+    threads: int,
+    progress: ProgressCallback,
+) -> None:
+    """Recover from the covered frames, and have what is found there covered, too.
+
+    Under the colour that was claimed a pixel may have another one of the room: the second
+    farthest from the background, which an attacker finds when the farthest one is covered.
+    """
+    engines: dict[tuple[int, int], Engine] = {}
+    started = last_progress = time.perf_counter()
+    n_frames = 0
+    with opened() as video:
+        for batch in Batches(video, size=size):
+            for planes, seconds in batch.frames:
+                for number, background, part, layout in cover.covered_parts(
+                    planes, batch.layout, seconds
+                ):
+                    key = number, background
+                    if key not in engines:
+                        parameters = _parameters(regions[number], threads)
+                        engines[key] = Engine(layout.height, layout.width, parameters=parameters)
+                    engines[key].push(frame_of(part, layout))
+                n_frames += 1
+                now = time.perf_counter()
+                if now - last_progress >= PROGRESS_SECONDS:
+                    last_progress = now
+                    expected = video.expected_frames
+                    progress(Progress("count", n_frames, expected, seconds, now - started))
+    for (number, background), engine in engines.items():
+        cover.add_claims(number, background, engine.finalise().room)
+    cover.begin_again()
+
+
+def _parameters(region: Region, threads: int) -> Parameters:
+    """Return the parameters with which a region was recovered, by the method that was chosen."""
+    report = region.recovery.report
+    chosen = {**report["parameters"], "method": report["decided_by"], "threads": threads}
+    return Parameters(**{field.name: chosen[field.name] for field in fields(Parameters)})
 
 
 def _check(target: Output, options: RecoverOptions, crf: int | None) -> None:
@@ -197,7 +251,6 @@ def _refuse_moving(source: Source, regions: tuple[Region, ...]) -> None:
 
 def _size(
     recovered: Recovery | TileRecoveries,
-    video: Video,
     source: Source,
     options: RecoverOptions,
     stop: StopRequested,
@@ -208,5 +261,5 @@ def _size(
             source, options.start_seconds, options.end_seconds, options.stream, stop
         )
     height, width = recovered.confidence.shape
-    turned = video.properties.rotation_degrees % 180
+    turned = recovered.report["input"]["rotation_degrees"] % 180
     return (width, height) if turned else (height, width)

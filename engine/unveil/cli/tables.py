@@ -23,8 +23,8 @@ _PAGE_WIDTH: Final = 160
 
 _NAME_WIDTH: Final = 24
 _NUMBERS: Final = frozenset(
-    "frames damaged recovered confidence speed value pixels correct leaks certain".split()
-)
+    {"frames", "damaged", "recovered", "confidence", "speed", "value", "pixels", "correct"}
+) | {"leaks", "certain"}
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
