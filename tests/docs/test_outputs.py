@@ -117,15 +117,18 @@ def test_every_field_of_a_recovery_report_is_documented_and_no_other(
     assert fields_of_all(dict(other.report)) <= known.keys()
 
 
-def test_every_column_is_documented_with_its_type_and_unit(inputs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["stats.parquet", "timeline.parquet"])
+def test_every_column_is_documented_with_its_type_and_unit(
+    inputs: Path, tmp_path: Path, name: str
+) -> None:
     recovered(inputs / "call.mp4").save(tmp_path / "out")
-    schema = pq.read_schema(tmp_path / "out" / "stats.parquet")
+    schema = pq.read_schema(tmp_path / "out" / name)
     arrow_names = {"float": "float32", "double": "float64"}
     real = {
         field.name: [arrow_names.get(str(field.type), str(field.type)), field.metadata[b"unit"]]
         for field in schema
     }
-    rows = documented("stats.parquet")
+    rows = documented(name)
     assert {name: [*code_in(row[1]), row[2].encode()] for name, row in rows.items()} == real
     assert list(rows) == schema.names
     assert all(row[3] for row in rows.values())

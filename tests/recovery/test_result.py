@@ -17,6 +17,7 @@ from PIL import Image
 from unveil.counting.times import TimeIndex
 from unveil.errors import OutputExists, OutputUnwritable
 from unveil.recovery import statistics
+from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.result import FILES, Recovery
 from unveil.recovery.statistics import COLUMNS, PixelCounts
 
@@ -54,7 +55,20 @@ def make_recovery(height: int = 13, width: int = 10, *, timed: bool = True) -> R
         "frames_read": 60,
         "seconds": {"open": float("nan")},
     }
-    return Recovery(room, background, room[..., 3] / np.float32(255), counts, times, report)
+    confidence = room[..., 3] / np.float32(255)
+    seconds = np.arange(10.0, 12)
+    leaks = LeakTimes(
+        seconds, seconds + 1, np.array([0.5, 0]), np.zeros(2), np.array([0.5, 0]), height * width
+    )
+    return Recovery(
+        room,
+        background,
+        confidence,
+        counts,
+        times,
+        report,
+        leak_times=leaks if timed else None,
+    )
 
 
 def column(table: pa.Table, name: str, shape: tuple[int, int]) -> Array:

@@ -202,6 +202,12 @@ class ColourTimes:
         is_probed = (second[1:] != second[:-1]) | (frames % PROBE_EVERY == 0)
         return self._for_kernels(second, is_probed)
 
+    def mark(self, second: int, shown: Bool) -> None:
+        """Mark the colours that the sampled pixels show in a second, (rows, columns, n_colours)."""
+        if second != UNKNOWN_SECOND:
+            word, bit = divmod((second >> self.shift) - self.first_bin, WORD_BITS)
+            self.seen[word] |= shown.astype(np.uint64) << np.uint64(bit)
+
     def at_end(self) -> TimeBins:
         """Return what a kernel needs to mark what the last frame still shows."""
         return self._for_kernels(np.array([self._last_second]), np.zeros(0, np.bool_))
@@ -284,6 +290,26 @@ class ColourTimes:
             self.n_frames = n_frames.reshape(-1, 2).sum(1)
         self.first_bin >>= 1
         self.shift += 1
+
+
+def largest_bytes(layout: Layout, n_colours: int) -> int:
+    """Return the size of the bits of the longest recording."""
+    rows, columns = SampleGrid.of(layout).shape
+    return rows * columns * n_colours * MAX_BINS // 8
+
+
+def bits_at(seen: U64, place: Array) -> U64:
+    """Return the bits of one colour per pixel, (n_words, rows, columns).
+
+    Parameters
+    ----------
+    seen
+        (n_words, rows, columns, n_colours).
+    place
+        (rows, columns), the place of the colour, -1 for none.
+    """
+    bits = np.take_along_axis(seen, np.maximum(place, 0)[None, ..., None], -1)[..., 0]
+    return np.where(place >= 0, bits, np.uint64(0))
 
 
 def _places(sampled: I64, length: int) -> npt.NDArray[np.int32]:

@@ -109,7 +109,7 @@ class ColourTable(ABC):
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Size of the state."""
+        """Size of the state, without the bits of `colour_times`."""
         pixels = self.layout.height * self.layout.width
         return sum(array.nbytes for array in self.arrays.values() if array.ndim > 1) / pixels
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from unveil.counting.accumulators import TABLES
 from unveil.counting.auto import STATES, AutoTable
+from unveil.counting.colour_times import largest_bytes
 from unveil.counting.outside import OutsideTable
 from unveil.counting.state_file import read_state
 from unveil.counting.table import ColourTable
@@ -363,6 +364,7 @@ def _refuse_too_large(layout: Layout, slots: int) -> None:
     from unveil_kernels.counting.slots import RUN_SLOT
 
     needed = layout.height * layout.width * (slots * RUN_SLOT.itemsize + 64)
+    needed += largest_bytes(layout, slots)
     limit = memory_limit()
     if limit is not None and needed > limit:
         raise FrameTooLarge(

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from unveil.counting.colour_times import ColourTimes
+from unveil.counting.colour_times import ColourTimes, bits_at
 from unveil.counting.surveying import SurveyingTable
 from unveil.counting.table import ColourTable
 from unveil.parallel import Bands, Step
@@ -154,8 +154,7 @@ class Claims:
         sampled = place.reshape(-1, self.room.shape[1])[
             np.ix_(times.grid.rows[rows] - band.start, times.grid.columns)
         ]
-        bits = np.take_along_axis(seen, np.maximum(sampled, 0)[None, ..., None], -1)[..., 0]
-        self.seen[:, rows] = np.where(sampled >= 0, bits, np.uint64(0))
+        self.seen[:, rows] = bits_at(seen, sampled)
 
     def set_colours_seen(
         self, band: slice, slot_counts: Array, evictions: Array, *, leader: bool

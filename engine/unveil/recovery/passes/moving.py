@@ -18,10 +18,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from unveil.counting.colour_times import ColourTimes, SampleGrid, bits_at
 from unveil.parallel import Bands
 from unveil.recovery.background.motion_model import PREFIX_FRAMES, Loop, MotionSurvey, Pan
 from unveil.recovery.decide.claims import neighbour_agreement
 from unveil.recovery.decide.finalise import MOVING
+from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.parameters import Parameters
 from unveil.recovery.passes.plan import Pass
 from unveil.recovery.result import Recovery
@@ -139,6 +141,38 @@ class Prediction:
         own = FAR_LEVELS, weight, seen.slots, seen.explained, seen.total
         self._run(lines.count_explained, chunk, index, frame, bands, *own)
 
+    def shown_colours(
+        self, chunk: Chunk, index: int, frame: int, grid: SampleGrid, seen: Seen
+    ) -> npt.NDArray[np.bool_]:
+        """Return which stored colours a frame shows at the sampled pixels, outside the person.
+
+        Returns
+        -------
+        (rows, columns, SEEN_SLOTS) bool; never a colour that is the background's just then.
+        """
+        layout, rows, columns = chunk.layout, grid.rows, grid.columns
+        picture, down, right = self.place(frame)
+        shown, behind = self.pictures[picture], self.votes[picture]
+        at = np.ix_((rows + down) % shown.shape[1], (columns + right) % shown.shape[2])
+        chroma = np.ix_(rows >> layout.chroma_shift_y, columns >> layout.chroma_shift_x)
+        slots = seen.slots[np.ix_(rows, columns)]
+        is_far = np.zeros(grid.shape, np.bool_)
+        matches: npt.NDArray[np.bool_] = slots["count"] > 0
+        for channel, plane in enumerate(chunk.planes):
+            frame_levels = plane[index]
+            levels = (
+                grid.of_picture(frame_levels) if channel == 0 else frame_levels[chroma]
+            ).astype(np.int16)
+            is_far |= np.abs(levels - shown[channel][at]) > FAR_LEVELS
+            matches &= np.abs(levels[..., None] - slots[f"c{channel}"]) <= seen.tolerance
+        assert chunk.person is not None
+        person = chunk.person[index][
+            np.ix_(rows // layout.block_size, columns // layout.block_size)
+        ]
+        shows = is_far & (person <= lines.PERSON_MARGIN) & (behind[at] > 0)
+        matches &= shows[..., None]
+        return matches
+
     def _run(
         self,
         kernel: Callable[..., None],
@@ -204,14 +238,21 @@ class Seen:
         self.explained = np.zeros((*shape, SEEN_SLOTS), np.uint16)
         self.total = np.zeros(shape, np.uint16)
 
-    def best(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint16], npt.NDArray[np.bool_]]:
+    def best(
+        self,
+    ) -> tuple[
+        npt.NDArray[np.intp],
+        npt.NDArray[np.float64],
+        npt.NDArray[np.uint16],
+        npt.NDArray[np.bool_],
+    ]:
         """Choose the colour of each pixel that explains the largest share of its samples.
 
         Returns
         -------
-        levels, explained, trusted
-            (h, w, 3) float64 colours, (h, w) uint16 weight of the samples that they explain, and
-            (h, w) bool, whether that is enough to claim them as the room.
+        place, levels, explained, trusted
+            (h, w) slots, (h, w, 3) float64 their colours, (h, w) uint16 weight of the samples that
+            they explain, and (h, w) bool, whether that is enough to claim them as the room.
         """
         total = np.maximum(1, self.total)[..., None]
         share = np.divide(self.explained, total, dtype=np.float32)
@@ -221,7 +262,7 @@ class Seen:
         explained = np.take_along_axis(self.explained, place, -1)[..., 0]
         trusted = (share.max(-1) >= EXPLAINED_SHARE) & (explained >= MIN_EXPLAINED)
         levels = np.stack([chosen[name] for name in ("c0", "c1", "c2")], -1).astype(np.float64)
-        return levels, explained, trusted
+        return place[..., 0], levels, explained, trusted
 
 
 class MovingBackground:
@@ -247,6 +288,7 @@ class MovingBackground:
         self._n_learned = self._n_frames = 0
         self._seen: Seen | None = None
         self._prediction: Prediction | None = None
+        self._times = ColourTimes(layout, SEEN_SLOTS)
 
     def passes(self) -> Iterator[Pass]:
         """Yield the passes; only the first one where the motion is neither a pan nor a loop."""
@@ -265,7 +307,7 @@ class MovingBackground:
         self._prediction = again
         for name, predicted, step in (
             ("collect colours", prediction, Prediction.count),
-            ("explain colours", again, Prediction.explain),
+            ("explain colours", again, self._explain),
         ):
             yield Pass(name, partial(self._compare, predicted, step, seen))
 
@@ -293,6 +335,21 @@ class MovingBackground:
             step(prediction, chunk, i, frame, self._bands, seen)
         self._n_frames = first_frame + len(chunk)
 
+    def _explain(
+        self,
+        prediction: Prediction,
+        chunk: Chunk,
+        index: int,
+        frame: int,
+        bands: Bands,
+        seen: Seen,
+    ) -> None:
+        """Count what the colours explain, and mark in which time bins they show themselves."""
+        prediction.explain(chunk, index, frame, bands, seen)
+        times = self._times
+        second = int(times.append(chunk.pts_seconds[index : index + 1], frame).second[1])
+        times.mark(second, prediction.shown_colours(chunk, index, frame, times.grid, seen))
+
     def recovery(self) -> Recovery | None:
         """Return the recovery with its claims, None where the motion was not found."""
         if self._seen is None or self._prediction is None:
@@ -301,12 +358,21 @@ class MovingBackground:
         shown = 0 if self._prediction.holds(self._n_frames) else self._n_frames - 1
         background = self._prediction.shown(shown)
         motion = self._prediction.motion
-        return _decided(self._recovery, self._seen, motion, background, self._layout, self._bands)
+        return _decided(
+            self._recovery,
+            self._seen,
+            self._times,
+            motion,
+            background,
+            self._layout,
+            self._bands,
+        )
 
 
 def _decided(
     recovery: Recovery,
     seen: Seen,
+    times: ColourTimes,
     motion: Pan | Loop,
     background: tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]],
     layout: Layout,
@@ -314,7 +380,7 @@ def _decided(
 ) -> Recovery:
     """Return a recovery that claims the colours that explain most; `background` as of `shown`."""
     behind, known = background
-    levels, explained, claimed = seen.best()
+    place, levels, explained, claimed = seen.best()
     rgb = to_rgb(levels, layout.colour)
     lab = to_lab(rgb).astype(np.float32)
     agreement = neighbour_agreement(lab, claimed, bands)
@@ -328,6 +394,8 @@ def _decided(
         room_count=np.where(claimed, explained, 0).astype(np.uint32),
         ciede2000=np.where(claimed, distance, np.float32(0)),
     )
+    seen_bins = bits_at(times.seen, times.grid.of_picture(place))
+    leak_times = LeakTimes.of(times, seen_bins, confidence)
     pixels = claimed.size
     report = {
         **recovery.report,
@@ -337,6 +405,7 @@ def _decided(
         "coverage": float(np.count_nonzero(claimed) / pixels),
         "mean_confidence": float(confidence.sum() / max(1, np.count_nonzero(claimed))),
         "background_coverage": float(np.count_nonzero(known) / pixels),
+        "leak_times": None if leak_times is None else leak_times.as_dict(),
         "warnings": [text for text in recovery.report["warnings"] if text != MOVING],
     }
     return replace(
@@ -346,4 +415,5 @@ def _decided(
         confidence=confidence,
         counts=counts,
         report=report,
+        leak_times=leak_times,
     )
