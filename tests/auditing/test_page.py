@@ -35,6 +35,7 @@ class Elements(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
+        """Note an element."""
         self.tags.append(tag)
         for name, value in attrs:
             if name in ("src", "href", "action", "srcset", "poster"):
@@ -45,11 +46,13 @@ class Elements(HTMLParser):
                 self.ids.append(value)
 
     def handle_data(self, data: str) -> None:
+        """Note a text."""
         self.words.append(data)
         self.texts.setdefault(self.tags[-1] if self.tags else "", []).append(data)
 
     @property
     def text(self) -> str:
+        """The text of the page, with single spaces."""
         return " ".join(" ".join(self.words).split())
 
 

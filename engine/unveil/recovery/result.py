@@ -126,6 +126,18 @@ class Recovery:
         """Write the statistics as Parquet, band by band of rows."""
         statistics.write(self, path)
 
+    def _repr_png_(self) -> bytes:
+        """Return the room for notebooks."""
+        from unveil.recovery.notebook import room_png
+
+        return room_png(self)
+
+    def _repr_html_(self) -> str:
+        """Return the room and its figures for notebooks."""
+        from unveil.recovery.notebook import summary_html
+
+        return summary_html(self)
+
     def mapped(self, change: Callable[[Array], Array]) -> Recovery:
         """Return the recovery with `change`, such as a rotation, applied to all its arrays."""
         counts = {f.name: change(getattr(self.counts, f.name)) for f in fields(self.counts)}
