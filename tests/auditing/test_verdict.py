@@ -38,10 +38,11 @@ def test_grades_are_listed_from_the_best() -> None:
 
 
 def test_a_verdict_says_how_much_when_and_how_sure() -> None:
-    leak = Leak(0.041, 0.012, worst_seconds=724.2)
+    leak = Leak(0.041, 0.012, worst_seconds=724.2, worst_share=0.03)
     assert leak.verdict == (
         "About 4% of the room can be reconstructed, most of it at 12:04; certain for 1%."
     )
+    assert "reconstructed, the most at 12:04;" in replace(leak, worst_share=0.02).verdict
     assert replace(leak, worst_seconds=None).verdict == (
         "About 4% of the room can be reconstructed; certain for 1%."
     )

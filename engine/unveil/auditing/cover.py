@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from unveil.arrays import U8, Bool
 from unveil.auditing.boxes import bounds, soft_opacity
 from unveil.auditing.leaking_pixels import LeakingPixels
 from unveil.auditing.people import PersonFinder, person_finder
-from unveil.auditing.regions import Region, Showing, cut, part_layout
+from unveil.auditing.regions import Region, Showing, cut, holds, part_layout
 from unveil.protection.frames import Converter
 from unveil.video.chunk import Layout, Planes
 
@@ -27,37 +27,40 @@ MIN_REACH: Final = 2
 OPAQUE: Final = 255
 
 
-@dataclass(slots=True)
-class _Part:
-    """What is needed to cover a region in frames of one layout."""
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What finds the leaks that are left after the rounds before it."""
 
     pixels: LeakingPixels
     person: PersonFinder | None
-    backgrounds: list[Planes]
-    reach: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What leaks in a part of a frame, (h, w) bool; the person's mask; the background's number."""
+class _Part:
+    """What is needed to cover a region in frames of one layout."""
 
-    part: _Part
-    leaking: Bool
-    person: U8 | None
-    background: int
+    layout: Layout
+    rounds: list[_Round]
+    backgrounds: list[Planes]
+    reach: int
 
-    def cover(self, planes: Planes) -> None:
-        """Blend the background over what leaks, in place."""
-        if not self.leaking.any():
-            return
-        opacity = soft_opacity(self.leaking, self.part.reach)
-        if self.person is not None:
-            # Beside a leak the person stays as sharp as it is.
-            opacity = np.minimum(opacity, _beside(self.person, self.part.pixels.layout))
-            opacity = np.maximum(opacity, soft_opacity(self.leaking, MIN_REACH))
-        behind = self.part.backgrounds[self.background]
-        for plane, colours in zip(planes, behind, strict=True):
-            _blend(plane, colours, opacity)
+    def cover(self, planes: Planes) -> tuple[int, Bool]:
+        """Cover a frame in place; return its background's number, and what leaked, (h, w) bool."""
+        background = self.rounds[0].pixels.shown_background(planes)
+        leaked = np.zeros((self.layout.height, self.layout.width), np.bool_)
+        for one in self.rounds:
+            person = None if one.person is None else one.person.find(planes, self.layout)
+            leaking = one.pixels.find(planes, person, background)
+            if leaking.any():
+                opacity = soft_opacity(leaking, self.reach)
+                if person is not None:
+                    # Beside a leak the person stays as sharp as it is.
+                    opacity = np.minimum(opacity, _beside(person, self.layout))
+                    opacity = np.maximum(opacity, soft_opacity(leaking, MIN_REACH))
+                for plane, behind in zip(planes, self.backgrounds[background], strict=True):
+                    _blend(plane, behind, opacity)
+                leaked |= leaking
+        return background, leaked
 
 
 class Cover:
@@ -87,6 +90,7 @@ class Cover:
         self._start = start_seconds
         self._threads = threads
         self._parts: dict[tuple[int, Layout], _Part] = {}
+        self._further: list[Mapping[tuple[int, int], U8]] = []
         self.n_frames = 0
         self.n_covered = 0
         self.n_missed = 0
@@ -146,24 +150,25 @@ class Cover:
         """
         for number, region in enumerate(self._regions):
             showing = region.showing_at(seconds)
-            if showing is None or (found := self._found(number, planes, layout, showing)) is None:
+            part = None if showing is None else self._part(number, layout, showing)
+            if showing is None or part is None:
                 continue
             shown = cut(planes, layout, showing)
             assert shown is not None
-            written: Planes = (shown[0].copy(), shown[1].copy(), shown[2].copy())
-            found.cover(written)
-            yield number, found.background, written, found.part.pixels.layout
+            copied: Planes = (shown[0].copy(), shown[1].copy(), shown[2].copy())
+            background, _ = part.cover(copied)
+            yield number, background, copied, part.layout
 
-    def add_claims(self, number: int, background: int, room: U8) -> None:
-        """Cover what else was found behind a background of a region, too."""
-        for (region, _), part in self._parts.items():
-            if region == number:
-                part.pixels.add(background, room)
+    def add_round(self, rooms: Mapping[tuple[int, int], U8]) -> None:
+        """Begin again, and cover what was found in the covered frames, too.
 
-    def begin_again(self) -> None:
-        """Forget the person of the last frame: the next one is the first again."""
-        for (region, _), part in self._parts.items():
-            part.person = self._person(region)
+        Parameters
+        ----------
+        rooms
+            (h, w, 4) uint8 RGBA by the numbers of the region and of its background.
+        """
+        self._parts.clear()
+        self._further.append(rooms)
 
     def _cover(
         self,
@@ -174,49 +179,50 @@ class Cover:
         showing: Showing,
     ) -> int:
         """Cover a region, and return the number of its pixels that showed the room."""
-        found = self._found(number, planes, layout, showing)
-        if found is None:
+        part = self._part(number, layout, showing)
+        if part is None:
             self.n_missed += 1
             return 0
         luma, cb, cr = (plane[:, : planes[i].shape[1]] for i, plane in enumerate(target))
         written = cut((luma, cb, cr), layout, showing)
         assert written is not None
-        found.cover(written)
-        return int(np.count_nonzero(found.leaking))
+        return int(np.count_nonzero(part.cover(written)[1]))
 
-    def _found(
-        self, number: int, planes: Planes, layout: Layout, showing: Showing
-    ) -> _Found | None:
-        """Find what leaks in a region; None in a frame of another size than was recovered."""
-        shown = cut(planes, layout, showing)
-        inner = part_layout(layout, showing)
-        if shown is None or (inner.height, inner.width) != self._size(number):
-            return None
-        part = self._part(number, inner)
-        person = None if part.person is None else part.person.find(shown, inner)
-        background = part.pixels.shown_background(shown)
-        return _Found(part, part.pixels.find(shown, person, background), person, background)
-
-    def _size(self, number: int) -> tuple[int, ...]:
-        return self._regions[number].recovery.confidence.shape
-
-    def _person(self, number: int) -> PersonFinder | None:
+    def _part(self, number: int, layout: Layout, showing: Showing) -> _Part | None:
+        """Return what covers a region; None in a frame of another size than was recovered."""
         recovery = self._regions[number].recovery
-        every = int(recovery.report["parameters"]["person_every"])
-        return person_finder(recovery, self._threads, every)
-
-    def _part(self, number: int, layout: Layout) -> _Part:
-        key = number, layout
+        inner = part_layout(layout, showing)
+        if not holds(layout, showing) or (inner.height, inner.width) != recovery.confidence.shape:
+            return None
+        key = number, inner
         if key not in self._parts:
-            recovery = self._regions[number].recovery
-            pixels = LeakingPixels(recovery, layout)
+            rounds = [
+                self._round(number, inner, None),
+                *(self._round(number, inner, rooms) for rooms in self._further),
+            ]
+            shown = rounds[0].pixels.recoveries
             self._parts[key] = _Part(
-                pixels,
-                self._person(number),
-                [_planes_of(one.background[..., :3], layout) for one in pixels.recoveries],
-                max(MIN_REACH, round(REACH * layout.height)),
+                inner,
+                rounds,
+                [_planes_of(one.background[..., :3], inner) for one in shown],
+                max(MIN_REACH, round(REACH * inner.height)),
             )
         return self._parts[key]
+
+    def _round(
+        self, number: int, layout: Layout, rooms: Mapping[tuple[int, int], U8] | None
+    ) -> _Round:
+        recovery = self._regions[number].recovery
+        claimed = None
+        if rooms is not None:
+            nothing = np.zeros_like(recovery.room)
+            n_backgrounds = 1 + len(recovery.others)
+            claimed = [rooms.get((number, one), nothing) for one in range(n_backgrounds)]
+        every = int(recovery.report["parameters"]["person_every"])
+        return _Round(
+            LeakingPixels(recovery, layout, claimed),
+            person_finder(recovery, self._threads, every),
+        )
 
 
 def _beside(person: U8, layout: Layout) -> U8:

@@ -74,6 +74,8 @@ class LeakingPixels:
         the one that it shows.
     layout
         Of the upright frames.
+    rooms
+        What is claimed instead behind each of its backgrounds, (h, w, 4) uint8 RGBA.
 
     Raises
     ------
@@ -81,25 +83,24 @@ class LeakingPixels:
         The recovery has another size.
     """
 
-    def __init__(self, recovery: Recovery, layout: Layout) -> None:
+    def __init__(
+        self, recovery: Recovery, layout: Layout, rooms: Sequence[U8] | None = None
+    ) -> None:
         size = layout.height, layout.width
         if recovery.room.shape[:2] != size:
             raise ValueError(f"a recovery of {recovery.room.shape[:2]} for frames of {size}")
         self.layout = layout
-        self.recoveries: Sequence[Recovery] = [
-            one for one in (recovery, *recovery.others) if one.room.shape[:2] == size
+        self.recoveries: Sequence[Recovery] = [recovery, *recovery.others]
+        self._claims = [
+            _claims_of(one.room if rooms is None else rooms[number], one.background)
+            for number, one in enumerate(self.recoveries)
         ]
-        self._claims = [[_claims_of(one.room, one.background)] for one in self.recoveries]
-
-    def add(self, number: int, room: U8) -> None:
-        """Add further claims behind a background, (h, w, 4) uint8 RGBA as `Recovery.room`."""
-        self._claims[number].append(_claims_of(room, self.recoveries[number].background))
 
     def shown_background(self, planes: Planes) -> int:
         """Return the number of the recovery whose background a frame shows."""
         if len(self._claims) == 1:
             return 0
-        differences = [self._background_difference(planes, first) for first, *_ in self._claims]
+        differences = [self._background_difference(planes, claims) for claims in self._claims]
         return int(np.argmin(differences))
 
     def find(self, planes: Planes, person: U8 | None = None, number: int = 0) -> Bool:
@@ -116,14 +117,10 @@ class LeakingPixels:
         number
             Of the recovery whose background the frame shows.
         """
+        claims = self._claims[number]
         found = np.zeros((self.layout.height, self.layout.width), np.bool_)
-        for claims in self._claims[number]:
-            if len(claims.rows):
-                found |= self._found(planes, person, claims)
-        return found
-
-    def _found(self, planes: Planes, person: U8 | None, claims: _Claims) -> Bool:
-        found = np.zeros((self.layout.height, self.layout.width), np.bool_)
+        if not len(claims.rows):
+            return found
         sample = self._samples(planes, claims.rows, claims.columns) - claims.background
         along = np.einsum("ij,ij->i", sample, claims.direction)
         square = np.einsum("ij,ij->i", sample, sample)

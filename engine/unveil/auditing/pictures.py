@@ -84,15 +84,9 @@ def heat_map(recovery: Recovery) -> U8:
 
     The scale is logarithmic: from one frame to the most frequent pixel.
     """
-    recoveries = [recovery, *recovery.others]
-    counts = sum(
-        (
-            np.where(one.confidence > 0, one.counts.room_count, 0).astype(np.float64)
-            for one in recoveries
-            if one.room.shape == recovery.room.shape
-        ),
-        np.zeros(recovery.confidence.shape),
-    )
+    counts = np.zeros(recovery.confidence.shape)
+    for one in (recovery, *recovery.others):
+        counts += np.where(one.confidence > 0, one.counts.room_count, 0)
     most = counts.max()
     heat = np.log1p(counts) / np.log1p(most) if most else counts
     stops = np.linspace(0, 1, len(HEAT_COLOURS))
@@ -119,10 +113,9 @@ def _joined_room(recovery: Recovery) -> tuple[U8, F32]:
     """Return the room colour of the recovery that is most certain of each pixel."""
     room, confidence = recovery.room.copy(), recovery.confidence.copy()
     for other in recovery.others:
-        if other.room.shape == room.shape:
-            better = other.confidence > confidence
-            room[better] = other.room[better]
-            confidence[better] = other.confidence[better]
+        better = other.confidence > confidence
+        room[better] = other.room[better]
+        confidence[better] = other.confidence[better]
     return room, confidence
 
 

@@ -32,6 +32,9 @@ from unveil.video.source import Source, source_of
 DEFAULT_CRF: Final = 14
 """Of the copy: what is not covered keeps a PSNR of more than 40 dB."""
 
+LOOKS: Final = 2
+"""Recoveries from covered frames: each finds less of what those before it have missed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
@@ -156,7 +159,8 @@ def redact(
     )
     size = _size(recovered, source, chosen, stop)
     if any(region.recovery.recovered for region in regions):
-        _look_again(opened, cover, regions, size, chosen.n_threads, progress or silent)
+        for _ in range(LOOKS):
+            _look_again(opened, cover, regions, size, chosen.n_threads, progress or silent)
     with opened(with_sound=sound) as video:
         run = Run(
             video,
@@ -216,9 +220,7 @@ def _look_again(
                     last_progress = now
                     expected = video.expected_frames
                     progress(Progress("count", n_frames, expected, seconds, now - started))
-    for (number, background), engine in engines.items():
-        cover.add_claims(number, background, engine.finalise().room)
-    cover.begin_again()
+    cover.add_round({key: engine.finalise().room for key, engine in engines.items()})
 
 
 def _parameters(region: Region, threads: int) -> Parameters:

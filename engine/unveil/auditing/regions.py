@@ -67,6 +67,14 @@ def _showings(recovery: Recovery) -> tuple[Showing, ...]:
     return tuple(showings)
 
 
+def holds(layout: Layout, showing: Showing) -> bool:
+    """Whether frames of a layout hold a rectangle."""
+    part = showing.rectangle
+    return part is None or (
+        part.x + part.width <= layout.width and part.y + part.height <= layout.height
+    )
+
+
 def cut(planes: Planes, layout: Layout, showing: Showing) -> Planes | None:
     """View a rectangle in upright planes; None where it is not within them.
 
@@ -75,9 +83,9 @@ def cut(planes: Planes, layout: Layout, showing: Showing) -> Planes | None:
     rectangle = showing.rectangle
     if rectangle is None:
         return planes
-    right, bottom = rectangle.x + rectangle.width, rectangle.y + rectangle.height
-    if right > layout.width or bottom > layout.height:
+    if not holds(layout, showing):
         return None
+    right, bottom = rectangle.x + rectangle.width, rectangle.y + rectangle.height
     luma, cb, cr = planes
     down, across = layout.chroma_shift_y, layout.chroma_shift_x
     chroma = (

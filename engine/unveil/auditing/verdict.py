@@ -9,7 +9,6 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from unveil.arrays import F32, F64
-from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.result import Recovery
 
 GradeLetter: TypeAlias = Literal["A", "B", "C", "D"]
@@ -77,14 +76,16 @@ class Leak:
     is_known
         False where nothing can be said, because the background moves in a way that cannot be
         followed.
-    worst_seconds
-        Time of the call at which most leaks at once; None if that is not known.
+    worst_seconds, worst_share
+        Time of the call at which most leaks at once, and how much; None and 0 if that is not
+        known.
     """
 
     leaked_share: float
     confident_share: float
     is_known: bool = True
     worst_seconds: float | None = None
+    worst_share: float = 0.0
 
     @property
     def grade(self) -> Grade | None:
@@ -101,7 +102,10 @@ class Leak:
             )
         if not self.leaked_share:
             return "Nothing of the room was found in this call."
-        when = "" if self.worst_seconds is None else f", most of it at {clock(self.worst_seconds)}"
+        when = ""
+        if self.worst_seconds is not None:
+            most = "most of it" if self.worst_share >= self.leaked_share / 2 else "the most"
+            when = f", {most} at {clock(self.worst_seconds)}"
         certain = f"certain for {percent(self.confident_share)}"
         if not self.confident_share:
             certain = "none of it is certain"
@@ -118,26 +122,23 @@ def grade_of(leaked_share: float) -> Grade:
 def leak_of(recovery: Recovery) -> Leak:
     """Summarise a recovery; a pixel that leaks behind any of its backgrounds leaks."""
     confidence = joint_confidence([recovery, *recovery.others])
+    times, worst = recovery.leak_times, None
+    if times is not None and len(times.leaked_share) and times.leaked_share.max() > 0:
+        worst = int(np.argmax(times.leaked_share))
     return Leak(
         leaked_share=float(np.mean(confidence > 0)),
         confident_share=float(np.mean(confidence > CONFIDENT)),
         is_known=recovery.report["background"] != "moves",
-        worst_seconds=_worst_seconds(recovery.leak_times),
+        worst_seconds=None if times is None or worst is None else float(times.start_seconds[worst]),
+        worst_share=0.0 if times is None or worst is None else float(times.leaked_share[worst]),
     )
-
-
-def _worst_seconds(times: LeakTimes | None) -> float | None:
-    if times is None or not len(times.leaked_share) or not times.leaked_share.max() > 0:
-        return None
-    return float(times.start_seconds[np.argmax(times.leaked_share)])
 
 
 def joint_confidence(recoveries: Sequence[Recovery]) -> F32:
     """Return the largest confidence of each pixel, (h, w) float32."""
     joint = recoveries[0].confidence
     for recovery in recoveries[1:]:
-        if recovery.confidence.shape == joint.shape:
-            joint = np.maximum(joint, recovery.confidence)
+        joint = np.maximum(joint, recovery.confidence)
     return joint
 
 
