@@ -112,6 +112,8 @@ def test_what_is_not_run_is_still_shown() -> None:
 
 _REQUIRED: dict[str, list[str]] = {
     "recover": ["INPUT", "-o", "OUT"],
+    "audit": ["INPUT", "-o", "OUT"],
+    "redact": ["INPUT", "-o", "OUT"],
     "protect": ["INPUT", "-o", "OUT"],
     "timeline": ["INPUT", "--at", "1,1", "-o", "OUT"],
     "simulate": ["PERSON", "-o", "OUT"],

@@ -21,6 +21,7 @@ from tests.swaying import HEIGHT, WIDTH, write_footage
 from tests.tiles.callers import gallery, use_bright_people, write_scene
 from unveil.cli import app
 from unveil.interruption import SIGNAL_NAMES
+from unveil.recovery.result import FILES
 from unveil.recovery.tiles import TileRecoveries, recover_tiles
 
 U8 = npt.NDArray[np.uint8]
@@ -150,6 +151,21 @@ def test_every_field_that_the_commands_print_is_documented_and_no_other(
     assert report == json.loads((tmp_path / "protected.report.json").read_text())
 
 
+def test_every_field_of_an_audit_is_documented_and_no_other(inputs: Path, tmp_path: Path) -> None:
+    video, out = inputs / "call.mp4", tmp_path / "out"
+    line = told("audit", video, "-o", out, "--method", "farend", "--redact", "--json")
+    audit = json.loads((out / "call" / "audit.json").read_text())
+    assert line.pop("audit") == audit
+    assert {*fields_of_all(line), "audit"} == documented("audit --json").keys()
+    assert fields_of_all(audit) == documented("audit.json").keys()
+    report = json.loads((out / "call" / "redacted.report.json").read_text())
+    assert fields_of_all(report) == documented("Report of redact").keys()
+    files = {path.name for path in (out / "call").iterdir()} - set(FILES)
+    rows = TABLES["unveil audit"]
+    listed = {name for row in rows for name in code_in(row[0])}
+    assert files - {"redacted.report.json"} == listed - {"redacted.mkv"}
+
+
 def test_every_array_of_a_truth_is_documented_and_no_other(inputs: Path) -> None:
     with np.load(inputs / "truth.npz") as stored:
         real = {name: (str(array.dtype), array.ndim) for name, array in stored.items()}
@@ -191,11 +207,13 @@ def test_a_state_of_auto_holds_those_of_two_methods(inputs: Path, tmp_path: Path
 
 
 def test_the_exit_codes_are_documented(inputs: Path, tmp_path: Path) -> None:
-    (done, failed, misused, *by_signal) = (int(row[0]) for row in TABLES["Exit codes"])
+    (done, failed, misused, exceeded, *by_signal) = (int(row[0]) for row in TABLES["Exit codes"])
     score = ["score", str(inputs / "photo.png"), "--truth"]
     assert CliRunner().invoke(app, [*score, str(inputs / "photo.png")]).exit_code == done
     assert CliRunner().invoke(app, [*score, str(tmp_path / "no.png")]).exit_code == failed
     refused = CliRunner().invoke(app, [*score, str(inputs / "photo.png"), "--threshold", "101"])
     assert refused.exit_code == misused
+    leaks = ["audit", str(inputs / "call.mp4"), "-o", str(tmp_path / "out"), "--fail-over", "0"]
+    assert CliRunner().invoke(app, leaks).exit_code == exceeded
     numbers = (getattr(signal, name, None) for name in SIGNAL_NAMES)
     assert set(by_signal) >= {128 + number for number in numbers if number is not None}

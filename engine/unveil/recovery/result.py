@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from unveil.counting.times import TimeIndex
+    from unveil.recovery.leak_times import LeakTimes
 
 
 ROOM_SHARP: Final = "room_sharp.png"
@@ -39,6 +40,11 @@ ROOM_SHARP: Final = "room_sharp.png"
 STATS, TIMELINE, REPORT = "stats.parquet", "timeline.parquet", "report.json"
 FILES: Final = (ROOM, BACKGROUND, STATS, TIMELINE, REPORT)
 """Files of a saved recovery; the report is written last. There is no timeline without times."""
+
+PAGE, AUDIT = "index.html", "audit.json"
+REDACTED: Final = ("redacted.mp4", "redacted.mkv")
+AUDIT_FILES: Final = (PAGE, AUDIT, *REDACTED, "redacted.report.json")
+"""Files of an audit in the folder of its recovery; a new recovery makes them wrong."""
 
 _FURTHER: Final = re.compile(r"(?:background|tile)-\d+")
 """Folders of further backgrounds, and of tiles."""
@@ -131,6 +137,18 @@ class Recovery:
         """Write the statistics as Parquet, band by band of rows."""
         statistics.write(self, path)
 
+    def _repr_png_(self) -> bytes:
+        """Return the room for notebooks."""
+        from unveil.recovery.notebook import room_png
+
+        return room_png(self)
+
+    def _repr_html_(self) -> str:
+        """Return the room and its figures for notebooks."""
+        from unveil.recovery.notebook import summary_html
+
+        return summary_html(self)
+
     def mapped(self, change: Callable[[Array], Array]) -> Recovery:
         """Return the recovery with `change`, such as a rotation, applied to all its arrays."""
         counts = {f.name: change(getattr(self.counts, f.name)) for f in fields(self.counts)}
@@ -192,11 +210,9 @@ def remove_earlier_result(folder: Path) -> None:
 
 def _result_files(folder: Path) -> list[Path]:
     """Return the paths that a saved recovery may have, whether they exist or not."""
-    return [
-        place / name
-        for place in (folder, *_further_folders(folder))
-        for name in (*FILES, ROOM_SHARP)
-    ]
+    names = (*FILES, ROOM_SHARP)
+    inside = [place / name for place in (folder, *_further_folders(folder)) for name in names]
+    return [*inside, *(folder / name for name in AUDIT_FILES)]
 
 
 def _further_folders(folder: Path) -> list[Path]:
