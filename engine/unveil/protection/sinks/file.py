@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from fractions import Fraction
-from typing import TYPE_CHECKING, BinaryIO, Final
+from io import RawIOBase
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import av
 
@@ -99,10 +102,35 @@ class VideoSink:
         self._writer.__exit__(RuntimeError, None, None)
 
 
+class _Unbuffered:
+    """The raw stream below a buffer, whose lock a write that waits for the reader would hold.
+
+    A program that stops flushes its standard output, which waits for that lock for ever.
+    """
+
+    def __init__(self, raw: RawIOBase) -> None:
+        self._raw = raw
+
+    def write(self, content: bytes) -> int:
+        """Write all bytes; return their number."""
+        left = memoryview(content)
+        while left:
+            written = self._raw.write(left)
+            if written is None:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            left = left[written:]
+        return len(content)
+
+
 def _standard_output() -> BinaryIO:
     try:
-        return sys.stdout.buffer
+        buffer = sys.stdout.buffer
     except AttributeError:  # None, or text alone
         raise OutputUnwritable(
             "standard output: is closed; name a file or a program that takes the video"
         ) from None
+    raw = getattr(buffer, "raw", None)
+    if not isinstance(raw, RawIOBase):  # a stand-in, or Python buffers nothing
+        return buffer
+    sys.stdout.flush()
+    return cast("BinaryIO", _Unbuffered(raw))
