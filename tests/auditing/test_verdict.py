@@ -121,3 +121,15 @@ def test_every_share_can_be_written(share: float) -> None:
 def test_times_are_written_as_a_player_shows_them(seconds: float, down: str, up: str) -> None:
     assert clock(seconds) == down
     assert clock(seconds, up=True) == up
+
+
+def test_a_blurred_room_is_graded_by_what_the_blur_shows() -> None:
+    weak = Leak(leaked_share=0.001, confident_share=0.0, blur_share=0.02)
+    assert weak.grade is not None
+    assert weak.grade.letter == "C"
+    assert "blur of the room" in weak.verdict
+    assert "20%" in weak.verdict
+    assert "0.1% leaked sharply" in weak.verdict
+    much = Leak(leaked_share=0.2, confident_share=0.0, blur_share=0.02)
+    assert much.grade is not None
+    assert much.grade.letter == "D"

@@ -92,7 +92,7 @@ class LeakingPixels:
         self.layout = layout
         self.recoveries: Sequence[Recovery] = [recovery, *recovery.others]
         self._claims = [
-            _claims_of(one.room if rooms is None else rooms[number], one.background)
+            _claims_of(one.sharp_room if rooms is None else rooms[number], one.background)
             for number, one in enumerate(self.recoveries)
         ]
 

@@ -21,7 +21,7 @@ from unveil.auditing.countermeasures import countermeasures
 from unveil.auditing.pictures import Embedded, embed, heat_map, highlighted, room_picture
 from unveil.auditing.verdict import CONFIDENT, GRADES, clock, cumulative, percent
 from unveil.files import BACKGROUND, ROOM
-from unveil.recovery.result import REPORT, STATS, TIMELINE
+from unveil.recovery.result import REPORT, ROOM_SHARP, STATS, TIMELINE
 
 if TYPE_CHECKING:
     from unveil.auditing.audit import Audit, CallerAudit
@@ -243,6 +243,7 @@ def _figures(recovery: Recovery) -> tuple[tuple[str, str], ...]:
         ("Picture", f"{recovery.confidence.shape[1]} x {recovery.confidence.shape[0]} pixels"),
         ("Pixels with a recovered colour", f"{recovery.recovered:,}"),
         ("Median confidence of these", middle),
+        ("Leaked sharply", f"{np.count_nonzero(recovery.sharp):,}"),
         ("Background known in", percent(report["background_coverage"])),
         ("Further backgrounds", str(len(recovery.others))),
     )
@@ -253,6 +254,11 @@ def _files(caller: CallerAudit) -> tuple[tuple[str, str], ...]:
     inside = f"{caller.region.folder}/" if caller.region.folder else ""
     files = [
         (ROOM, "the recovered room; transparency is the confidence"),
+        *(
+            [(ROOM_SHARP, "what of it leaked sharply")]
+            if caller.recovery.report.get("blur")
+            else []
+        ),
         (BACKGROUND, "the virtual background"),
         (STATS, "one row per pixel"),
         (REPORT, "parameters, counts and warnings"),

@@ -220,7 +220,7 @@ def _look_again(
                     last_progress = now
                     expected = video.expected_frames
                     progress(Progress("count", n_frames, expected, seconds, now - started))
-    cover.add_round({key: engine.finalise().room for key, engine in engines.items()})
+    cover.add_round({key: engine.finalise().sharp_room for key, engine in engines.items()})
 
 
 def _parameters(region: Region, threads: int) -> Parameters:

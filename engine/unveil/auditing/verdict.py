@@ -63,6 +63,14 @@ GRADES: Final[tuple[Grade, ...]] = (
 """From the best to the worst: the one place in which grades are defined."""
 
 
+BLUR_FROM_SHARE: Final = GRADES[2].from_share
+"""A blur counts as at least this share that leaks."""
+
+LETTERS_PER_SIGMA: Final = 10.0
+"""Letters of so many standard deviations of the blur can be read: six times the radius of `protect`,
+which is a box filter, of 1.7 standard deviations."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leak:
     """How much of the picture leaks.
@@ -70,7 +78,8 @@ class Leak:
     Attributes
     ----------
     leaked_share
-        Share of the picture's pixels whose room colour was recovered, 0 to 1.
+        Share of the picture's pixels whose room colour was recovered, 0 to 1; before a background
+        that is a blur of the room, what leaked sharply.
     confident_share
         Share that was recovered with a confidence above `CONFIDENT`.
     is_known
@@ -79,6 +88,9 @@ class Leak:
     worst_seconds, worst_share
         Time of the call at which most leaks at once, and how much; None and 0 if that is not
         known.
+    blur_share
+        Standard deviation of the blur as a share of the picture's height, if the background is a
+        blur of the room.
     """
 
     leaked_share: float
@@ -86,11 +98,18 @@ class Leak:
     is_known: bool = True
     worst_seconds: float | None = None
     worst_share: float = 0.0
+    blur_share: float | None = None
 
     @property
     def grade(self) -> Grade | None:
-        """The grade of the share that leaks; None where nothing can be said."""
-        return grade_of(self.leaked_share) if self.is_known else None
+        """The grade of the share that leaks; None where nothing can be said.
+
+        A blurred room is one of which parts leak, at least.
+        """
+        if not self.is_known:
+            return None
+        least = 0.0 if self.blur_share is None else BLUR_FROM_SHARE
+        return grade_of(max(self.leaked_share, least))
 
     @property
     def verdict(self) -> str:
@@ -99,6 +118,13 @@ class Leak:
             return (
                 "This call cannot be judged: its virtual background moves, so the colours of the "
                 "room cannot be told from those of the background."
+            )
+        if self.blur_share is not None:
+            letters = percent(LETTERS_PER_SIGMA * self.blur_share)
+            return (
+                "The background is a blur of the room, so its colours and large shapes show all "
+                f"the time, and letters higher than about {letters} of the picture may be read; "
+                f"{percent(self.leaked_share)} leaked sharply besides."
             )
         if not self.leaked_share:
             return "Nothing of the room was found in this call."
@@ -122,6 +148,7 @@ def grade_of(leaked_share: float) -> Grade:
 def leak_of(recovery: Recovery) -> Leak:
     """Summarise a recovery; a pixel that leaks behind any of its backgrounds leaks."""
     confidence = joint_confidence([recovery, *recovery.others])
+    blur = recovery.report.get("blur")
     times, worst = recovery.leak_times, None
     if times is not None and len(times.leaked_share) and times.leaked_share.max() > 0:
         worst = int(np.argmax(times.leaked_share))
@@ -130,15 +157,16 @@ def leak_of(recovery: Recovery) -> Leak:
         confident_share=float(np.mean(confidence > CONFIDENT)),
         is_known=recovery.report["background"] != "moves",
         worst_seconds=None if times is None or worst is None else float(times.start_seconds[worst]),
+        blur_share=None if blur is None else float(blur["sigma_share"]),
         worst_share=0.0 if times is None or worst is None else float(times.leaked_share[worst]),
     )
 
 
 def joint_confidence(recoveries: Sequence[Recovery]) -> F32:
-    """Return the largest confidence of each pixel, (h, w) float32."""
-    joint = recoveries[0].confidence
-    for recovery in recoveries[1:]:
-        joint = np.maximum(joint, recovery.confidence)
+    """Return the largest confidence of what leaked sharply at each pixel, (h, w) float32."""
+    joint = np.zeros_like(recoveries[0].confidence)
+    for recovery in recoveries:
+        joint = np.maximum(joint, np.where(recovery.sharp, recovery.confidence, np.float32(0)))
     return joint
 
 

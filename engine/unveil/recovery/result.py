@@ -94,6 +94,11 @@ class Recovery:
         return sharp
 
     @property
+    def sharp_room(self) -> U8:
+        """`room` without what was recovered from a blur of it: (h, w, 4) RGBA."""
+        return np.where(self.sharp[..., None], self.room, np.uint8(0))
+
+    @property
     def stats(self) -> pa.Table:
         """One row per pixel, row by row of the picture; see `statistics.COLUMNS`."""
         return statistics.table(self)
@@ -126,7 +131,7 @@ class Recovery:
             ]:
                 written.result()
         if self.counts.blurred.any():
-            write_png(folder / ROOM_SHARP, np.where(self.sharp[..., None], self.room, np.uint8(0)))
+            write_png(folder / ROOM_SHARP, self.sharp_room)
         if self.leak_times is not None:
             self.leak_times.write(folder / TIMELINE, self.report)
         for number, other in enumerate(self.others, 2):
