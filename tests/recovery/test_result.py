@@ -93,7 +93,8 @@ def test_names_types_units_and_meaning() -> None:
         *("y", "x", "background_r", "background_g", "background_b", "background_count"),
         *("room_r", "room_g", "room_b", "room_count", "episodes"),
         *("first_frame", "last_frame", "first_seconds", "last_seconds"),
-        *("ciede2000", "confidence", "colours_seen", "evictions"),
+        *("ciede2000", "confidence",
+        "room_is_blurred", "colours_seen", "evictions"),
     ]
     for name, (kind, unit, meaning) in COLUMNS.items():
         field = schema.field(name)

@@ -67,8 +67,8 @@ BLUR_FROM_SHARE: Final = GRADES[2].from_share
 """A blur counts as at least this share that leaks."""
 
 LETTERS_PER_SIGMA: Final = 10.0
-"""Letters of so many standard deviations of the blur can be read: six times the radius of `protect`,
-which is a box filter, of 1.7 standard deviations."""
+"""Letters of so many standard deviations of the blur can be read: those of six times the radius of
+`protect`, whose filter is a box."""
 
 
 @dataclass(frozen=True, slots=True)
