@@ -172,12 +172,12 @@ def test_a_page_of_a_long_call_of_noise_is_bounded(n_callers: int) -> None:
 
 
 def test_callers_have_sections_and_files_of_their_own() -> None:
-    recoveries = [recovery_of(claims(0.2)), recovery_of(claims(0.01))]
+    recoveries = [recovery_of(claims(0.01)), recovery_of(claims(0.2))]
     page = audit_of_recoveries(*recoveries).page()
     elements = Elements(page)
     assert {"caller-1", "caller-2"} <= set(elements.ids)
     assert {"tile-1/room.png", "tile-2/room.png"} <= set(elements.addresses)
-    assert "The worst of 2 callers is caller 1: About 20%" in elements.text
+    assert "The worst of 2 callers is caller 2: About 20%" in elements.text
 
 
 def test_what_helps_is_shown_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,15 @@ class Audit:
     @property
     def worst(self) -> CallerAudit:
         """The caller of whose room most leaks; one that cannot be judged only if none can."""
-        return max(self.callers, key=lambda one: (one.leak.is_known, one.leak.leaked_share))
+        return self.callers[self._worst_number]
+
+    @property
+    def _worst_number(self) -> int:
+        leaks = [caller.leak for caller in self.callers]
+        return max(
+            range(len(leaks)),
+            key=lambda number: (leaks[number].is_known, leaks[number].leaked_share),
+        )
 
     @property
     def grade(self) -> Grade | None:
@@ -128,9 +136,8 @@ class Audit:
         """The result in one sentence."""
         if len(self.callers) == 1:
             return self.worst.leak.verdict
-        number = self.callers.index(self.worst) + 1
         return (
-            f"The worst of {len(self.callers)} callers is caller {number}: "
+            f"The worst of {len(self.callers)} callers is caller {self._worst_number + 1}: "
             f"{self.worst.leak.verdict}"
         )
 
