@@ -298,18 +298,18 @@ def largest_bytes(layout: Layout, n_colours: int) -> int:
     return rows * columns * n_colours * MAX_BINS // 8
 
 
-def bits_at(seen: U64, place: Array) -> U64:
-    """Return the bits of one colour per pixel, (n_words, rows, columns).
+def bits_of_all(seen: U64, chosen: Bool) -> U64:
+    """Return the bits that any of the chosen colours of a pixel has, (n_words, ...).
 
     Parameters
     ----------
     seen
-        (n_words, rows, columns, n_colours).
-    place
-        (rows, columns), the place of the colour, -1 for none.
+        (n_words, ..., n_colours).
+    chosen
+        (..., n_colours).
     """
-    bits = np.take_along_axis(seen, np.maximum(place, 0)[None, ..., None], -1)[..., 0]
-    return np.where(place >= 0, bits, np.uint64(0))
+    bits: U64 = np.bitwise_or.reduce(np.where(chosen, seen, np.uint64(0)), axis=-1)
+    return bits
 
 
 def _places(sampled: I64, length: int) -> npt.NDArray[np.int32]:

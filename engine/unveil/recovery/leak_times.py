@@ -65,8 +65,9 @@ class Moment:
 class LeakTimes:
     """The leaked area in each bin of a call that has counted frames, in order of time.
 
-    It is measured at a grid of sampled pixels. A pixel leaks in a bin if its claimed room colour
-    is seen in at least one of its frames. Pixels that are not claimed count nowhere.
+    It is measured at a grid of sampled pixels. A pixel leaks in a bin if its claimed room colour,
+    or one that is much like it, is seen in at least one frame. Pixels that are not claimed count
+    nowhere.
 
     Attributes
     ----------

@@ -152,7 +152,7 @@ def test_the_colour_that_explains_most_is_the_room() -> None:
             seen.slots[0, x, n] = (level, level, level, count, 0)
             seen.explained[0, x, n] = counts[n]
         seen.total[0, x] = 40 if x < 3 else MIN_EXPLAINED
-    _, levels, weight, trusted = seen.best()
+    levels, weight, trusted = seen.best()
     assert levels[0, :, 0].tolist() == [120, 80, 60, 50]
     assert weight[0].tolist() == [38, 30, 22, MIN_EXPLAINED - 1]
     assert trusted[0].tolist() == [True, True, False, False]

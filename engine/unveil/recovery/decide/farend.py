@@ -135,7 +135,8 @@ def decide_farend(
         considered = counts > parameters.noise_frames
         place = _farthest(levels, considered, behind, behind_lab, colour, parameters)
         times = table.colour_times
-        out.set_seen(band, times, place, times.seen[:, times.sampled_rows(first, last)])
+        seen = times.seen[:, times.sampled_rows(first, last)]
+        out.set_seen(band, times, seen, levels, place, behind_lab, colour)
 
         (pixels,) = np.nonzero(place >= 0)
         place = place[pixels]

@@ -47,7 +47,6 @@ def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Cl
         considered[rows, most] = False
         reference = to_rgb(levels_of(slots[rows, most]), colour)
         rarest = _rarest_beyond(slots, counts, firsts, considered, reference, colour, parameters)
-        out.set_seen(band, table.colour_times, rarest, seen)
 
         levels = np.empty((len(slots), 3))
         total = np.empty(len(slots), np.int64)
@@ -57,12 +56,13 @@ def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Cl
         out.background[band, :, 3] = 255
         out.counts.background_count[band] = total.reshape(-1, width)
 
+        background_lab = to_lab(background)
+        all_levels = levels_of(slots)
+        out.set_seen(band, table.colour_times, seen, all_levels, rarest, background_lab, colour)
         (pixels,) = np.nonzero(rarest >= 0)
         chosen = slots[pixels, rarest[pixels]]
         rgb = to_rgb(levels_of(chosen), colour)
-        room_lab[band] = out.set_room(
-            band, pixels, rgb, to_lab(background), ColourCounts.of(chosen)
-        )
+        room_lab[band] = out.set_room(band, pixels, rgb, background_lab, ColourCounts.of(chosen))
         out.set_colours_seen(band, counts, evictions, leader=False)
 
     out.run(decide, bands)

@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from unveil.counting.colour_times import ColourTimes, SampleGrid, bits_at
+from unveil.counting.colour_times import ColourTimes, SampleGrid, bits_of_all
 from unveil.parallel import Bands
 from unveil.recovery.background.motion_model import PREFIX_FRAMES, Loop, MotionSurvey, Pan
-from unveil.recovery.decide.claims import neighbour_agreement
+from unveil.recovery.decide.claims import SAME_ROOM, levels_of, neighbour_agreement
 from unveil.recovery.decide.finalise import MOVING
 from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.parameters import Parameters
@@ -238,21 +238,14 @@ class Seen:
         self.explained = np.zeros((*shape, SEEN_SLOTS), np.uint16)
         self.total = np.zeros(shape, np.uint16)
 
-    def best(
-        self,
-    ) -> tuple[
-        npt.NDArray[np.intp],
-        npt.NDArray[np.float64],
-        npt.NDArray[np.uint16],
-        npt.NDArray[np.bool_],
-    ]:
+    def best(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint16], npt.NDArray[np.bool_]]:
         """Choose the colour of each pixel that explains the largest share of its samples.
 
         Returns
         -------
-        place, levels, explained, trusted
-            (h, w) slots, (h, w, 3) float64 their colours, (h, w) uint16 weight of the samples that
-            they explain, and (h, w) bool, whether that is enough to claim them as the room.
+        levels, explained, trusted
+            (h, w, 3) float64 colours, (h, w) uint16 weight of the samples that they explain, and
+            (h, w) bool, whether that is enough to claim them as the room.
         """
         total = np.maximum(1, self.total)[..., None]
         share = np.divide(self.explained, total, dtype=np.float32)
@@ -262,7 +255,7 @@ class Seen:
         explained = np.take_along_axis(self.explained, place, -1)[..., 0]
         trusted = (share.max(-1) >= EXPLAINED_SHARE) & (explained >= MIN_EXPLAINED)
         levels = np.stack([chosen[name] for name in ("c0", "c1", "c2")], -1).astype(np.float64)
-        return place[..., 0], levels, explained, trusted
+        return levels, explained, trusted
 
 
 class MovingBackground:
@@ -380,7 +373,7 @@ def _decided(
 ) -> Recovery:
     """Return a recovery that claims the colours that explain most; `background` as of `shown`."""
     behind, known = background
-    place, levels, explained, claimed = seen.best()
+    levels, explained, claimed = seen.best()
     rgb = to_rgb(levels, layout.colour)
     lab = to_lab(rgb).astype(np.float32)
     agreement = neighbour_agreement(lab, claimed, bands)
@@ -394,8 +387,12 @@ def _decided(
         room_count=np.where(claimed, explained, 0).astype(np.uint32),
         ciede2000=np.where(claimed, distance, np.float32(0)),
     )
-    seen_bins = bits_at(times.seen, times.grid.of_picture(place))
-    leak_times = LeakTimes.of(times, seen_bins, confidence)
+    slots = seen.slots[np.ix_(times.grid.rows, times.grid.columns)]
+    slot_lab = to_lab(to_rgb(levels_of(slots).reshape(-1, 3), layout.colour))
+    slot_lab = slot_lab.reshape(*slots.shape, 3)
+    room_lab = times.grid.of_picture(lab)[:, :, None]
+    from_room = ciede2000(slot_lab, np.broadcast_to(room_lab, slot_lab.shape))
+    leak_times = LeakTimes.of(times, bits_of_all(times.seen, from_room <= SAME_ROOM), confidence)
     pixels = claimed.size
     report = {
         **recovery.report,
