@@ -16,7 +16,7 @@ HEIGHT: Final = 200
 LEFT: Final = 58
 RIGHT: Final = 12
 TOP: Final = 28
-BOTTOM: Final = 32
+BOTTOM: Final = 38
 
 MAX_STEPS: Final = 512
 """Stretches that are drawn: more would be narrower than a pixel of a phone's screen."""

@@ -23,7 +23,7 @@ from unveil.video.chunk import Layout, Planes
 from unveil.video.reader import open_video
 from unveil.video.source import Source
 
-MAX_FRAMES: Final = 5
+MAX_FRAMES: Final = 3
 """Frames that are looked at in each moment."""
 
 GAP_SECONDS: Final = 4.0

@@ -41,6 +41,9 @@ person: masks reach beyond the person by a block or two, and a leak may stay the
 SUPPORT: Final = 0.2
 """Smallest share of the claimed pixels around such a leak that leak, too."""
 
+MIN_AREA: Final = 0.08
+"""Smallest share of all pixels around it that leak: single claims on a face are errors."""
+
 PROBES: Final = 4096
 """Pixels by which a frame's background is compared with the recovered ones."""
 
@@ -153,7 +156,8 @@ class LeakingPixels:
             claimed = np.zeros_like(found)
             claimed[claims.rows, claims.columns] = True
             claims.n_around = box_sum(claimed, reach)
-        supported: Bool = box_sum(found, reach) >= SUPPORT * claims.n_around
+        least = np.maximum(MIN_AREA * (2 * reach + 1) ** 2, SUPPORT * claims.n_around)
+        supported: Bool = box_sum(found, reach) >= least
         return supported
 
     def _background_difference(self, planes: Planes, claims: _Claims) -> float:
