@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from fractions import Fraction
-from io import RawIOBase
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from io import BufferedWriter, FileIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import av
 
@@ -102,35 +100,19 @@ class VideoSink:
         self._writer.__exit__(RuntimeError, None, None)
 
 
-class _Unbuffered:
-    """The raw stream below a buffer, whose lock a write that waits for the reader would hold.
-
-    A program that stops flushes its standard output, which waits for that lock for ever.
-    """
-
-    def __init__(self, raw: RawIOBase) -> None:
-        self._raw = raw
-
-    def write(self, content: bytes) -> int:
-        """Write all bytes; return their number."""
-        left = memoryview(content)
-        while left:
-            written = self._raw.write(left)
-            if written is None:
-                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-            left = left[written:]
-        return len(content)
-
-
 def _standard_output() -> BinaryIO:
+    """Open standard output with a buffer of its own; a stand-in for it is taken as it is.
+
+    A write that waits for the reader holds the lock of its buffer. For that of `sys.stdout` the
+    end of the program, which flushes it, would wait for ever.
+    """
     try:
-        buffer = sys.stdout.buffer
+        binary = sys.stdout.buffer
     except AttributeError:  # None, or text alone
         raise OutputUnwritable(
             "standard output: is closed; name a file or a program that takes the video"
         ) from None
-    raw = getattr(buffer, "raw", None)
-    if not isinstance(raw, RawIOBase):  # a stand-in, or Python buffers nothing
-        return buffer
+    if not isinstance(binary, (BufferedWriter, FileIO)):
+        return binary
     sys.stdout.flush()
-    return cast("BinaryIO", _Unbuffered(raw))
+    return open(binary.fileno(), "wb", closefd=False)
