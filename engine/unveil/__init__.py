@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from unveil.scoring.leak import score_truth
     from unveil.scoring.photo import score_room, verify
     from unveil.scoring.truth import Truth
+    from unveil.shielding import Shield, shield
     from unveil.simulation.simulate import simulate_call
     from unveil.tiles.find import find_tiles
     from unveil.tiles.model import Tile
@@ -36,6 +37,7 @@ __all__ = [
     "Protection",
     "Protector",
     "Recovery",
+    "Shield",
     "Tile",
     "Truth",
     "UnveilError",
@@ -47,6 +49,7 @@ __all__ = [
     "run_demo",
     "score_room",
     "score_truth",
+    "shield",
     "simulate_call",
     "verify",
 ]
@@ -58,6 +61,7 @@ _HOMES = {
     "Protection": "protection",
     "Protector": "protection",
     "Recovery": "recovery.result",
+    "Shield": "shielding",
     "Tile": "tiles.model",
     "Truth": "scoring.truth",
     "UnveilError": "errors",
@@ -68,6 +72,7 @@ _HOMES = {
     "run_demo": "demo",
     "score_room": "scoring.photo",
     "score_truth": "scoring.leak",
+    "shield": "shielding",
     "simulate_call": "simulation.simulate",
     "verify": "scoring.photo",
 }

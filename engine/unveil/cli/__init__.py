@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from unveil._version import __version__
-from unveil.cli import demo, live, protect, recover, score, simulate, timeline
+from unveil.cli import demo, live, protect, recover, score, shield, simulate, timeline
 from unveil.cli.streams import flush_standard_output, prepare_standard_streams, print_line
 from unveil.interruption import stop_on_signals
 
@@ -63,6 +63,7 @@ def unveil(
 for command in (
     recover.recover,
     protect.protect,
+    shield.shield,
     live.live,
     timeline.timeline,
     demo.demo,
