@@ -21,7 +21,7 @@ LINES = (
     ("cli",),
     ("demo", "live", "auditing", "cluster"),
     ("timeline", "protection", "simulation"),
-    ("recovery", "shield"),
+    ("recovery", "shielding"),
     ("scoring", "counting", "tiles"),
     ("person",),
     ("video",),

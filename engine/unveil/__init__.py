@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from unveil.scoring.leak import score_truth
     from unveil.scoring.photo import score_room, verify
     from unveil.scoring.truth import Truth
+    from unveil.shielding import Shield, shield
     from unveil.simulation.simulate import simulate_call
     from unveil.tiles.find import find_tiles
     from unveil.tiles.model import Tile
@@ -40,6 +41,7 @@ __all__ = [
     "Protector",
     "Recovery",
     "Redaction",
+    "Shield",
     "Tile",
     "Truth",
     "UnveilError",
@@ -53,6 +55,7 @@ __all__ = [
     "run_demo",
     "score_room",
     "score_truth",
+    "shield",
     "simulate_call",
     "verify",
 ]
@@ -66,6 +69,7 @@ _HOMES = {
     "Protector": "protection",
     "Recovery": "recovery.result",
     "Redaction": "auditing.redact",
+    "Shield": "shielding",
     "Tile": "tiles.model",
     "Truth": "scoring.truth",
     "UnveilError": "errors",
@@ -78,6 +82,7 @@ _HOMES = {
     "run_demo": "demo",
     "score_room": "scoring.photo",
     "score_truth": "scoring.leak",
+    "shield": "shielding",
     "simulate_call": "simulation.simulate",
     "verify": "scoring.photo",
 }

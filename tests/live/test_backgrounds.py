@@ -13,7 +13,7 @@ from tests.footage import write_video
 from tests.sitter import frame
 from unveil.errors import InvalidParameter, UnreadableImage
 from unveil.live.backgrounds import GIVEN, MAX_UPLOADS, Backgrounds
-from unveil.live.scenery import SCENES
+from unveil.scenery import SCENES
 
 
 def png(level: int) -> bytes:

@@ -86,6 +86,14 @@ EveryOption = Annotated[
     int,
     typer.Option(metavar="K", help="Run the network on every K-th frame; 1 is safest."),
 ]
+CarefulOption = Annotated[
+    bool,
+    typer.Option(
+        "--careful",
+        help="Show less of the room at the cost of the person's edge: it is cut farther inside, "
+        "without a soft blend, and where the mask moves the background wins.",
+    ),
+]
 CodecOption = Annotated[
     str | None,
     typer.Option(
@@ -134,6 +142,7 @@ def protect(
     edge: EdgeOption = PROTECT_EDGE,
     smooth: SmoothOption = PROTECT_SMOOTH,
     every: EveryOption = 1,
+    careful: CarefulOption = False,
     codec: CodecOption = None,
     crf: CrfOption = None,
     sound: SoundOption = True,
@@ -166,6 +175,7 @@ def protect(
             edge=edge,
             smooth=smooth,
             every=every,
+            careful=careful,
             codec=codec,
             crf=crf,
             sound=sound,

@@ -106,6 +106,14 @@ CameraNoiseOption = Annotated[
     typer.Option(metavar="X", help="Standard deviation of the camera's noise in levels, 0 to 30."),
 ]
 BitRateOption = Annotated[int, typer.Option(metavar="N", help="Mean bits per second.")]
+CameraOnlyOption = Annotated[
+    bool,
+    typer.Option(
+        "--camera-only",
+        help="Also write camera.mp4, what the camera saw, and matte.mkv, where the person is in "
+        "it, on which protect can be judged.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
 
 
@@ -132,6 +140,7 @@ def simulate(
     frames_of_noise: FramesOfNoiseOption = 0,
     camera_noise: CameraNoiseOption = 1.5,
     bit_rate: BitRateOption = 2_000_000,
+    camera_only: CameraOnlyOption = False,
     seed: SeedOption = 0,
     threads: Threads = None,
     quiet: Quiet = False,
@@ -168,6 +177,7 @@ def simulate(
             frames_of_noise=frames_of_noise,
             camera_noise=camera_noise,
             bit_rate=bit_rate,
+            camera_only=camera_only,
             seed=seed,
             threads=threads,
             force=force,
@@ -177,4 +187,5 @@ def simulate(
         report.result(
             f"{made.call}: {made.n_frames} frames",
             f"{made.truth}: {made.strong_share:.2%} of the pixels leak strongly",
+            *(f"{path}: as the camera saw it" for path in (made.camera,) if path is not None),
         )

@@ -18,12 +18,12 @@ from PIL import Image, ImageColor
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter
 from unveil.files import is_still, is_there, read_image
-from unveil.live.scenery import SCENES
 from unveil.live.uploads import decode_upload, reduced
 from unveil.protection.backdrop import make_backdrop
 from unveil.protection.frames import Converter, frame_of
 from unveil.protection.parameters import Background
 from unveil.redaction import file_name
+from unveil.scenery import SCENES
 from unveil.video.chunk import Layout
 from unveil.video.geometry import Shape, cover
 

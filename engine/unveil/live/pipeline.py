@@ -203,6 +203,7 @@ class Pipeline:
                 model=parameters.model,
                 edge=parameters.edge,
                 smooth=parameters.smooth,
+                careful=parameters.careful,
                 segmenter=self._make_segmenter(settings),
             )
 

@@ -34,7 +34,7 @@ class LiveSettings:
     ----------
     mode
         "remove" shows green, "blur" blurs the room, "replace" shows `background`.
-    model, edge, smooth
+    model, edge, smooth, careful
         As in `ProtectParameters`.
     background
         Id of a background, or a colour "#rrggbb".
@@ -51,6 +51,7 @@ class LiveSettings:
     edge: float = DEFAULT_EDGE
     smooth: int = DEFAULT_SMOOTH
     matrix: VideoMatrix | None = None
+    careful: bool = False
 
     def changed(self, change: Mapping[str, object], backgrounds: Backgrounds) -> LiveSettings:
         """Return the settings with some of them changed.
@@ -102,6 +103,7 @@ class LiveSettings:
             self.model,
             self.edge,
             self.smooth,
+            careful=self.careful,
         )
 
     @property
@@ -109,7 +111,7 @@ class LiveSettings:
         """The settings that a protector is made of: equal ones need no new protector."""
         background = self.background if self.mode == "replace" else None
         blur = self.blur if self.mode == "blur" else None
-        return self.mode, self.model, background, blur, self.edge, self.smooth
+        return self.mode, self.model, background, blur, self.edge, self.smooth, self.careful
 
     def as_dict(self) -> dict[str, Any]:
         """Return all settings, ready for JSON."""
@@ -142,6 +144,7 @@ _CHECKS: Final[Mapping[str, Callable[[object], bool]]] = {
     "edge": _is_number,
     "smooth": _is_integer,
     "matrix": lambda value: value is None or _is_text(value),
+    "careful": lambda value: isinstance(value, bool),
 }
 
 _KINDS: Final = {
@@ -152,4 +155,5 @@ _KINDS: Final = {
     "edge": "a number",
     "smooth": "an integer",
     "matrix": "a text or null",
+    "careful": "true or false",
 }

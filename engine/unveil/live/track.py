@@ -37,7 +37,7 @@ class ProtectTrack(MediaStreamTrack):
     ----------
     track
         The track to protect. It is read from the first `recv` on, and stopped with this one.
-    mode, background, blur, model, edge, smooth, every, threads, segmenter
+    mode, background, blur, model, edge, smooth, every, threads, careful, segmenter
         As in `unveil.Protector`.
 
     Attributes
@@ -73,6 +73,7 @@ class ProtectTrack(MediaStreamTrack):
         smooth: int = DEFAULT_SMOOTH,
         every: int = 1,
         threads: int | None = None,
+        careful: bool = False,
         segmenter: PersonSegmenter | None = None,
     ) -> None:
         super().__init__()
@@ -90,6 +91,7 @@ class ProtectTrack(MediaStreamTrack):
                 smooth=smooth,
                 every=every,
                 threads=threads,
+                careful=careful,
                 segmenter=segmenter,
             )
         )

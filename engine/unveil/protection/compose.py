@@ -8,6 +8,7 @@ import numpy as np
 
 from unveil.arrays import F32, F64, I64, U8, U16
 from unveil.parallel import Bands
+from unveil.protection.careful import Agreement
 from unveil.protection.framing import landmark_cells
 from unveil.video.chunk import Layout, Planes
 from unveil_kernels import blur, matte
@@ -19,6 +20,10 @@ MIN_CELLS: Final = 240
 SOFTNESS: Final = 0.15
 """Half of the range of probabilities, around the edge, over which the opacity rises."""
 
+CAREFUL_WIDTH: Final = 1 / 6
+"""With `careful`, the part of that range in which the opacity rises, at its upper end. The edge is
+a pixel wide nevertheless, because probabilities are interpolated between cells."""
+
 BLUR_PASSES: Final = 3
 """Successive box blurs. They approximate a Gaussian whose standard deviation is about the box's
 radius."""
@@ -27,8 +32,20 @@ BLUR_STEPS: Final = 4
 """Smallest number of blocks in the blur's radius, unless blocks have their smallest size."""
 
 
+_AT_ONCE: Final = 256
+"""Rise, in 256ths of the way per frame."""
+
+
 class AlphaLut:
     """Lookup table from probability to opacity: a smooth step around the edge.
+
+    Parameters
+    ----------
+    edge
+        Probability with an opacity of one half.
+    careful
+        The step is steep, and lies at the upper end of the smooth one: what is blended otherwise
+        does not show.
 
     Attributes
     ----------
@@ -40,10 +57,12 @@ class AlphaLut:
         Lowest level with opacity 255.
     """
 
-    def __init__(self, edge: float) -> None:
+    def __init__(self, edge: float, *, careful: bool = False) -> None:
         softness = min(SOFTNESS, edge * 0.9, (1 - edge) * 0.9)
         level = np.arange(matte.ONE + 1) / matte.ONE
-        part = np.clip((level - edge + softness) / (2 * softness), 0.0, 1.0)
+        # The upper end stays: no probability then shows more than without `careful`.
+        width = 2 * softness * (CAREFUL_WIDTH if careful else 1)
+        part = np.clip((level - edge - softness + width) / width, 0.0, 1.0)
         self.table: U8 = np.rint(255 * part * part * (3 - 2 * part)).astype(np.uint8)
         self.alpha_zero_max = int(np.flatnonzero(self.table == 0)[-1])
         self.alpha_one_min = int(np.flatnonzero(self.table == 255)[0])
@@ -65,18 +84,25 @@ class Compositor:
         Probability at which the opacity is one half.
     smooth
         Number of frames over which the opacity rises; it falls within one frame.
+    careful
+        The edge is steep and inside the person, and of two consecutive masks that disagree the
+        smaller one counts, see `unveil.protection.careful`. No pixel shows more than without.
     """
 
-    def __init__(self, layout: Layout, bands: Bands, *, edge: float, smooth: int) -> None:
+    def __init__(
+        self, layout: Layout, bands: Bands, *, edge: float, smooth: int, careful: bool = False
+    ) -> None:
         self.layout = layout
         self._bands = bands
-        self._alpha_lut = AlphaLut(edge)
+        self._alpha_lut = AlphaLut(edge, careful=careful)
         # A mask of an earlier frame may not fit: a higher edge shows less of the room.
-        self._stale_alpha_lut = AlphaLut((1 + edge) / 2)
+        self._stale_alpha_lut = AlphaLut((1 + edge) / 2, careful=careful)
         self._rise = max(1, round(512 / (max(smooth, 1) + 1)))
         self._step = cell_side(layout)
         rows, columns = _ceil(layout.height, self._step), _ceil(layout.width, self._step)
         self.opacity: U16 = np.zeros((rows, columns), np.uint16)
+        self._agreement = Agreement(matte.ONE) if careful else None
+        self._mask = np.zeros((rows, columns), np.uint16)
         self._placed = False
         self._reached = np.empty((rows, columns), np.uint8)
         self._stack = np.empty(rows * columns, np.int32)
@@ -110,7 +136,19 @@ class Compositor:
             raise ValueError(
                 f"mask of shape {probability.shape} with a map of shape {to_mask.shape}"
             )
-        rise = self._rise if self._placed else 256
+        if self._agreement is None:
+            rise = self._rise if self._placed else _AT_ONCE
+            self._sample(probability, to_mask, rise, self.opacity)
+        else:
+            # Not at once where the cut alone hides everybody: the opacity without it rises slowly.
+            rise = _AT_ONCE if self._agreement.is_first else self._rise
+            self._sample(probability, to_mask, _AT_ONCE, self._mask)
+            _rise_towards(self._agreement.agreed(self._mask), rise, self.opacity)
+        if landmarks is not None:
+            self._keep_joined(landmarks)
+        self._placed = bool(self.opacity.max() > self._alpha_lut.alpha_zero_max)
+
+    def _sample(self, probability: F32, to_mask: F64, rise: int, opacity: U16) -> None:
         self._bands.run(
             lambda first, last: matte.place_mask(
                 probability,
@@ -119,15 +157,12 @@ class Compositor:
                 self.layout.width,
                 self._step,
                 rise,
-                self.opacity,
+                opacity,
                 first,
                 last,
             ),
-            len(self.opacity),
+            len(opacity),
         )
-        if landmarks is not None:
-            self._keep_joined(landmarks)
-        self._placed = bool(self.opacity.max() > self._alpha_lut.alpha_zero_max)
 
     def _keep_joined(self, landmarks: F32) -> None:
         matte.keep_joined(
@@ -142,6 +177,8 @@ class Compositor:
         """Show only the background until the next call of `place`."""
         self.opacity[:] = 0
         self._placed = False
+        if self._agreement is not None:
+            self._agreement.reset()
 
     def over(
         self, source: Planes, backdrop: Planes, target: tuple[U8, ...], *, stale: bool
@@ -279,6 +316,16 @@ class _Blur:
 
     def _blur_columns(self, first: int, last: int) -> None:
         blur.box_rows(self._transposed, self._block_radius, self._values, first, last)
+
+
+def _rise_towards(levels: U16, rise: int, opacity_inout: U16) -> None:
+    """Let an opacity rise by `rise` 256ths of the way to levels, or fall to them at once.
+
+    As `matte.place_mask` does.
+    """
+    way = levels.astype(np.int32) - opacity_inout
+    risen = opacity_inout + ((way * rise + 255) >> 8)
+    opacity_inout[:] = np.where(way > 0, risen, levels)
 
 
 def cell_side(layout: Layout) -> int:

@@ -66,6 +66,9 @@ class ProtectParameters:
     every
         The network runs on every N-th frame, 1 to 100. In the other frames the edge is cut more
         closely, but a fast movement can show some of the room; 1 is safest.
+    careful
+        The edge of the person is cut farther inside and without a soft blend of the room; where
+        two consecutive masks differ, the background wins.
     threads
         Threads for decoding, networks and blending; None uses one per available core.
 
@@ -83,6 +86,7 @@ class ProtectParameters:
     smooth: int = DEFAULT_SMOOTH
     every: int = 1
     threads: int | None = None
+    careful: bool = False
 
     def __post_init__(self) -> None:
         """Check every range."""

@@ -91,7 +91,7 @@ class Protector:
 
     Parameters
     ----------
-    mode, background, blur, model, edge, smooth, every, threads
+    mode, background, blur, model, edge, smooth, every, threads, careful
         As in `ProtectParameters`.
     transparent
         For mode "remove": whether the protected frames have an alpha plane. Their colours are
@@ -138,12 +138,13 @@ class Protector:
         smooth: int = DEFAULT_SMOOTH,
         every: int = 1,
         threads: int | None = None,
+        careful: bool = False,
         transparent: bool = False,
         pixel_aspect: Fraction = Fraction(1),
         segmenter: PersonSegmenter | None = None,
     ) -> None:
         self.parameters = ProtectParameters(
-            mode, background, blur, model, edge, smooth, every, threads
+            mode, background, blur, model, edge, smooth, every, threads, careful
         )
         chosen = self.parameters.chosen_mode
         if transparent and (chosen != "remove" or background is not None):
@@ -363,7 +364,11 @@ class Protector:
         if compositor is None or compositor.layout != layout:
             chosen = self.parameters
             compositor = self._compositor = Compositor(
-                layout, self._bands, edge=chosen.edge, smooth=chosen.smooth
+                layout,
+                self._bands,
+                edge=chosen.edge,
+                smooth=chosen.smooth,
+                careful=chosen.careful,
             )
         stale = isinstance(detection, Detected) and detection.stale
         if isinstance(detection, Detected) and detection.mask is not None:
@@ -415,7 +420,9 @@ def prepare(protector: Protector) -> None:
             protector._segmenter.mask_planes(planes, layout)
             protector._segmenter.reset()
     chosen = protector.parameters
-    compositor = Compositor(layout, Bands(1), edge=chosen.edge, smooth=chosen.smooth)
+    compositor = Compositor(
+        layout, Bands(1), edge=chosen.edge, smooth=chosen.smooth, careful=chosen.careful
+    )
     landmarks = np.zeros((1, 3), np.float32)
     compositor.place(np.zeros((4, 4), np.float32), 0.25 * np.eye(2, 3), landmarks)
     _, target = empty_frame(layout, alpha=protector.transparent)

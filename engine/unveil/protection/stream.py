@@ -45,6 +45,7 @@ def protect(
     crf: int | None = None,
     sound: bool = True,
     threads: int | None = None,
+    careful: bool = False,
     start_seconds: float | None = None,
     end_seconds: float | None = None,
     stream: int | None = None,
@@ -70,7 +71,7 @@ def protect(
         A video file; numbered pictures, "frame-%05d.png"; "-" for Matroska on standard output;
         "camera" or "camera:DEVICE" for a virtual camera; "whip:URL" for a meeting or another WHIP
         server, without sound and in real time.
-    mode, background, blur, model, edge, smooth, every, threads
+    mode, background, blur, model, edge, smooth, every, threads, careful
         As in `ProtectParameters`. Mode "remove" without a background keeps transparency in WebM,
         in pictures, and with an encoder that supports it; elsewhere it shows green.
     codec
@@ -114,7 +115,9 @@ def protect(
     If a live source stops by itself, the output is completed too, and `UnreadableVideo` is raised.
     """
     started = time.perf_counter()
-    parameters = ProtectParameters(mode, background, blur, model, edge, smooth, every, threads)
+    parameters = ProtectParameters(
+        mode, background, blur, model, edge, smooth, every, threads, careful
+    )
     if crf is not None and not 0 <= crf <= 63:
         raise InvalidParameter(f"crf: {crf} is outside 0 to 63")
     target = output_of(output, token_file)
@@ -148,6 +151,7 @@ def protect(
                 smooth=smooth,
                 every=every,
                 threads=threads,
+                careful=careful,
                 transparent=transparent,
                 pixel_aspect=upright_aspect(video.pixel_aspect, video.properties),
                 segmenter=segmenter,

@@ -16,9 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast, get_args
 
-import numpy as np
-import numpy.typing as npt
-
 from unveil.arrays import U8
 from unveil.errors import (
     InvalidParameter,
@@ -27,16 +24,16 @@ from unveil.errors import (
     check_choice,
     check_range,
 )
-from unveil.files import is_there, removed_unless_complete, result_folder
+from unveil.files import is_there, result_folder
 from unveil.interruption import StopRequested, each, never, stoppable, until_stopped
 from unveil.progress import Progress, ProgressCallback
 from unveil.redaction import described
-from unveil.scoring.truth import HIT_SHARE, PURE_SHARE, Truth
 from unveil.simulation.blurred_room import BlurredRoom
-from unveil.simulation.service import Blur, Service, replace_background
+from unveil.simulation.call_files import CALL, CAMERA, MATTE, TRUTH, CallFiles
+from unveil.simulation.composition import Camera, Compositor, Tally
+from unveil.simulation.service import Blur, Service
 from unveil.simulation.subject import Actor, Choreography, Motion, Segmenter, place
 from unveil.simulation.virtual_background import VirtualBackground, picture_of
-from unveil.video.writer import VideoWriter
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -45,13 +42,10 @@ if TYPE_CHECKING:
 
 Footage: TypeAlias = "str | PathLike[str]"
 
-CALL, TRUTH = "call.mp4", "truth.npz"
-
 STILL_FRAMES: Final = 300
 STILL_FRAME_RATE: Final = 30.0
 """Default length and frame rate of a call whose person is a still."""
 
-_NOISE_SLACK: Final = 64
 _MIN_SIDE: Final = 32
 
 
@@ -63,6 +57,9 @@ class Simulation:
     ----------
     call, truth
         The files: the H.264 video, and its ground truth (see `Truth.read`).
+    camera, matte
+        With `camera_only`, what the camera saw (H.264 of high quality) and its exact matte (FFV1,
+        lossless grey: 255 inside the person, 0 outside), with the frames of `call`; else None.
     height, width, n_frames, frame_rate
         Size in pixels, length in frames, frames per second.
     leak_share
@@ -79,10 +76,15 @@ class Simulation:
     frame_rate: float
     leak_share: float
     strong_share: float
+    camera: Path | None = None
+    matte: Path | None = None
 
-    def as_dict(self) -> dict[str, str | int | float]:
+    def as_dict(self) -> dict[str, str | int | float | None]:
         """Return all fields, ready for JSON."""
-        return asdict(self) | {"call": str(self.call), "truth": str(self.truth)}
+        fields = asdict(self)
+        return {
+            name: str(value) if isinstance(value, Path) else value for name, value in fields.items()
+        }
 
 
 def simulate_call(
@@ -108,6 +110,7 @@ def simulate_call(
     frames_of_noise: int = 0,
     camera_noise: float = 1.5,
     bit_rate: int = 2_000_000,
+    camera_only: bool = False,
     seed: int = 0,
     threads: int | None = None,
     force: bool = False,
@@ -121,7 +124,8 @@ def simulate_call(
     Parameters
     ----------
     out
-        Folder for call.mp4 and truth.npz; made if it is missing.
+        Folder for call.mp4 and truth.npz; made if it is missing. camera.mp4 and matte.mkv of an
+        earlier call are removed from it.
     person
         Footage of a person, or a still. A still with transparency is used as it is; otherwise
         `matte` cuts the person out, and its result defines the person of the ground truth.
@@ -164,6 +168,9 @@ def simulate_call(
         Standard deviation of the camera's noise in levels, 0 to 30.
     bit_rate
         Mean bits per second of the call.
+    camera_only
+        Also write camera.mp4, what the camera saw, without any replacement, and matte.mkv, where
+        the person is in it: `protect` can be run on the former and be judged by the latter.
     seed
         Seed of all random numbers.
     threads
@@ -188,7 +195,7 @@ def simulate_call(
     NoFrames
         The footage has no frame.
     Interrupted
-        `stop` asked for it; as after Ctrl-C, neither file is left.
+        `stop` asked for it; as after Ctrl-C, no file is left.
     OutputExists
         The folder has a call and `force` is not set.
     OutputUnwritable
@@ -201,8 +208,7 @@ def simulate_call(
     """
     _check(height, width, n_frames, frame_rate, scale, motions, frames_of_noise, camera_noise)
     folder = Path(out)
-    call, truth_path = folder / CALL, folder / TRUTH
-    if not force and (is_there(call) or is_there(truth_path)):
+    if not force and any(is_there(folder / name) for name in (CALL, TRUTH, CAMERA, MATTE)):
         raise OutputExists(f"{folder}: holds an earlier call; add --force to replace it")
     actor = until_stopped(partial(Actor, person, threads=threads), stop)
     with stoppable(stop):
@@ -210,7 +216,7 @@ def simulate_call(
     empty_room = picture_of(room, height, width, seed)
     shown = partial(_background, background, empty_room, pan, loop_frames, pixels_of_noise)
     virtual = until_stopped(partial(shown, seed=seed, threads=threads), stop)
-    tally = _Tally(empty_room, virtual.first)
+    tally = Tally(empty_room, virtual.first)
     moves: Sequence[Motion] = ("sway",) if actor.is_still else ()
     if motions is not None:
         moves = motions
@@ -219,40 +225,43 @@ def simulate_call(
     limit = n_frames or (STILL_FRAMES if actor.is_still else None)
     expected = min((n for n in (limit, actor.n_frames) if n is not None), default=None)
     noisy = set(_noise_times(frames_of_noise, expected))
-    compositor = _Compositor(
-        _Camera(empty_room, camera_noise, seed), service, virtual, tally, noisy=noisy, seed=seed
+    compositor = Compositor(
+        Camera(empty_room, camera_noise, seed), service, virtual, tally, noisy=noisy, seed=seed
     )
     choreography = Choreography(moves, seed)
     report_progress = _ProgressReporter(progress, expected, rate)
 
     with result_folder(folder):
-        with VideoWriter(
-            call,
+        files = CallFiles(
+            folder,
             height=height,
             width=width,
             frame_rate=rate,
             bit_rate=bit_rate,
             threads=threads or 2,
-        ) as writer:
+            with_camera=camera_only,
+        )
+        with files:
             for n, picture in enumerate(each(itertools.islice(pictures, limit), stop)):
                 placed = place(picture, choreography.pose(n / rate), height, width, scale)
-                writer.write(compositor.frame(*placed))
-                report_progress(writer.frames_written)
-            if not writer.frames_written:
+                files.write(compositor.frame(*placed))
+                report_progress(files.frames_written)
+            if not files.frames_written:
                 raise NoFrames(f"{described(person)}: holds no frame")
-            truth_path.unlink(missing_ok=True)  # that of an earlier call, which ends here
+            files.remove_earlier()
         truth = tally.truth()
-        with removed_unless_complete(call, truth_path):
-            truth.write(truth_path)
+        files.complete(truth)
     return Simulation(
-        call=call,
-        truth=truth_path,
+        call=files.call,
+        truth=files.truth,
         height=height,
         width=width,
-        n_frames=writer.frames_written,
-        frame_rate=float(writer.frame_rate),
+        n_frames=files.frames_written,
+        frame_rate=files.frame_rate,
         leak_share=float(truth.leak.mean()) / 255,
         strong_share=float(truth.strong.mean()),
+        camera=files.camera,
+        matte=files.matte,
     )
 
 
@@ -281,98 +290,6 @@ def _background(
     if pan or loop_frames is not None or pixels_of_noise:
         raise InvalidParameter("background: a blur neither pans nor loops nor has noise of its own")
     return blurred
-
-
-class _Camera:
-    """Composites a person on the room and adds the sensor's noise."""
-
-    def __init__(self, room: U8, noise: float, seed: int) -> None:
-        self._room = room
-        self._rng = np.random.default_rng((seed, 0))
-        height, width, _ = room.shape
-        self._noise: npt.NDArray[np.int8] | None = None
-        if noise:
-            # Drawn once and shifted in each frame: new noise would cost more than the rest of
-            # the frame.
-            shape = (height + _NOISE_SLACK, width + _NOISE_SLACK, 3)
-            levels = self._rng.standard_normal(shape, np.float32) * np.float32(noise)
-            self._noise = np.clip(np.rint(levels), -127, 127).astype(np.int8)
-
-    def take(self, person: U8, matte: U8) -> tuple[U8, U8]:
-        """Return the camera's picture, (h, w, 3) uint8, and the matte."""
-        seen = replace_background(person, self._room, matte)
-        if self._noise is not None:
-            y, x = self._rng.integers(0, _NOISE_SLACK, 2)
-            height, width, _ = seen.shape
-            noisy = seen + self._noise[y : y + height, x : x + width].astype(np.int16)
-            seen = np.clip(noisy, 0, 255).astype(np.uint8)
-        return seen, matte
-
-
-class _Tally:
-    """Counts leaks and views of the background."""
-
-    def __init__(self, room: U8, background: U8) -> None:
-        self.room = room
-        self._background = background
-        size = room.shape[:2]
-        self._leak = np.zeros(size, np.uint8)
-        self._hits = np.zeros(size, np.uint16)
-        self._seen = np.zeros(size, np.uint16)
-
-    def count(self, mask: U8, matte: U8) -> None:
-        """Add a frame, given the service's mask and the person's matte, (h, w) uint8."""
-        leaking = np.where(matte == 0, mask, np.uint8(0))
-        np.maximum(self._leak, leaking, out=self._leak)
-        for counts, here in (
-            (self._hits, leaking > HIT_SHARE * 255),
-            (self._seen, mask < PURE_SHARE * 255),
-        ):
-            np.add(counts, 1, out=counts, where=here & (counts < np.iinfo(np.uint16).max))
-
-    def truth(self) -> Truth:
-        """Return the ground truth of all frames counted."""
-        return Truth(self.room, self._background, self._leak, self._hits, self._seen)
-
-
-class _Compositor:
-    """Makes the frames of a call in the order of time, and counts their leaks.
-
-    Parameters
-    ----------
-    noisy
-        Numbers of the frames that are replaced by random colours.
-    """
-
-    def __init__(
-        self,
-        camera: _Camera,
-        service: Service,
-        virtual: BlurredRoom | VirtualBackground,
-        tally: _Tally,
-        *,
-        noisy: set[int],
-        seed: int,
-    ) -> None:
-        self._camera = camera
-        self._service = service
-        self._virtual = virtual
-        self._tally = tally
-        self._noisy = noisy
-        self._rng = np.random.default_rng((seed, 3))
-        self._n_frames = 0
-
-    def frame(self, person: U8, matte: U8) -> U8:
-        """Return the next frame, (h, w, 3) uint8, given the placed person."""
-        seen, outline = self._camera.take(person, matte)
-        mask = self._service.mask(seen)
-        background = self._virtual.behind(seen, mask)
-        is_noise = self._n_frames in self._noisy
-        self._n_frames += 1
-        if is_noise:
-            return self._rng.integers(0, 256, seen.shape, dtype=np.uint8)
-        self._tally.count(mask, outline)
-        return replace_background(seen, background, mask)
 
 
 class _ProgressReporter:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from unveil.files import Replacement, unwritable
 from unveil.video.durations import PacketDurations
 from unveil.video.pixel_format import EXACT, MATRICES, ColourTags, swscale_matrix
 from unveil.video.sound_stream import SoundStream, add_sound_stream
+from unveil.video.stored_format import fitting_format, stored_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,11 +36,6 @@ if TYPE_CHECKING:
 
 _MAX_SIDE = 16384
 _NO_FILE = 1  # AVFMT_NOFILE: the muxer makes files itself, such as those of HLS
-_FULL_RANGE_CODECS = frozenset({"mjpeg"})  # FFmpeg's encoder refuses studio range
-# These cannot say that frames have full range: a player would show them with too much contrast.
-_STUDIO_RANGE_CODECS = frozenset(
-    {"mpeg1video", "mpeg2video", "mpeg4", "prores", "prores_aw", "prores_ks", "rawvideo"}
-)
 # x264's macroblock tree processes eight macroblocks of a row at once. In a row that is no multiple
 # of eight it reads uninitialised memory, which then influences the file.
 _X264_MACROBLOCK = 16
@@ -97,6 +92,8 @@ class VideoWriter:
     file
         File object to write to instead of `path`, such as a pipe; it is not closed. `container`
         is then FFmpeg's name of the format.
+    faststart
+        In MP4 and MOV, put the index before the frames: a player needs no second request for it.
 
     Attributes
     ----------
@@ -140,6 +137,7 @@ class VideoWriter:
         pixel_aspect: Fraction | None = None,
         file: BinaryIO | None = None,
         container: str | None = None,
+        faststart: bool = False,
     ) -> None:
         if not (1 <= height <= _MAX_SIDE and 1 <= width <= _MAX_SIDE):
             raise InvalidParameter(f"size: {width}x{height} is outside 1x1 to 16384x16384")
@@ -158,7 +156,7 @@ class VideoWriter:
         if not self.frame_rate:
             raise InvalidParameter(f"frame_rate: {frame_rate} is too small")
         self.codec = codec
-        self.pixel_format = _fitting_format(codec, pixel_format, height, width)
+        self.pixel_format = fitting_format(codec, pixel_format, height, width)
         self.keyframe_interval = keyframe_interval
         self.bit_rate = bit_rate
         self.threads = threads
@@ -173,7 +171,7 @@ class VideoWriter:
         self._reformatter = VideoReformatter()
         self._replacement: Replacement | None = None
         self._given_tags = tags
-        self._tags = _stored_tags(codec, self.pixel_format, height, tags or ColourTags())
+        self._tags = stored_tags(codec, self.pixel_format, height, tags or ColourTags())
         self._time_base = time_base or 1 / self.frame_rate
         self._sound = tuple(sound)
         self._sound_streams: dict[int, SoundStream] = {}
@@ -181,6 +179,9 @@ class VideoWriter:
         self._pixel_aspect = pixel_aspect
         self._file = file
         self._format = container
+        self._container_options = {"fflags": "+bitexact"}
+        if faststart:
+            self._container_options["movflags"] = "+faststart"
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._durations = PacketDurations()
@@ -300,7 +301,7 @@ class VideoWriter:
             )
         try:
             self._container = av.open(
-                target, "w", format=self._format, container_options={"fflags": "+bitexact"}
+                target, "w", format=self._format, container_options=self._container_options
             )
         except ValueError as error:
             raise InvalidParameter(
@@ -401,43 +402,6 @@ class VideoWriter:
                 container.close()
         if self._replacement is not None:
             self._replacement.discard()
-
-
-def _fitting_format(codec: str, pixel_format: str, height: int, width: int) -> str:
-    """Return `pixel_format`, or yuv444p if it does not support the odd size."""
-    try:
-        encoder = av.Codec(codec, "w")
-    except ValueError as error:
-        raise InvalidParameter(f"codec: {codec!r} is no video encoder of this FFmpeg") from error
-    if encoder.type != "video":
-        raise InvalidParameter(f"codec: {codec!r} is no video encoder of this FFmpeg")
-    known = [known.name for known in encoder.video_formats or []]
-    try:
-        wanted = av.VideoFormat(pixel_format, width, height)
-    except ValueError as error:
-        raise InvalidParameter(f"pixel_format: {pixel_format!r} is unknown") from error
-    if known and pixel_format not in known:
-        raise InvalidParameter(
-            f"pixel_format: {codec} knows no {pixel_format!r}, only {', '.join(known)}"
-        )
-    # Chroma subsampled by 2 needs an even number of rows or columns.
-    halved_rows = wanted.chroma_height(2) == 1
-    halved_columns = wanted.chroma_width(2) == 1
-    odd = (halved_rows and height % 2) or (halved_columns and width % 2)
-    return "yuv444p" if odd and "yuv444p" in known else pixel_format
-
-
-def _stored_tags(codec: str, pixel_format: str, height: int, tags: ColourTags) -> ColourTags:
-    """Return the tags that frames of `tags` get in a pixel format of an encoder."""
-    stored = tags.stored_as(pixel_format, height)
-    if stored.matrix == 0:
-        return stored
-    if codec in _FULL_RANGE_CODECS:
-        return replace(stored, value_range=int(ColorRange.JPEG))
-    full = stored.value_range == ColorRange.JPEG
-    if full and codec in _STUDIO_RANGE_CODECS:
-        return replace(stored, value_range=int(ColorRange.MPEG))
-    return stored
 
 
 def _at_least(name: str, value: int | None, low: int, high: int | None = None) -> None:

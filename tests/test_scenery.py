@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unveil.live.scenery import SCENES
+from unveil.scenery import SCENES
 
 
 @pytest.mark.parametrize("id_", SCENES)

@@ -1,0 +1,95 @@
+"""The shield `drift`: the picture moves and bends irregularly, by a few pixels.
+
+A recovery that models a moving background looks for a pan or a loop; one that counts colours needs
+a background that stands still. This motion is neither: each corner of a coarse grid wanders along
+its own path, in addition to a path that all share.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from unveil.arrays import F64, U8
+from unveil.shielding.waves import Wandering
+from unveil.video.geometry import Shape, cover
+
+SHARE: Final = 0.008
+"""Largest shift of a point at strength 1, as a share of the frame's height."""
+
+_COMMON: Final = 0.6
+"""Part of the shift that all points share."""
+
+_ROWS: Final = 4
+"""Rows of cells of the grid."""
+
+
+class Drift:
+    """Bends a picture that is larger than the frame by a margin, so that its border never shows.
+
+    Parameters
+    ----------
+    picture
+        RGB, (h, w, 3) uint8 of any size; it is scaled to cover the frame and the margin.
+    """
+
+    def __init__(
+        self,
+        picture: U8,
+        height: int,
+        width: int,
+        *,
+        strength: float,
+        n_frames: int,
+        seconds: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self._size = (height, width)
+        self.reach = SHARE * strength * height
+        # Bicubic sampling reads two pixels around a point.
+        self._margin = int(np.ceil(self.reach)) + 2
+        enlarged = Shape(height + 2 * self._margin, width + 2 * self._margin)
+        self._picture = Image.fromarray(cover(picture, enlarged, Image.Resampling.LANCZOS))
+        columns = max(1, round(_ROWS * width / height))
+        self._rows = np.rint(np.linspace(0, height, _ROWS + 1)).astype(int)
+        self._columns = np.rint(np.linspace(0, width, columns + 1)).astype(int)
+        self._common = Wandering(rng, (2,), n_frames, seconds)
+        self._own = Wandering(rng, (_ROWS + 1, columns + 1, 2), n_frames, seconds)
+
+    def shifts(self, frame: int) -> F64:
+        """Return the shifts of the grid's corners in pixels, (rows + 1, columns + 1, 2) as (x, y).
+
+        None is longer than `reach` along either axis.
+        """
+        own = (1 - _COMMON) * self._own.at(frame)
+        shifts: F64 = self.reach * (_COMMON * self._common.at(frame) + own)
+        return shifts
+
+    def picture(self, frame: int) -> U8:
+        """Return the background of a frame, (height, width, 3) uint8."""
+        height, width = self._size
+        y, x = np.meshgrid(self._rows, self._columns, indexing="ij")
+        corners = np.stack([x, y], axis=-1) + self.shifts(frame) + self._margin
+        cells = []
+        for row in range(len(self._rows) - 1):
+            for column in range(len(self._columns) - 1):
+                box = (
+                    int(self._columns[column]),
+                    int(self._rows[row]),
+                    int(self._columns[column + 1]),
+                    int(self._rows[row + 1]),
+                )
+                # Upper left, lower left, lower right, upper right.
+                quad = (
+                    *corners[row, column],
+                    *corners[row + 1, column],
+                    *corners[row + 1, column + 1],
+                    *corners[row, column + 1],
+                )
+                cells.append((box, tuple(float(place) for place in quad)))
+        bent = self._picture.transform(
+            (width, height), Image.Transform.MESH, cells, Image.Resampling.BICUBIC
+        )
+        return np.array(bent)
