@@ -93,4 +93,4 @@ def _steps(parameters: ShieldParameters) -> list[Step]:
 
 def _seed(parameters: ShieldParameters, kind: str) -> tuple[int, ...]:
     """Return a seed of its own for a kind: a kind looks the same alone and among others."""
-    return parameters.seed, KINDS.index(kind)  # type: ignore[arg-type]
+    return parameters.seed, KINDS.index(kind)
