@@ -78,7 +78,7 @@ def _steps(parameters: ShieldParameters) -> list[Step]:
         )
         steps.append(pixels.applied)
     if "frames" in parameters.kinds:
-        seconds = max(1.0, parameters.noise_every / strength)
+        seconds = max(2.0, parameters.noise_every / strength)  # half of it may lie between two
         frames = NoiseFrames(
             height,
             width,
