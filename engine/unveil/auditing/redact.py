@@ -85,7 +85,7 @@ def redact(
     recovered: Recovery | TileRecoveries | None = None,
     tiles: TilesArgument = "auto",
     codec: str | None = None,
-    crf: int | None = None,
+    crf: int = DEFAULT_CRF,
     sound: bool = True,
     force: bool = False,
     progress: ProgressCallback | None = None,
@@ -111,7 +111,7 @@ def redact(
     codec
         FFmpeg's name of a video encoder; None uses VP9 for WebM and H.264 for other files.
     crf
-        Constant quality of the encoder, 0 to 63; None uses `DEFAULT_CRF`.
+        Constant quality of the encoder, 0 to 63.
     sound
         Whether sound is copied.
     force
@@ -167,7 +167,7 @@ def redact(
             cover,
             target,
             codec=codec,
-            crf=DEFAULT_CRF if crf is None else crf,
+            crf=crf,
             threads=chosen.n_threads,
             start_seconds=chosen.start_seconds or 0.0,
             end_seconds=chosen.end_seconds,
@@ -230,10 +230,10 @@ def _parameters(region: Region, threads: int) -> Parameters:
     return Parameters(**{field.name: chosen[field.name] for field in fields(Parameters)})
 
 
-def _check(target: Output, options: RecoverOptions, crf: int | None) -> None:
+def _check(target: Output, options: RecoverOptions, crf: int) -> None:
     if target.kind != "file":
         raise InvalidParameter("output: a redacted call is a video file; name one such as copy.mp4")
-    if crf is not None and not 0 <= crf <= 63:
+    if not 0 <= crf <= 63:
         raise InvalidParameter(f"crf: {crf} is outside 0 to 63")
     if options.stride != 1:
         raise InvalidParameter("stride: a copy has all frames; leave it out")
