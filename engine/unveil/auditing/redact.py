@@ -132,7 +132,6 @@ def redact(
 
     Otherwise as for `unveil.recover`.
     """
-    started = time.perf_counter()
     chosen = RecoverOptions(**options)
     target = output_of(output)
     _check(target, chosen, crf)
@@ -143,24 +142,41 @@ def redact(
         raise InvalidParameter(f"{source.name}: is read twice, so record it to a file first")
     if recovered is None:
         recovered = recover_tiles(source, tiles=tiles, progress=progress, stop=stop, **options)
+    return _covered_copy(source, target, recovered, chosen, codec, crf, sound, progress, stop)
+
+
+def _covered_copy(
+    source: Source,
+    target: Output,
+    recovered: Recovery | TileRecoveries,
+    options: RecoverOptions,
+    codec: str | None,
+    crf: int,
+    sound: bool,
+    progress: ProgressCallback | None,
+    stop: StopRequested,
+) -> Redaction:
+    """Find what to cover in rounds, write the copy and its report."""
+    started = time.perf_counter()
     regions = regions_of(recovered)
     _refuse_moving(source, regions)
-    cover = Cover(regions, chosen.start_seconds or 0.0, chosen.n_threads)
+    start_seconds, threads = options.start_seconds or 0.0, options.n_threads
+    cover = Cover(regions, start_seconds, threads)
     opened = partial(
         open_video,
         source,
-        threads=chosen.n_threads,
-        start_seconds=chosen.start_seconds,
-        end_seconds=chosen.end_seconds,
-        stream=chosen.stream,
+        threads=threads,
+        start_seconds=options.start_seconds,
+        end_seconds=options.end_seconds,
+        stream=options.stream,
         chunk_frames=CHUNK_FRAMES,
         deinterlace=True,
         stop=stop,
     )
-    size = _size(recovered, source, chosen, stop)
+    size = _size(recovered, source, options, stop)
     if any(region.recovery.recovered for region in regions):
         for _ in range(LOOKS):
-            _look_again(opened, cover, regions, size, chosen.n_threads, progress or silent)
+            _look_again(opened, cover, regions, size, threads, progress or silent)
     with opened(with_sound=sound) as video:
         run = Run(
             video,
@@ -168,15 +184,15 @@ def redact(
             target,
             codec=codec,
             crf=crf,
-            threads=chosen.n_threads,
-            start_seconds=chosen.start_seconds or 0.0,
-            end_seconds=chosen.end_seconds,
+            threads=threads,
+            start_seconds=start_seconds,
+            end_seconds=options.end_seconds,
             size=size,
             stop=stop,
         )
         run.go(started, progress or silent)
     report = run.report(started) | {
-        "selection": {"start_seconds": chosen.start_seconds, "end_seconds": chosen.end_seconds}
+        "selection": {"start_seconds": options.start_seconds, "end_seconds": options.end_seconds}
     }
     if cover.n_missed:
         report["warnings"].append(
