@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
@@ -118,25 +119,10 @@ def audit_all(
     outcomes: list[AuditOutcome] = []
 
     def save(source: Source, recovered: Recovery | TileRecoveries, folder: Path) -> None:
-        # Imported late: a missing file needs no Numba.
-        from unveil.auditing.audit import audit_of
-        from unveil.auditing.redact import redact
-
-        audit = audit_of(recovered, source, chosen, stop)
-        audit.write(folder, force=True)
-        audits[folder] = audit.as_dict()
+        audits[folder] = _write_audit(source, recovered, folder, chosen, stop)
         if redacts:
-            suffix = "" if source.path is None else source.path.suffix.lower()
-            name = REDACTED[0] if suffix in _MP4_SUFFIXES else REDACTED[1]
-            redact(
-                source,
-                folder / name,
-                recovered=recovered,
-                force=True,
-                progress=None if progress is None else lambda done: progress(source, done),
-                stop=stop,
-                **options,
-            )
+            told = None if progress is None else partial(progress, source)
+            _write_copy(source, recovered, folder, options, told, stop)
 
     def add(outcome: Outcome) -> None:
         values = {field.name: getattr(outcome, field.name) for field in fields(Outcome)}
@@ -161,6 +147,43 @@ def audit_all(
         if any(outcome.audit for outcome in outcomes):
             _write_index(out, [*missing, *outcomes])
     return outcomes
+
+
+def _write_audit(
+    source: Source,
+    recovered: Recovery | TileRecoveries,
+    folder: Path,
+    options: RecoverOptions,
+    stop: StopRequested,
+) -> Mapping[str, Any]:
+    # Imported late, as below: a missing file needs no Numba.
+    from unveil.auditing.audit import audit_of
+
+    audit = audit_of(recovered, source, options, stop)
+    audit.write(folder, force=True)
+    return audit.as_dict()
+
+
+def _write_copy(
+    source: Source,
+    recovered: Recovery | TileRecoveries,
+    folder: Path,
+    options: RecoverKeywords,
+    progress: Callable[[Progress], object] | None,
+    stop: StopRequested,
+) -> None:
+    from unveil.auditing.redact import redact
+
+    suffix = "" if source.path is None else source.path.suffix.lower()
+    redact(
+        source,
+        folder / (REDACTED[0] if suffix in _MP4_SUFFIXES else REDACTED[1]),
+        recovered=recovered,
+        force=True,
+        progress=progress,
+        stop=stop,
+        **options,
+    )
 
 
 def _refuse_other_index(out: Path, *, force: bool) -> None:

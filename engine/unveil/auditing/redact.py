@@ -85,7 +85,7 @@ def redact(
     recovered: Recovery | TileRecoveries | None = None,
     tiles: TilesArgument = "auto",
     codec: str | None = None,
-    crf: int | None = None,
+    crf: int = DEFAULT_CRF,
     sound: bool = True,
     force: bool = False,
     progress: ProgressCallback | None = None,
@@ -111,7 +111,7 @@ def redact(
     codec
         FFmpeg's name of a video encoder; None uses VP9 for WebM and H.264 for other files.
     crf
-        Constant quality of the encoder, 0 to 63; None uses `DEFAULT_CRF`.
+        Constant quality of the encoder, 0 to 63.
     sound
         Whether sound is copied.
     force
@@ -132,7 +132,6 @@ def redact(
 
     Otherwise as for `unveil.recover`.
     """
-    started = time.perf_counter()
     chosen = RecoverOptions(**options)
     target = output_of(output)
     _check(target, chosen, crf)
@@ -143,40 +142,57 @@ def redact(
         raise InvalidParameter(f"{source.name}: is read twice, so record it to a file first")
     if recovered is None:
         recovered = recover_tiles(source, tiles=tiles, progress=progress, stop=stop, **options)
+    return _covered_copy(source, target, recovered, chosen, codec, crf, sound, progress, stop)
+
+
+def _covered_copy(
+    source: Source,
+    target: Output,
+    recovered: Recovery | TileRecoveries,
+    options: RecoverOptions,
+    codec: str | None,
+    crf: int,
+    sound: bool,
+    progress: ProgressCallback | None,
+    stop: StopRequested,
+) -> Redaction:
+    """Find what to cover in rounds, write the copy and its report."""
+    started = time.perf_counter()
     regions = regions_of(recovered)
     _refuse_moving(source, regions)
-    cover = Cover(regions, chosen.start_seconds or 0.0, chosen.n_threads)
+    start_seconds, threads = options.start_seconds or 0.0, options.n_threads
+    cover = Cover(regions, start_seconds, threads)
     opened = partial(
         open_video,
         source,
-        threads=chosen.n_threads,
-        start_seconds=chosen.start_seconds,
-        end_seconds=chosen.end_seconds,
-        stream=chosen.stream,
+        threads=threads,
+        start_seconds=options.start_seconds,
+        end_seconds=options.end_seconds,
+        stream=options.stream,
         chunk_frames=CHUNK_FRAMES,
         deinterlace=True,
         stop=stop,
     )
-    size = _size(recovered, source, chosen, stop)
+    size = _size(recovered, source, options, stop)
     if any(region.recovery.recovered for region in regions):
         for _ in range(LOOKS):
-            _look_again(opened, cover, regions, size, chosen.n_threads, progress or silent)
+            _look_again(opened, cover, regions, size, threads, progress or silent)
     with opened(with_sound=sound) as video:
         run = Run(
             video,
             cover,
             target,
             codec=codec,
-            crf=DEFAULT_CRF if crf is None else crf,
-            threads=chosen.n_threads,
-            start_seconds=chosen.start_seconds or 0.0,
-            end_seconds=chosen.end_seconds,
+            crf=crf,
+            threads=threads,
+            start_seconds=start_seconds,
+            end_seconds=options.end_seconds,
             size=size,
             stop=stop,
         )
         run.go(started, progress or silent)
     report = run.report(started) | {
-        "selection": {"start_seconds": chosen.start_seconds, "end_seconds": chosen.end_seconds}
+        "selection": {"start_seconds": options.start_seconds, "end_seconds": options.end_seconds}
     }
     if cover.n_missed:
         report["warnings"].append(
@@ -230,10 +246,10 @@ def _parameters(region: Region, threads: int) -> Parameters:
     return Parameters(**{field.name: chosen[field.name] for field in fields(Parameters)})
 
 
-def _check(target: Output, options: RecoverOptions, crf: int | None) -> None:
+def _check(target: Output, options: RecoverOptions, crf: int) -> None:
     if target.kind != "file":
         raise InvalidParameter("output: a redacted call is a video file; name one such as copy.mp4")
-    if crf is not None and not 0 <= crf <= 63:
+    if not 0 <= crf <= 63:
         raise InvalidParameter(f"crf: {crf} is outside 0 to 63")
     if options.stride != 1:
         raise InvalidParameter("stride: a copy has all frames; leave it out")
