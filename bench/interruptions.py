@@ -28,7 +28,7 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 
-RESULT = {"room.png", "background.png", "stats.parquet", "report.json"}
+RESULT = {"room.png", "background.png", "stats.parquet", "timeline.parquet", "report.json"}
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)

@@ -36,6 +36,7 @@ from unveil.recovery.result import FILES
 from unveil.recovery.warmup import prepare
 from unveil.scoring.leak import score_truth
 from unveil.scoring.photo import score_room
+from unveil.shielding.writing import shield
 from unveil.simulation.service import Blur
 from unveil.simulation.simulate import simulate_call
 from unveil.simulation.subject import Motion
@@ -52,6 +53,7 @@ TWINS = {
     "score": score_room,
     "simulate": simulate_call,
     "live": LiveOptions,
+    "shield": shield,
 }
 
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import unveil
 from tests.markdown_page import ROOT, code_in, tables_of
+from tests.recovery.decide.test_blurred import recovered_behind
 from tests.swaying import HEIGHT, WIDTH, write_footage
 from tests.tiles.callers import gallery, use_bright_people, write_scene
 from unveil.cli import app
@@ -112,6 +113,7 @@ def test_every_field_of_a_recovery_report_is_documented_and_no_other(
         meeting = recover_tiles(video, method="farend")
     assert isinstance(meeting, TileRecoveries)
     reports += [dict(meeting.report), *(dict(tile.report) for tile in meeting.tiles)]
+    reports.append(dict(recovered_behind("blur").report))
     known = documented("report.json of recover")
     assert fields_of_all(*reports) == known.keys()
     (other,) = others

@@ -166,6 +166,7 @@ def test_the_report_tells_everything(tmp_path: Path, video: Path) -> None:
         "model": "auto",
         "edge": 0.6,
         "smooth": 1,
+        "careful": False,
         "every": 1,
     }
     assert report["input"]["name"] == "video.mp4"

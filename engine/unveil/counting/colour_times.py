@@ -72,17 +72,20 @@ class SampleGrid:
     @classmethod
     def of(cls, layout: Layout) -> Self:
         """Return the grid of a layout."""
-        height, width = layout.height, layout.width
+
+        def centres(length: int, step: int) -> range:
+            return range(min(step, length) // 2, length, step)
 
         def n_samples(step: int) -> int:
-            return len(range(step // 2, height, step)) * len(range(step // 2, width, step))
+            return len(centres(layout.height, step)) * len(centres(layout.width, step))
 
         step = SAMPLE_STEP
         while step > 1 and n_samples(step) < MIN_SAMPLES:
             step -= 1
         while n_samples(step) > MAX_SAMPLES:
             step += 1
-        return cls(np.arange(step // 2, height, step), np.arange(step // 2, width, step))
+        rows, columns = centres(layout.height, step), centres(layout.width, step)
+        return cls(np.array(rows, np.int64), np.array(columns, np.int64))
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -118,12 +118,9 @@ def protect(
     parameters = ProtectParameters(
         mode, background, blur, model, edge, smooth, every, threads, careful
     )
-    if crf is not None and not 0 <= crf <= 63:
-        raise InvalidParameter(f"crf: {crf} is outside 0 to 63")
+    _check_crf(crf)
     target = output_of(output, token_file)
-    transparent = (
-        parameters.chosen_mode == "remove" and background is None and target.keeps_alpha(codec)
-    )
+    transparent = parameters.shows_nothing and target.keeps_alpha(codec)
     target.refuse_earlier_result(force=force)
     report_file(target, force=force)
     found = source if isinstance(source, Source) else source_of(source)
@@ -207,3 +204,8 @@ class _Protection:
     def notes(self, layout: Layout) -> list[str]:
         weak = self._protector.parameters.weak_blur(layout.height)
         return [weak] if weak else []
+
+
+def _check_crf(crf: int | None) -> None:
+    if crf is not None and not 0 <= crf <= 63:
+        raise InvalidParameter(f"crf: {crf} is outside 0 to 63")

@@ -20,7 +20,7 @@ LEAK = slice(60, 100), slice(215, 275)
 """Where the room leaks for some frames, above the person."""
 
 
-def recovered(kind: str) -> Recovery:
+def recovered_behind(kind: str) -> Recovery:
     """Recover from frames in which the sharp room shows above the person at times."""
     engine = Engine(HEIGHT, WIDTH, method="farend", threads=1)
     room = np.clip(np.rint(furnished(0)), 0, 255).astype(np.uint8)
@@ -33,7 +33,7 @@ def recovered(kind: str) -> Recovery:
 
 @pytest.fixture(scope="module")
 def blurred() -> Recovery:
-    return recovered("blur")
+    return recovered_behind("blur")
 
 
 def true_room() -> np.ndarray:
@@ -72,12 +72,12 @@ def test_the_files_tell_them_apart(blurred: Recovery, tmp_path: Path) -> None:
     assert np.array_equal(column, blurred.counts.blurred)
     with Image.open(tmp_path / "room_sharp.png") as picture:
         assert np.array_equal(np.array(picture)[..., 3] > 0, blurred.sharp)
-    recovered("smooth").save(tmp_path, force=True)
+    recovered_behind("smooth").save(tmp_path, force=True)
     assert not (tmp_path / "room_sharp.png").exists()
 
 
 def test_a_smooth_picture_claims_nothing_of_it() -> None:
-    still = recovered("smooth")
+    still = recovered_behind("smooth")
     assert still.report["blur"] is None
     assert not still.counts.blurred.any()
     assert still.recovered < 0.2 * HEIGHT * WIDTH

@@ -41,6 +41,9 @@ MIN_COMPARED: Final = 0.03
 MIN_SHARE: Final = 0.0045
 """Weakest blur that is told, as a share of the height: 3.2 pixels at 720 rows."""
 
+MIN_SIGMA: Final = 2.0
+"""The same in pixels: scaling alone softens a sharp picture by about one."""
+
 BINS_PER_LEVEL, N_BINS = 8, 128
 """Of the histograms of changes: up to 16 levels."""
 
@@ -142,7 +145,7 @@ class BlurSurvey:
             return None  # without a search for edges, which takes longer
         luma, shown = self._mean(0)
         sigma = blur_of_edges(luma, shown)
-        if sigma is None or sigma < MIN_SHARE * self._layout.height:
+        if sigma is None or sigma < max(MIN_SIGMA, MIN_SHARE * self._layout.height):
             return None
         reach = sigma / self._layout.block_size
         last = max(NEAREST, round(1.5 * reach))

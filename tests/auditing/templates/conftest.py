@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         reason = "needs Playwright (pip install playwright; no download of a browser)"
     if reason is not None:
         for item in items:
-            if "tests/auditing/page/" in item.path.as_posix():
+            if "tests/auditing/templates/" in item.path.as_posix():
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
