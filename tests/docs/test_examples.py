@@ -114,6 +114,7 @@ _REQUIRED: dict[str, list[str]] = {
     "recover": ["INPUT", "-o", "OUT"],
     "audit": ["INPUT", "-o", "OUT"],
     "redact": ["INPUT", "-o", "OUT"],
+    "shield": ["BACKGROUND", "-o", "OUT.mp4"],
     "protect": ["INPUT", "-o", "OUT"],
     "timeline": ["INPUT", "--at", "1,1", "-o", "OUT"],
     "simulate": ["PERSON", "-o", "OUT"],
