@@ -115,7 +115,7 @@ def test_frames_of_the_person_as_a_whole_change_no_count(clip: Clip, seed: int) 
         layout.height,
         table.comparison,
         table.state,
-        table.colour_times.append(chunk.pts_seconds, table.n_frames),
+        table.colour_times.append(chunk.pts_seconds),
     )
     for name, array in table.arrays.items():
         assert array.tobytes() == before[name].tobytes(), name

@@ -158,6 +158,21 @@ def test_a_call_in_parts_leaks_like_the_whole(tmp_path: Path, method: Counted) -
     assert columns_of(times_of(resumed.finalise())) == columns_of(whole)
 
 
+def test_a_colour_much_like_the_room_shows_it_too() -> None:
+    """Another one does not, however far from the background; nor does the background."""
+    engine = Engine(8, 8, method="rarest", threads=1)
+    like_the_room, other = (40, 208, 60), (220, 60, 40)
+    shown = {21: ROOM, 51: like_the_room, 81: other}
+    for number in range(100):
+        begin = next((n for n in shown if n <= number < n + 3 + n // 30), None)
+        colour = BACKGROUND if begin is None else shown[begin]
+        engine.push(np.full((8, 8, 3), colour, np.uint8), number / 10)
+    recovery = engine.finalise()
+    assert (recovery.room[..., :3] == ROOM).all()
+    assert times_of(recovery).leaked_share.tolist() == [0, 0, 1, 0, 0, 1, 0, 0, 0, 0]
+    assert times_of(recovery).new_share.tolist() == [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
+
+
 @pytest.mark.usefixtures("watcher")
 def test_frames_without_times_have_no_leak_times(tmp_path: Path) -> None:
     engine = Engine(HEIGHT, WIDTH, method="transitions", threads=1)
@@ -249,7 +264,7 @@ def test_shares_equal_those_of_sets_of_pixels(seed: int, seconds: list[int]) -> 
     rng = np.random.default_rng(seed)
     layout = Layout(4, 5)
     times = ColourTimes(layout, 2)
-    times.append(np.array(sorted(seconds), np.float64), 0)
+    times.append(np.array(sorted(seconds), np.float64))
     confidence = rng.choice([0, 0.2, 0.5, 0.7], (4, 5)).astype(np.float32)
     seen = np.zeros(times.seen.shape[:3], np.uint64)
     bins = sorted({(second >> times.shift) - times.first_bin for second in seconds})
@@ -279,7 +294,7 @@ def test_shares_equal_those_of_sets_of_pixels(seed: int, seconds: list[int]) -> 
 def test_a_long_call_has_no_more_bins(tmp_path: Path) -> None:
     """Five hours at one frame a second."""
     times = ColourTimes(Layout(1, 1), 2)
-    times.append(np.arange(5 * 3600.0), 0)
+    times.append(np.arange(5 * 3600.0))
     found = LeakTimes.of(times, np.zeros((16, 1, 1), np.uint64), np.ones((1, 1), np.float32))
     assert found is not None
     assert (found.bin_seconds, len(found.start_seconds)) == (32, 563)

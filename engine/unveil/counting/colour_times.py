@@ -36,10 +36,6 @@ of the picture would exceed a fifth of it."""
 MAX_SAMPLES: Final = 16384
 """Large pictures are sampled less densely: the bits take up to 1 KiB a sample."""
 
-PROBE_EVERY: Final = 8
-"""Distance in frames between two probes, in which colours are marked that are not counted
-otherwise. The first frame of each second is probed, too."""
-
 MAX_SECOND: Final = 1 << 40
 """Times beyond this, 35,000 years, count as unknown."""
 
@@ -72,20 +68,26 @@ class SampleGrid:
     @classmethod
     def of(cls, layout: Layout) -> Self:
         """Return the grid of a layout."""
-
-        def centres(length: int, step: int) -> range:
-            return range(min(step, length) // 2, length, step)
-
-        def n_samples(step: int) -> int:
-            return len(centres(layout.height, step)) * len(centres(layout.width, step))
-
         step = SAMPLE_STEP
-        while step > 1 and n_samples(step) < MIN_SAMPLES:
+        while step > 1 and cls._spaced(layout, step).size < MIN_SAMPLES:
             step -= 1
-        while n_samples(step) > MAX_SAMPLES:
+        while cls._spaced(layout, step).size > MAX_SAMPLES:
             step += 1
-        rows, columns = centres(layout.height, step), centres(layout.width, step)
-        return cls(np.array(rows, np.int64), np.array(columns, np.int64))
+        return cls._spaced(layout, step)
+
+    @classmethod
+    def _spaced(cls, layout: Layout, step: int) -> Self:
+        """Return the grid with this distance of the samples; no layout is too thin for one."""
+        rows, columns = (
+            np.arange(min(step // 2, (length - 1) // 2), length, step)
+            for length in (layout.height, layout.width)
+        )
+        return cls(rows, columns)
+
+    @property
+    def size(self) -> int:
+        """Number of samples."""
+        return len(self.rows) * len(self.columns)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -179,15 +181,13 @@ class ColourTimes:
         self.seen, self.n_frames = seen, n_frames
         self.first_bin, self.shift, self._last_second = first_bin, shift, last_second
 
-    def append(self, pts_seconds: F64, first_frame: int) -> TimeBins:
+    def append(self, pts_seconds: F64) -> TimeBins:
         """Add the times of the next frames; return what a kernel needs to mark their colours.
 
         Parameters
         ----------
         pts_seconds
             (n,), NaN where a time is unknown.
-        first_frame
-            Number of the first of the frames.
         """
         second = np.empty(1 + len(pts_seconds), np.int64)
         second[0] = self._last_second
@@ -201,9 +201,7 @@ class ColourTimes:
             self._reach(self.shift, int(bins.min()), int(bins.max()))
             np.add.at(self.n_frames, (timed >> self.shift) - self.first_bin, 1)
             self._last_second = int(timed[-1])
-        frames = np.arange(first_frame, first_frame + len(pts_seconds))
-        is_probed = (second[1:] != second[:-1]) | (frames % PROBE_EVERY == 0)
-        return self._for_kernels(second, is_probed)
+        return self._for_kernels(second)
 
     def mark(self, second: int, shown: Bool) -> None:
         """Mark the colours that the sampled pixels show in a second, (rows, columns, n_colours)."""
@@ -213,7 +211,7 @@ class ColourTimes:
 
     def at_end(self) -> TimeBins:
         """Return what a kernel needs to mark what the last frame still shows."""
-        return self._for_kernels(np.array([self._last_second]), np.zeros(0, np.bool_))
+        return self._for_kernels(np.array([self._last_second]))
 
     def merged_with(self, later: Self) -> tuple[TimeBins, TimeBins]:
         """Add the frames of a later part; return what a kernel needs to add their bits.
@@ -250,13 +248,12 @@ class ColourTimes:
     def _last_bin(self) -> int:
         return self.first_bin + len(self.n_frames) - 1
 
-    def _for_kernels(self, second: I64, is_probed: Bool) -> TimeBins:
+    def _for_kernels(self, second: I64) -> TimeBins:
         return TimeBins(
             self.seen,
             self._sample_row,
             self._sample_column,
             second,
-            is_probed,
             self.first_bin,
             self.shift,
         )

@@ -128,7 +128,7 @@ class ColourTable(ABC):
         frames = Frames(
             *chunk.planes, self.n_frames, self.layout.chroma_shift_y, self.layout.chroma_shift_x
         )
-        times = self.colour_times.append(chunk.pts_seconds, self.n_frames)
+        times = self.colour_times.append(chunk.pts_seconds)
         try:
             bands.run(
                 lambda first, last: self._count(frames, chunk, first, last, times),

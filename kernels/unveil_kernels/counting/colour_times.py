@@ -46,8 +46,6 @@ class TimeBins(NamedTuple):
     second
         (1 + n,) int64: the time, rounded down to seconds, of the frame before the first one and of
         the n frames; or `UNKNOWN_SECOND`.
-    is_probed
-        (n,) bool: whether colours that no sample is deposited of are marked in this frame.
     first_bin
         Number of the first bin; bin b of `seen` begins at `(first_bin + b) << shift` seconds.
     shift
@@ -58,7 +56,6 @@ class TimeBins(NamedTuple):
     sample_row: np.ndarray
     sample_column: np.ndarray
     second: np.ndarray
-    is_probed: np.ndarray
     first_bin: int
     shift: int
 

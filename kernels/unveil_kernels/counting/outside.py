@@ -117,6 +117,9 @@ def count_outside(
     none is free, one is evicted: the one seen longest ago of those that count 1; where all count
     more, the one nearest to the leader, because distant colours are the candidates for the room.
 
+    The leader has no samples deposited. Its times are marked in the frames surveyed and in the
+    first one of each second.
+
     Parameters
     ----------
     frames : Frames
@@ -227,8 +230,9 @@ def count_outside(
             greater_difference_row(chroma2, leader2, mask, distance)
             _flag_outside_row(distance, comparison.far, inside[i], flags)
             n_listed = list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
-            if sampled >= 0 and times_inout.is_probed[i]:
-                second = times_inout.second[i + 1]
+            second = times_inout.second[i + 1]
+            is_probed = (frame % OUTSIDE_SURVEY_EVERY == 0) | (second != times_inout.second[i])
+            if sampled >= 0 and is_probed:
                 mark_leaders(
                     times_inout, sampled, second, distance, tolerance, inside[i], row_surveys
                 )

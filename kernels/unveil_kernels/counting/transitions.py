@@ -117,6 +117,9 @@ def count_transitions(frames, n_surveys, first_row, last_row, comparison, state_
     it is the leader's. If the one after is, a return to the leader is counted, too. As the next
     sample must be known, a sample is counted one frame late.
 
+    The first frame of each second is probed: there all colours that have a slot, and the leader,
+    are marked where they show. Else the times of a colour that stays would be those of its changes.
+
     Parameters
     ----------
     frames : Frames
@@ -162,9 +165,9 @@ def count_transitions(frames, n_surveys, first_row, last_row, comparison, state_
             widen_rows(frames.plane2, chroma_row, shift_x, wide2[1:])
         leader0, leader1, leader2 = leader[0, row], leader[1, row], leader[2, row]
         rival0, rival1, rival2 = challenger[0, row], challenger[1, row], challenger[2, row]
-        row_surveys, row_returns = state_inout.leader_surveys[row], state_inout.leader_returns[row]
-        row_votes, row_history = state_inout.challenger_votes[row], state_inout.history[row]
-        row_slots, row_evictions = state_inout.slots[row], state_inout.evictions[row]
+        row_surveys, row_votes = state_inout.leader_surveys[row], state_inout.challenger_votes[row]
+        row_history = state_inout.history[row]
+        row_slots = state_inout.slots[row]
         sampled = times_inout.sample_row[row]
         n_listed = 0
         held = n_surveys
@@ -221,47 +224,25 @@ def count_transitions(frames, n_surveys, first_row, last_row, comparison, state_
                     follow_row(chroma2, differs, rival2)
                     overtaken_row(row_surveys, row_votes, flags)
                     n_overtaken = list_set(flags, flag_words, i, overtaken_x, overtaken_tag, 0)
-            is_probed = sampled >= 0 and times_inout.is_probed[i]
+            second = times_inout.second[i + 1]
+            is_probed = (sampled >= 0) & (second != times_inout.second[i])
             # Before a row is probed: what it finds must not depend on when the list is full.
             due = (n_overtaken > 0) | (i == n_frames - 1) | is_probed
             if due | (n_listed + len(flags) > max_listed):
                 prefetched[0] = prefetch(row_slots, listed_x, n_listed)
-                for k in range(n_listed):
-                    x, j = listed_x[k], listed_tag[k] >> 1
-                    c0 = frames.plane0[j - 1, row, x] if j > 0 else state_inout.tail0[0, row, x]
-                    c1, c2 = wide1[j, x], wide2[j, x]
-                    if sampled >= 0 and times_inout.sample_column[x] >= 0:
-                        mark_deposit(
-                            times_inout,
-                            sampled,
-                            times_inout.sample_column[x],
-                            row_slots,
-                            x,
-                            c0,
-                            c1,
-                            c2,
-                            times_inout.second[j],
-                            mask,
-                            tolerance_,
-                        )
-                    evicted = deposit_newest(
-                        row_slots,
-                        x,
-                        c0,
-                        c1,
-                        c2,
-                        1,
-                        frames.first_frame + np.int64(j) - 1,
-                        EPISODE_GAP,
-                        mask,
-                        tolerance_,
-                    )
-                    add_saturating(row_evictions, x, evicted)
-                    row_returns[x] = added(
-                        row_returns[x],
-                        np.int64(listed_tag[k] & 1),
-                        frames.first_frame + np.int64(j),
-                    )
+                _deposit_listed(
+                    frames,
+                    wide1,
+                    wide2,
+                    row,
+                    listed_x,
+                    listed_tag,
+                    n_listed,
+                    mask,
+                    tolerance_,
+                    state_inout,
+                    times_inout,
+                )
                 n_listed = 0
             for k in range(n_overtaken):
                 x = overtaken_x[k]
@@ -270,7 +251,7 @@ def count_transitions(frames, n_surveys, first_row, last_row, comparison, state_
                 mark_shown(
                     times_inout,
                     sampled,
-                    times_inout.second[i + 1],
+                    second,
                     row_slots,
                     luma,
                     chroma1,
@@ -306,6 +287,48 @@ def _advance_row(distance, tolerance, far, history_inout, flags_out):
         returns = np.uint8(np.uint8(h & np.uint8(LEADER_NEWEST)) != np.uint8(0))
         counted = np.uint8(was_far & np.uint8(left | returns))
         flags_out[x] = np.uint8(counted | np.uint8(np.uint8(counted & returns) << np.uint8(1)))
+
+
+@kernel
+def _deposit_listed(
+    frames,
+    wide1,
+    wide2,
+    row,
+    listed_x,
+    listed_tag,
+    n_listed,
+    mask,
+    tolerance,
+    state_inout,
+    times_inout,
+):
+    """Deposit the listed samples of a row, each of the frame before that of its tag, in order."""
+    slots, evictions = state_inout.slots[row], state_inout.evictions[row]
+    returns, tail0 = state_inout.leader_returns[row], state_inout.tail0[0, row]
+    sampled = times_inout.sample_row[row]
+    for k in range(n_listed):
+        x, i = listed_x[k], listed_tag[k] >> 1
+        c0 = frames.plane0[i - 1, row, x] if i > 0 else tail0[x]
+        c1, c2 = wide1[i, x], wide2[i, x]
+        if sampled >= 0 and times_inout.sample_column[x] >= 0:
+            mark_deposit(
+                times_inout,
+                sampled,
+                times_inout.sample_column[x],
+                slots,
+                x,
+                c0,
+                c1,
+                c2,
+                times_inout.second[i],
+                mask,
+                tolerance,
+            )
+        frame = frames.first_frame + np.int64(i)
+        evicted = deposit_newest(slots, x, c0, c1, c2, 1, frame - 1, EPISODE_GAP, mask, tolerance)
+        add_saturating(evictions, x, evicted)
+        returns[x] = added(returns[x], np.int64(listed_tag[k] & 1), frame)
 
 
 @kernel

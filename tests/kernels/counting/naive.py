@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unveil.counting.colour_times import PROBE_EVERY
 from unveil_kernels.counting.slots import EPISODE_GAP
 from unveil_kernels.counting.transitions import STILLNESS, SURVEY_EVERY
 
@@ -178,11 +177,11 @@ class Clock:
 
     now: int | None = None
 
-    def tick(self, frame: int, second: int | None) -> bool:
-        """Go on to a frame; return whether what it shows is looked up."""
+    def tick(self, second: int | None) -> bool:
+        """Go on to a frame; return whether it is the first one of a second."""
         before = self.now
         self.now = before if second is None else second
-        return self.now != before or frame % PROBE_EVERY == 0
+        return self.now != before
 
     def go_on(self, later: Clock) -> None:
         """Go on to the end of a later stretch."""
@@ -211,7 +210,7 @@ class RunPixel:
         if frame > 0 and not self.comparison.same(colour, self.run):
             self.end_run(frame)
             begins = True
-        self.clock.tick(frame, second)
+        self.clock.tick(second)
         if begins:
             self.run, self.run_start, self.run_second = colour, frame, self.clock.now
 
@@ -286,7 +285,7 @@ class TransitionPixel:
 
     def see(self, frame: int, colour: Colour, second: int | None = None) -> None:
         """Count the sample of a frame."""
-        is_probed = self.clock.tick(frame, second)
+        is_probed = self.clock.tick(second)
         if frame == 0:
             self.leader = Candidate(colour, 1)
             self.surveys = 1

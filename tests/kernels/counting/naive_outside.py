@@ -92,7 +92,7 @@ class OutsidePixel:
         searched: bool,
     ) -> None:
         """Count the sample of a frame."""
-        is_probed = self.clock.tick(frame, second)
+        is_probed = self.clock.tick(second) or frame % OUTSIDE_SURVEY_EVERY == 0
         before, self.before = self.before, colour
         if frame % OUTSIDE_SURVEY_EVERY == 0:
             self.begin_survey()

@@ -302,9 +302,9 @@ def test_bins_last_longer_when_there_are_too_many(seconds: int) -> None:
 
 def test_times_that_no_recording_has_are_unknown() -> None:
     times = ColourTimes(Layout(1, 1), 4)
-    times.append(np.array([math.inf, 1e300, -1e300, -math.inf, math.nan]), 0)
+    times.append(np.array([math.inf, 1e300, -1e300, -math.inf, math.nan]))
     assert len(times.n_frames) == 0
-    times.append(np.array([5.0, math.inf]), 5)
+    times.append(np.array([5.0, math.inf]))
     assert (times.first_bin, times.n_frames.tolist()) == (5, [2])
 
 
@@ -346,7 +346,7 @@ def test_there_are_thousands_of_samples_but_not_too_many(
 )
 def test_bins_that_do_not_fit_together_are_refused(damage: dict[str, Array]) -> None:
     times = ColourTimes(Layout(1, 1), 4)
-    times.append(np.array([0.0, 0.5, 2.0]), 0)
+    times.append(np.array([0.0, 0.5, 2.0]))
     whole = times.as_arrays()
     ColourTimes(Layout(1, 1), 4).restore(whole)
     with pytest.raises(ValueError, match="time bins"):

@@ -340,7 +340,7 @@ class MovingBackground:
         """Count what the colours explain, and mark in which time bins they show themselves."""
         prediction.explain(chunk, index, frame, bands, seen)
         times = self._times
-        second = int(times.append(chunk.pts_seconds[index : index + 1], frame).second[1])
+        second = int(times.append(chunk.pts_seconds[index : index + 1]).second[1])
         times.mark(second, prediction.shown_colours(chunk, index, frame, times.grid, seen))
 
     def recovery(self) -> Recovery | None:
