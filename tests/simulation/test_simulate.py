@@ -17,12 +17,14 @@ from tests.command import unveil
 from tests.footage import numbered_frames, write_video
 from tests.segmenters import Redness
 from unveil.errors import InvalidParameter, MissingInput, OutputExists, OutputUnwritable
+from unveil.files import Replacement
 from unveil.progress import Progress
 from unveil.scoring.leak import measure_recovery
 from unveil.scoring.truth import NAMES, Truth
 from unveil.simulation import simulate
 from unveil.simulation.simulate import Simulation, simulate_call
 from unveil.simulation.subject import Choreography, place
+from unveil.video.rgb_reader import VideoPictures
 
 U8 = npt.NDArray[np.uint8]
 SIZE = {"height": 90, "width": 160}
@@ -109,6 +111,71 @@ def test_the_truth_is_that_of_the_recipe(tmp_path: Path, material: dict[str, Pat
     assert np.array_equal(truth.hits, hits)
     assert np.array_equal(truth.seen, seen)
     assert np.abs(frames_of(made) - np.stack(shown)).mean() < 6
+
+
+def test_the_camera_and_the_matte_are_what_the_call_was_made_of(
+    tmp_path: Path, material: dict[str, Path]
+) -> None:
+    options: dict[str, Any] = {"motions": ("sway", "lean"), "lag": 2, "n_frames": 12}
+    plain, _ = make(tmp_path / "plain", material, **options)
+    made, truth = make(tmp_path / "out", material, camera_only=True, **options)
+    assert made.camera is not None
+    assert made.matte is not None
+    assert made.call.read_bytes() == plain.call.read_bytes()
+    assert made.truth.read_bytes() == plain.truth.read_bytes()
+    picture = Image.open(material["person"])
+    choreography = Choreography(("sway", "lean"), 0)
+    mattes = list(VideoPictures(made.matte))
+    cameras = list(VideoPictures(made.camera))
+    assert len(mattes) == len(cameras) == 12
+    for n, (matte, camera) in enumerate(zip(mattes, cameras, strict=True)):
+        person, exact = place(picture, choreography.pose(n / 30), 90, 160, 1.0)
+        np.testing.assert_array_equal(matte, np.repeat(exact[..., None], 3, axis=2))
+        share = exact[..., None] / 255
+        seen = person * share + truth.room * (1 - share)
+        assert np.abs(camera - seen)[exact == 0].mean() < 2
+        assert np.abs(camera - seen).mean() < 2
+
+
+def test_an_earlier_camera_does_not_stay_beside_another_call(
+    tmp_path: Path, material: dict[str, Path]
+) -> None:
+    out = tmp_path / "out"
+    make(out, material, camera_only=True, n_frames=3)
+    names = {path.name for path in out.iterdir()}
+    assert names == {"call.mp4", "truth.npz", "camera.mp4", "matte.mkv"}
+    for stays in ("camera.mp4", "matte.mkv"):
+        for path in out.iterdir():
+            if path.name != stays:
+                path.unlink()
+        with pytest.raises(OutputExists):
+            make(out, material, n_frames=3)
+        made, _ = make(out, material, n_frames=3, force=True)
+        assert (made.camera, made.matte) == (None, None)
+        assert {path.name for path in out.iterdir()} == {"call.mp4", "truth.npz"}
+        make(out, material, camera_only=True, n_frames=3, force=True)
+
+
+@pytest.mark.parametrize("failing", ["call", "camera", "matte", "truth"])
+def test_of_four_files_none_stands_alone(
+    tmp_path: Path, material: dict[str, Path], monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OutputUnwritable("full")
+
+    commit = Replacement.commit
+
+    def commit_others(replacement: Replacement) -> None:
+        if replacement.path.stem == failing:
+            raise OutputUnwritable("full")
+        commit(replacement)
+
+    monkeypatch.setattr(Replacement, "commit", commit_others)
+    if failing == "truth":
+        monkeypatch.setattr("unveil.scoring.truth.Truth.write", fail)
+    with pytest.raises(OutputUnwritable):
+        make(tmp_path / "out", material, camera_only=True, n_frames=3)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_perfect_service_leaks_nothing(tmp_path: Path, material: dict[str, Path]) -> None:
@@ -281,9 +348,11 @@ def test_the_command_makes_the_same_call(
         *("simulate", material["person"], "--room", material["room"]),
         *("--background", material["background"], "-o", tmp_path / "out", "--height", "90"),
         *("--width", "160", "--frames", "30", "--camera-noise", "0", "--bit-rate", "4000000"),
-        *("--motion", "lean", "--motion", "zoom", "--lag", "2"),
+        *("--motion", "lean", "--motion", "zoom", "--lag", "2", "--camera-only"),
     )
     assert done.exit_code == 0, done.stderr
+    assert "camera.mp4: as the camera saw it" in done.stdout
+    assert (tmp_path / "out" / "matte.mkv").exists()
     assert "call.mp4: 30 frames" in done.stdout
     assert "truth.npz" in done.stdout
     again = Truth.read(tmp_path / "out" / "truth.npz")

@@ -29,7 +29,8 @@ KindOption = Annotated[
         metavar="KIND[+KIND]",
         help="How it resists. pixels: random places get random colours. frames: whole frames of "
         "random colours, now and then. drift: the picture moves and bends irregularly. texture: "
-        "colours drift slowly and locally. Several are joined by +.",
+        "colours drift slowly and locally. decoys: patches of an invented room come and go. "
+        "Several are joined by +.",
     ),
 ]
 SecondsOption = Annotated[float, typer.Option(metavar="X", help="Length in seconds, 1 to 3600.")]
@@ -63,7 +64,7 @@ def shield(
     context: typer.Context,
     background: BackgroundArgument,
     output: OutputOption,
-    kind: KindOption = "drift+texture",
+    kind: KindOption = "decoys",
     seconds: SecondsOption = 60.0,
     fps: FpsOption = 30.0,
     strength: StrengthOption = 1.0,

@@ -1,4 +1,4 @@
-"""Virtual backgrounds that resist recovery: a picture with noise, drift or a slow colour change.
+"""Virtual backgrounds that resist recovery: a picture with noise, motion or decoys.
 
 The package is not called `shield`, because `unveil.shield` is its function.
 

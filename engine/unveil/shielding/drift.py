@@ -16,7 +16,7 @@ from unveil.arrays import F64, U8
 from unveil.shielding.waves import Wandering
 from unveil.video.geometry import Shape, cover
 
-SHARE: Final = 0.008
+SHARE: Final = 0.003
 """Largest shift of a point at strength 1, as a share of the frame's height."""
 
 _COMMON: Final = 0.6

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from unveil.arrays import U8
+from unveil.shielding.decoys import Decoys
 from unveil.shielding.drift import Drift
 from unveil.shielding.noise import NoiseFrames, PixelNoise
 from unveil.shielding.parameters import KINDS, ShieldParameters
@@ -32,7 +33,7 @@ def shielded_frames(picture: U8, parameters: ShieldParameters) -> Iterator[U8]:
     drift = _drift(picture, parameters) if "drift" in parameters.kinds else None
     shape = Shape(parameters.height, parameters.width)
     still = cover(picture, shape, Image.Resampling.LANCZOS)
-    steps = _steps(parameters)
+    steps = _steps(still, parameters)
     for number in range(parameters.n_frames):
         frame = still if drift is None else drift.picture(number)
         for step in steps:
@@ -52,7 +53,7 @@ def _drift(picture: U8, parameters: ShieldParameters) -> Drift:
     )
 
 
-def _steps(parameters: ShieldParameters) -> list[Step]:
+def _steps(still: U8, parameters: ShieldParameters) -> list[Step]:
     """Make the steps after the drift, in their order."""
     height, width = parameters.height, parameters.width
     strength, n_frames = parameters.strength, parameters.n_frames
@@ -67,6 +68,14 @@ def _steps(parameters: ShieldParameters) -> list[Step]:
             rng=np.random.default_rng(_seed(parameters, "texture")),
         )
         steps.append(texture.applied)
+    if "decoys" in parameters.kinds:
+        decoys = Decoys(
+            still,
+            strength=strength,
+            n_frames=n_frames,
+            rng=np.random.default_rng(_seed(parameters, "decoys")),
+        )
+        steps.append(decoys.applied)
     if "pixels" in parameters.kinds:
         pixels = PixelNoise(
             height,

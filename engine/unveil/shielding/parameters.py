@@ -7,11 +7,11 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from unveil.errors import InvalidParameter, check_range
 
-Kind: TypeAlias = Literal["pixels", "frames", "drift", "texture"]
+Kind: TypeAlias = Literal["pixels", "frames", "drift", "texture", "decoys"]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
-DEFAULT_KIND: Final = "drift+texture"
+DEFAULT_KIND: Final = "decoys"
 DEFAULT_SECONDS: Final = 60.0
 DEFAULT_FPS: Final = 30.0
 DEFAULT_HEIGHT: Final = 720
@@ -33,12 +33,13 @@ class ShieldParameters:
     kind
         One of `KINDS`, or several joined by "+". "pixels": random places get random colours.
         "frames": whole frames of random colours, now and then. "drift": the picture moves and
-        bends irregularly. "texture": colours drift slowly and locally.
+        bends irregularly. "texture": colours drift slowly and locally. "decoys": patches of an
+        invented room come and go.
     seconds, fps
         Length, 1 to 3600 seconds, and frames per second, 1 to 120.
     strength
-        0.1 to 10: factor on the share of changed pixels, on the number of noise frames, on the
-        length of the shifts, and on the levels of the colour drift.
+        0.1 to 10: factor on the share of changed pixels and of patches, on the number of noise
+        frames, on the length of the shifts, and on the levels of the colour drift.
     seed
         Seed of all random numbers, 0 or more.
     height, width
@@ -100,7 +101,9 @@ class ShieldParameters:
     def kinds(self) -> tuple[Kind, ...]:
         """The parts of `kind`, in the order in which they are applied."""
         chosen = self.kind.split("+")
-        return tuple(kind for kind in ("drift", "texture", "pixels", "frames") if kind in chosen)
+        return tuple(
+            kind for kind in ("drift", "texture", "decoys", "pixels", "frames") if kind in chosen
+        )
 
     @property
     def n_frames(self) -> int:
