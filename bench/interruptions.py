@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -63,7 +64,7 @@ class Ended:
     def was_loading(self) -> bool:
         """Whether Python was still loading the program: Ctrl-C then gives Python's own message."""
         raised = "KeyboardInterrupt" in self.said and "Exception ignored" not in self.said
-        return raised and ", in main\n" not in self.said
+        return raised and re.search(r'__main__\.py", line \d+, in main', self.said) is None
 
 
 Check = Callable[[Ended], Iterator[str]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from unveil_kernels._jit import kernel
 
 
@@ -22,7 +24,7 @@ def block_sums(plane, size, sums_out):
             total = 0
             for y in range(row * size, (row + 1) * size):
                 for x in range(column * size, (column + 1) * size):
-                    total += plane[y, x]
+                    total += np.int64(plane[y, x])
             sums_out[row, column] = total
 
 
