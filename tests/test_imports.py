@@ -39,7 +39,7 @@ RECOVERY = (
     ("engine",),
     ("decide",),
     ("background",),
-    ("parameters", "result", "statistics"),
+    ("leak_times", "parameters", "result", "statistics"),
 )
 """Parts of `unveil.recovery` from the top to the bottom; one may import others of its line."""
 
