@@ -72,7 +72,6 @@ def count_runs(frames, first_row, last_row, comparison, state_inout, times_inout
     listed_tag = np.empty(max_listed + 1, np.int32)
     listed_colour = np.empty((max_listed, 3), np.uint8)
     listed_start = np.empty(max_listed, np.uint32)
-    listed_second = np.empty(max_listed, np.int64)
     prefetched = np.zeros(1, np.int64)
     tolerance_ = np.int32(tolerance)
     for row in range(first_row, last_row):
@@ -86,7 +85,7 @@ def count_runs(frames, first_row, last_row, comparison, state_inout, times_inout
             state_inout.run[2, row],
         )
         start = state_inout.run_start[row]
-        row_slots, row_evictions = state_inout.slots[row], state_inout.evictions[row]
+        row_slots = state_inout.slots[row]
         sampled = times_inout.sample_row[row]
         n_listed = 0
         for i in range(n_frames):
@@ -112,48 +111,81 @@ def count_runs(frames, first_row, last_row, comparison, state_inout, times_inout
                 run1[x] = chroma1[x]
                 run2[x] = chroma2[x]
                 start[x] = frame
-                if sampled >= 0 and times_inout.sample_column[x] >= 0:
-                    column = times_inout.sample_column[x]
-                    listed_second[k] = state_inout.run_second[sampled, column]
-                    state_inout.run_second[sampled, column] = times_inout.second[i + 1]
             if (i == n_frames - 1) | (n_listed + len(broken) > max_listed):
                 prefetched[0] = prefetch(row_slots, listed_x, n_listed)
-                for k in range(n_listed):
-                    x = listed_x[k]
-                    i_end = np.int64(listed_tag[k] >> 1)
-                    end = frames.first_frame + i_end
-                    if sampled >= 0 and times_inout.sample_column[x] >= 0:
-                        mark_run(
-                            times_inout,
-                            sampled,
-                            times_inout.sample_column[x],
-                            row_slots,
-                            x,
-                            listed_colour[k, 0],
-                            listed_colour[k, 1],
-                            listed_colour[k, 2],
-                            listed_second[k],
-                            times_inout.second[i_end],
-                            mask,
-                            tolerance_,
-                        )
-                    evicted = deposit(
-                        row_slots,
-                        x,
-                        listed_colour[k, 0],
-                        listed_colour[k, 1],
-                        listed_colour[k, 2],
-                        1,
-                        end - np.int64(listed_start[k]),
-                        np.int64(listed_start[k]),
-                        end - 1,
-                        RUN_GAP,
-                        True,
-                        mask,
-                        tolerance_,
-                    )
-                    add_saturating(row_evictions, x, evicted)
+                _deposit_listed(
+                    frames.first_frame,
+                    row,
+                    listed_x,
+                    listed_tag,
+                    listed_colour,
+                    listed_start,
+                    n_listed,
+                    mask,
+                    tolerance_,
+                    state_inout,
+                    times_inout,
+                )
                 n_listed = 0
+
+
+@kernel
+def _deposit_listed(
+    first_frame,
+    row,
+    listed_x,
+    listed_tag,
+    listed_colour,
+    listed_start,
+    n_listed,
+    mask,
+    tolerance,
+    state_inout,
+    times_inout,
+):
+    """Deposit the listed runs of a row in order; a tag is twice the place of the frame after it.
+
+    In that frame the pixel's next run begins.
+    """
+    slots, evictions = state_inout.slots[row], state_inout.evictions[row]
+    j = times_inout.sample_row[row]
+    for k in range(n_listed):
+        x, after = listed_x[k], np.int64(listed_tag[k] >> 1)
+        c0, c1, c2 = listed_colour[k, 0], listed_colour[k, 1], listed_colour[k, 2]
+        if j >= 0 and times_inout.sample_column[x] >= 0:
+            i = times_inout.sample_column[x]
+            mark_run(
+                times_inout,
+                j,
+                i,
+                slots,
+                x,
+                c0,
+                c1,
+                c2,
+                state_inout.run_second[j, i],
+                times_inout.second[after],
+                mask,
+                tolerance,
+            )
+            state_inout.run_second[j, i] = times_inout.second[after + 1]
+        start, end = np.int64(listed_start[k]), first_frame + after
+        evicted = deposit(
+            slots,
+            x,
+            c0,
+            c1,
+            c2,
+            1,
+            end - start,
+            start,
+            end - 1,
+            RUN_GAP,
+            True,
+            mask,
+            tolerance,
+        )
+        add_saturating(evictions, x, evicted)
 
 
 @kernel
