@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,15 @@ def test_a_chunk_is_valid_until_the_next_is_asked_for(call: Path) -> None:
             time.sleep(0.001)
             found += numbers_of(chunk.planes)
     assert found == list(range(100))
+
+
+def test_two_chunks_are_valid_where_two_are_held(call: Path) -> None:
+    with open_video(call, chunk_frames=3, chunks_held=2) as video:
+        for last, chunk in pairwise(video.chunks()):
+            time.sleep(0.001)
+            numbers = numbers_of(last.planes) + numbers_of(chunk.planes)
+            assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert numbers[-1] == 99
 
 
 @pytest.mark.parametrize("threads", [1, 4])

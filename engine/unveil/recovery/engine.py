@@ -91,6 +91,7 @@ class Engine:
         self._n_staged = 0
         self._reader: PlaneReader | None = None
         self._masker: BlockMasker | None = None
+        self._next_frame: int | None = None
         self._backgrounds = Backgrounds()
         self._blur_survey: BlurSurvey | None = None
 
@@ -234,10 +235,8 @@ class Engine:
         self._count(chunk)
 
     def _count(self, chunk: Chunk) -> None:
-        if self._table is None:
-            self._table = self._create(chunk.layout)
-        if isinstance(self._table, AutoTable | OutsideTable) and chunk.person is None:
-            chunk = self._add_person_mask(chunk, self._table)
+        chunk = self.masked(chunk)
+        assert self._table is not None
         if chunk.person is not None:
             self._backgrounds.add(chunk)
             if self._blur_survey is None:
@@ -245,8 +244,25 @@ class Engine:
             self._blur_survey.add(chunk)
         self._table.update(chunk, self._bands)
 
-    def _add_person_mask(self, chunk: Chunk, table: AutoTable | OutsideTable) -> Chunk:
-        """Segment the person in a chunk."""
+    def masked(self, chunk: Chunk, *, network_threads: int | None = None) -> Chunk:
+        """Return a chunk with the person mask, if the method needs one and it has none.
+
+        It may run beside `update` with the chunk before; chunks are masked in the order in which
+        they are counted. `network_threads` holds from the first chunk on; None: as many as the
+        engine's.
+
+        Raises
+        ------
+        IncompatibleTable
+            The chunk has another layout than those before.
+        DamagedModel, MissingRuntime
+            As for `update`.
+        """
+        if self._table is None:
+            self._table = self._create(chunk.layout)
+        table = self._table
+        if chunk.person is not None or not isinstance(table, AutoTable | OutsideTable):
+            return chunk
         if chunk.layout != table.layout:
             raise IncompatibleTable(f"a chunk of {chunk.layout} does not fit {table.layout}")
         if self._masker is None:
@@ -257,10 +273,14 @@ class Engine:
             self._masker = BlockMasker(
                 chosen.person,
                 every=chosen.person_every,
-                threads=chosen.n_threads,
+                threads=network_threads or chosen.n_threads,
                 searches=table.searches,
             )
-        return self._masker.add_mask(chunk, table.n_frames)
+        if self._next_frame is None:
+            self._next_frame = table.n_frames
+        chunk = self._masker.add_mask(chunk, self._next_frame)
+        self._next_frame += len(chunk)
+        return chunk
 
     def _create(self, layout: Layout) -> ColourTable | AutoTable:
         chosen = self.parameters
@@ -321,6 +341,7 @@ class Engine:
             )
         merge: Callable[..., None] = self._table.merge
         merge(other._table, self._bands)
+        self._next_frame = None
         if self._blur_survey is None:
             self._blur_survey = other._blur_survey
         elif other._blur_survey is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
@@ -18,7 +19,8 @@ from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, Stage,
 from unveil.recovery.background.picture import Background, background_picture
 from unveil.recovery.decide.finalise import BACKGROUND_UNUSED
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
-from unveil.recovery.passes.counting import Counting
+from unveil.recovery.passes.ahead import CHUNKS_HELD, network_threads, prepared
+from unveil.recovery.passes.counting import Counting, Masked
 from unveil.recovery.passes.exchanged import ExchangedBackgrounds
 from unveil.recovery.passes.moving import MovingBackground
 from unveil.recovery.passes.plan import Pass, Plan, run_pass
@@ -83,13 +85,18 @@ def recover(
     picture = background_picture(chosen.background, chosen)
     run = Run(progress or silent, preview, preview_seconds, stop)
     source = path if isinstance(path, Source) else source_of(path)
-    opened = partial(open_video, source, **chosen.reading, stop=stop)
+    opened = partial(open_video, source, **chosen.reading, chunks_held=CHUNKS_HELD, stop=stop)
     with opened() as video:
         run.open(video)
         run.warm_up(chosen)
         section = section_of(chosen.crop, video.properties)
         counting = Counting(chosen, picture, video.properties, video.pixel_aspect, section)
-        run.count([counting], video, may_be_endless=source.may_be_endless)
+        run.count(
+            [counting],
+            video,
+            may_be_endless=source.may_be_endless,
+            n_threads=chosen.n_threads,
+        )
     run.report("finalise", video.tally.frames_read)
     return finished(Counted(counting, section), opened, source, chosen, video, run)
 
@@ -164,7 +171,8 @@ class Run:
         self._preview_seconds = preview_seconds
         self._expected_frames: int | None = None
         self._started = self._last_progress = self._last_preview = time.perf_counter()
-        self.seconds = {"open": 0.0, "prepare": 0.0, "decode": 0.0, "count": 0.0, "finalise": 0.0}
+        stages = ("open", "prepare", "decode", "person", "count", "finalise")
+        self.seconds = dict.fromkeys(stages, 0.0)
         self.interrupted = False
 
     def report(self, stage: Stage, n_frames: int = 0, video_seconds: float = 0.0) -> None:
@@ -192,19 +200,38 @@ class Run:
         video: Video,
         *,
         may_be_endless: bool,
+        n_threads: int,
         times: TimeIndex | None = None,
     ) -> None:
         """Run the first pass, one for all; Ctrl-C and a request to stop end a live source.
 
-        Previews are of the first counting. `times` gets the time of each frame.
+        Previews are of the first counting. `times` gets the time of each frame. The person is
+        searched ahead of the counting, but not in a source that may be endless: what it has
+        delivered is counted at once.
         """
+        ahead = n_threads > 1 and not may_be_endless
+        for_networks = network_threads(n_threads, ahead=ahead)
+        masked: list[list[Masked]] = []
+
+        def mask(chunk: Chunk) -> list[list[Masked]]:
+            before = time.perf_counter()
+            parts = [c.masked(chunk, network_threads=for_networks) for c in countings]
+            self.seconds["person"] += time.perf_counter() - before
+            return parts
+
+        def chunks() -> Generator[Chunk]:
+            nonlocal masked
+            with closing(prepared(video.chunks(), mask, ahead=ahead)) as both:
+                for chunk, parts in both:
+                    masked = parts
+                    yield chunk
 
         def step(first_frame: int, chunk: Chunk) -> None:
             before = time.perf_counter()
             if times is not None:
                 times.append(chunk.pts_seconds)
-            for counting in countings:
-                counting.step(first_frame, chunk)
+            for counting, parts in zip(countings, masked, strict=True):
+                counting.count(parts)
             self.seconds["count"] += time.perf_counter() - before
 
         def after_chunk(n_frames: int, chunk: Chunk) -> None:
@@ -213,7 +240,8 @@ class Run:
 
         self._last_progress = self._last_preview = time.perf_counter()
         try:
-            run_pass(Pass("count", step), video.chunks(), after_chunk)
+            with closing(chunks()) as read:
+                run_pass(Pass("count", step), read, after_chunk)
         except (KeyboardInterrupt, Interrupted):
             if not may_be_endless or countings[0].best is None:
                 raise

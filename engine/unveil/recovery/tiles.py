@@ -24,6 +24,7 @@ from unveil.recovery.parameters import (
     check_tiles,
     grid_of,
 )
+from unveil.recovery.passes.ahead import CHUNKS_HELD
 from unveil.recovery.passes.counting import Counting
 from unveil.recovery.passes.section import TileFrames
 from unveil.recovery.recover import Counted, Run, finished, recover
@@ -221,7 +222,7 @@ def _recover_groups(
         )
     picture = background_picture(options.background, options)
     run = Run(progress or silent, None, 0.0, stop)
-    opened = partial(open_video, source, **options.reading, stop=stop)
+    opened = partial(open_video, source, **options.reading, chunks_held=CHUNKS_HELD, stop=stop)
     times = TimeIndex()
     with opened() as video:
         run.open(video)
@@ -233,7 +234,7 @@ def _recover_groups(
             counting = Counting(options, picture, video.properties, video.pixel_aspect, section)
             counted.append(Counted(counting, section))
         countings = [one.counting for one in counted]
-        run.count(countings, video, may_be_endless=False, times=times)
+        run.count(countings, video, may_be_endless=False, n_threads=options.n_threads, times=times)
     run.report("finalise", video.tally.frames_read)
     recoveries: list[Recovery] = []
     folders: dict[int, str | None] = {}

@@ -6,6 +6,7 @@ import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ from unveil.video.selection import SelectedFrames, Selection, check_stream
 from unveil.video.source import Source, source_of
 from unveil.video.tally import DecodeTally, Length
 
-BUFFERS: Final = 3  # one with the consumer, two ahead of it
+BUFFERS: Final = 3
+"""Chunks in memory: those that the consumer holds, and the others ahead of them."""
 _LIVE_JOIN_SECONDS: Final = 0.5  # for a thread whose read may never return
 
 
@@ -52,6 +54,7 @@ def open_video(
     stride: int = 1,
     stream: int | None = None,
     chunk_frames: int = 16,
+    chunks_held: int = 1,
     with_sound: bool = False,
     deinterlace: bool = False,
     stop: StopRequested = never,
@@ -74,6 +77,8 @@ def open_video(
         one, with a warning in the tally if there are several.
     chunk_frames
         Frames per chunk, at most; very large frames make smaller chunks.
+    chunks_held
+        How many of the last chunks stay valid, 1 or 2.
     with_sound
         Collect the audio packets in `Video.sound`.
     deinterlace
@@ -105,6 +110,7 @@ def open_video(
         selection,
         threads,
         chunk_frames,
+        chunks_held=chunks_held,
         stream=stream,
         with_sound=with_sound,
         deinterlace=deinterlace,
@@ -148,6 +154,7 @@ class Video:
         threads: int | None,
         chunk_frames: int,
         *,
+        chunks_held: int = 1,
         stream: int | None = None,
         with_sound: bool = False,
         deinterlace: bool = False,
@@ -158,6 +165,7 @@ class Video:
         self._deinterlaces = deinterlace
         self._selection = selection
         self._chunk_frames = chunk_frames
+        self._chunks_held = chunks_held
         self._stop, self._ended = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._free: SimpleQueue[ChunkBuffer | None] = SimpleQueue()
@@ -247,8 +255,8 @@ class Video:
         """Start the decoding thread and iterate over its chunks; can be called once.
 
         A chunk's times are seconds since the stream's first frame. Its arrays are valid until the
-        next chunk is requested. A chunk has one layout: if the video changes its size, pixel
-        format or colour, a new chunk begins.
+        next chunk is requested; with two `chunks_held`, until the one after that is. A chunk has
+        one layout: if the video changes its size, pixel format or colour, a new chunk begins.
 
         Raises
         ------
@@ -294,7 +302,10 @@ class Video:
             self._container.close()
 
     def _consume(self) -> Iterator[Chunk]:
+        held: deque[ChunkBuffer] = deque()
         while True:
+            if len(held) == self._chunks_held:
+                self._free.put(held.popleft())
             try:
                 item = take(self._ready, self._stop_requested)
             except Interrupted:
@@ -309,11 +320,9 @@ class Video:
                 return
             if self._stop.is_set():
                 return
-            try:
-                yield item.as_chunk()
-            finally:
-                self._free.put(item)
-                del item  # the thread may replace it by one of another layout
+            held.append(item)
+            del item  # the thread may replace it by one of another layout
+            yield held[-1].as_chunk()
 
     def _decoded_already(self) -> Iterator[Chunk]:
         """Yield what was decoded and not delivered."""

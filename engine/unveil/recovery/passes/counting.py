@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -18,6 +19,14 @@ from unveil.video.geometry import as_decoded
 MAX_ENGINES: Final = 4
 MAX_PIXELS: Final = 2
 """Engines together have at most so many pixels, counted in frames of the largest layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A part of a chunk with the person mask, and the engine that counts it."""
+
+    engine: Engine
+    chunk: Chunk
 
 
 class Counting:
@@ -59,6 +68,7 @@ class Counting:
         self._options = options
         self._picture = None if picture is None else as_decoded(picture, properties, pixel_aspect)
         self._engines: dict[Layout, Engine] = {}
+        self._n_frames: Counter[Layout] = Counter()
         self._n_given_up: Counter[Layout] = Counter()
         self._current: Layout | None = None
         self._section = section or WholeFrames()
@@ -67,21 +77,37 @@ class Counting:
 
     def step(self, first_frame: int, chunk: Chunk) -> None:
         """Count what a chunk shows of the section."""
-        n_counted = 0
-        for part in self._section.of(chunk):
-            self._count(part)
-            n_counted += len(part)
-        self.n_left_out += len(chunk) - n_counted
+        self.count(self.masked(chunk))
 
-    def _count(self, chunk: Chunk) -> None:
-        layout = chunk.layout
+    def masked(self, chunk: Chunk, *, network_threads: int | None = None) -> list[Masked]:
+        """Find the person in what a chunk shows of the section, for `count`.
+
+        It may run beside `count` with what the chunk before showed; `network_threads` as in
+        `Engine.masked`.
+        """
+        parts, n_shown = [], 0
+        for part in self._section.of(chunk):
+            engine = self._engine(part.layout)
+            parts.append(Masked(engine, engine.masked(part, network_threads=network_threads)))
+            self._n_frames[part.layout] += len(part)
+            n_shown += len(part)
+        self.n_left_out += len(chunk) - n_shown
+        return parts
+
+    def count(self, parts: Iterable[Masked]) -> None:
+        """Count what `masked` returned, in the order of the chunks."""
+        for part in parts:
+            part.engine.update(part.chunk)
+
+    def _engine(self, layout: Layout) -> Engine:
+        """Return the engine for the next frames, which have this layout."""
         if layout != self._current:
             self.n_changes += self._current is not None
             self._current = layout
         if layout not in self._engines:
             self._make_room(layout)
             self._engines[layout] = self.new_engine(layout)
-        self._engines[layout].update(chunk)
+        return self._engines[layout]
 
     def _make_room(self, layout: Layout) -> None:
         """Give up engines until one for a layout fits."""
@@ -90,8 +116,9 @@ class Counting:
             areas = [known.height * known.width for known in (*engines, layout)]
             if len(areas) <= MAX_ENGINES and sum(areas) <= MAX_PIXELS * max(areas):
                 return
-            given_up = min(engines, key=lambda known: engines[known].n_frames)
-            self._n_given_up[given_up] += engines.pop(given_up).n_frames
+            given_up = min(engines, key=lambda known: self._n_frames[known])
+            del engines[given_up]
+            self._n_given_up[given_up] += self._n_frames.pop(given_up)
 
     def new_engine(self, layout: Layout, method: Method | None = None) -> Engine:
         """Make an engine for frames of a layout, of another method if one is given."""
@@ -111,8 +138,9 @@ class Counting:
         """Of the frames that `best` counted."""
         if not self._engines:
             raise RuntimeError("no frame was counted yet")
-        # The first of equals: dictionaries keep their order.
-        return max(self._engines, key=lambda known: self._engines[known].n_frames)
+        # The first of equals: dictionaries keep their order. A copy: `masked` may run meanwhile.
+        engines = self._engines.copy()
+        return max(engines, key=lambda known: engines[known].n_frames)
 
     @property
     def best(self) -> Engine | None:

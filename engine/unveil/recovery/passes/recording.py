@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from unveil.person.blocks import BlockMasker
 from unveil.recovery.parameters import Parameters
+from unveil.recovery.passes.ahead import network_threads, prepared
 from unveil.recovery.passes.section import Section, WholeFrames
 from unveil.video.chunk import Chunk, Layout
 
@@ -24,7 +25,7 @@ class Recording:
     Parameters
     ----------
     opened
-        Opens the recording at its beginning.
+        Opens the recording at its beginning; its last two chunks must be valid.
     layout
         Layout of the section's frames; those of another one are left out, and not numbered.
     parameters
@@ -52,20 +53,36 @@ class Recording:
     def chunks(self) -> Iterator[Chunk]:
         """Read the recording from its beginning, and yield its chunks with the person."""
         assert self._parameters.person != "none"  # without a mask, no further pass is planned
+        n_threads = self._parameters.n_threads
+        ahead = n_threads > 1
         masker = BlockMasker(
             self._parameters.person,
             every=self._parameters.person_every,
-            threads=self._parameters.n_threads,
+            threads=network_threads(n_threads, ahead=ahead),
             searches=np.zeros(4, np.int64),
         )
-        first, left = 0, self._n_skipped
-        with self._opened() as video:
-            for chunk in chain.from_iterable(map(self._section.of, video.chunks())):
-                if chunk.layout != self._layout:
-                    continue
-                skipped = min(left, len(chunk))
-                left -= skipped
-                if skipped < len(chunk):
-                    part = chunk.part(skipped, len(chunk))
-                    yield masker.add_mask(part, first)
-                    first += len(part)
+        first = 0
+
+        def masked(part: Chunk) -> Chunk:
+            nonlocal first
+            chunk = masker.add_mask(part, first)
+            first += len(part)
+            return chunk
+
+        with (
+            self._opened() as video,
+            closing(prepared(self._parts(video), masked, ahead=ahead)) as parts,
+        ):
+            for _, chunk in parts:
+                yield chunk
+
+    def _parts(self, video: Video) -> Iterator[Chunk]:
+        """Read the frames of the section and of the layout."""
+        left = self._n_skipped
+        for chunk in chain.from_iterable(map(self._section.of, video.chunks())):
+            if chunk.layout != self._layout:
+                continue
+            skipped = min(left, len(chunk))
+            left -= skipped
+            if skipped < len(chunk):
+                yield chunk.part(skipped, len(chunk))
