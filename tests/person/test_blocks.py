@@ -254,3 +254,40 @@ def test_of_several_people_all_are_the_person(
     width = LAYOUT.block_grid[1]
     assert (masks[:, : width // 4] == 2).all()
     assert (masks[:, 3 * width // 4 :] == 2).all() == (n_people > 1)
+
+
+@pytest.mark.parametrize(
+    ("levels", "asked"),
+    [
+        ([0.5] * 9, [0, 4, 8]),
+        ([0.5, 0.52, 0.53, 0.55, 0.55], [0, 3]),
+        ([0.5, 0.6, 0.6, 0.5, 0.45], [0, 1, 3, 4]),
+    ],
+    ids=["still", "slow", "fast"],
+)
+def test_the_pose_model_looks_again_when_the_other_sees_a_change(
+    monkeypatch: pytest.MonkeyPatch, levels: list[float], asked: list[int]
+) -> None:
+    """`levels` are the probabilities of the other one; their sum may change by 0.08 of it."""
+    frames: list[int] = []
+
+    def look(number: int) -> Mask:
+        frames.append(selfie.n_asked - (number > 0))
+        return seated_at(np.full((16, 24), 0.8, np.float32))
+
+    selfie = Watcher(lambda number: seated_at(np.full((16, 24), levels[number], np.float32)))
+    masker, _ = joint(monkeypatch, Watcher(look), selfie)
+    masks = masks_of(masker, chunk_of(len(levels)), 0)
+    assert frames == asked
+    assert (masks == 2).all()
+
+
+def test_the_pose_model_looks_in_every_frame_until_it_finds_somebody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    everything = seated_at(np.ones((16, 24), np.float32))
+    pose = Watcher(lambda number: everything if number > 2 else nobody())
+    masker, searches = joint(monkeypatch, pose, Watcher(lambda number: everything))
+    masks_of(masker, chunk_of(6), 0)
+    assert pose.n_asked == 4
+    assert searches[:2].tolist() == [6, 3]
