@@ -9,18 +9,16 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from queue import Empty, SimpleQueue
-from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
 import av
 import av.error
 from av.video.stream import VideoStream
 
-from unveil.errors import FrameTooLarge, Interrupted, NoFrames, UnreadableVideo, check_positive
+from unveil.errors import FrameTooLarge, Interrupted, UnreadableVideo, check_positive
 from unveil.interruption import StopRequested, check, never, take, until_stopped
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
@@ -40,8 +38,7 @@ from unveil.video.selection import SelectedFrames, Selection, check_stream
 from unveil.video.source import Source, source_of
 from unveil.video.tally import DecodeTally, Length
 
-BUFFERS: Final = 3
-"""Chunks in memory: those that the consumer holds, and the others ahead of them."""
+BUFFERS: Final = 3  # those that the consumer holds, and the others ahead of them
 _LIVE_JOIN_SECONDS: Final = 0.5  # for a thread whose read may never return
 
 
@@ -227,12 +224,7 @@ class Video:
         """Return the video, which is open already."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close the video."""
         self.close()
 
@@ -316,7 +308,12 @@ class Video:
                 if item.error is not None:
                     raise item.error
                 if self.tally.frames_read == 0 and not self._stop.is_set():
-                    raise self._nothing_read()
+                    raise self.tally.nothing_read(
+                        self._source.name,
+                        self._selection.start_seconds,
+                        self._selection.end_seconds,
+                        self._lasts_seconds,
+                    )
                 return
             if self._stop.is_set():
                 return
@@ -419,12 +416,6 @@ class Video:
         buffer.count = 0
         return buffer
 
-    def _nothing_read(self) -> NoFrames | UnreadableVideo:
-        chosen = self._selection
-        return self.tally.nothing_read(
-            self._source.name, chosen.start_seconds, chosen.end_seconds, self._lasts_seconds
-        )
-
     def _note_end(self, reader: FrameReader, selected: SelectedFrames) -> None:
         """Compare what was read with what the container declares."""
         self.tally.frames_damaged = reader.n_damaged
@@ -451,8 +442,7 @@ class Video:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Finished:
+class _Finished(NamedTuple):
     """The thread's last item: it ended, with `error` if it failed."""
 
     error: BaseException | None

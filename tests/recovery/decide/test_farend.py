@@ -308,18 +308,18 @@ def test_a_recording_is_searched_and_recovered(
     call: Call, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watchers = watch(monkeypatch, call, every=1)
-    recovery = unveil.recover(recording, method="farend", person_every=1)
+    recovery = unveil.recover(recording, method="farend", person="lite", person_every=1)
     assert watchers[-1].n_asked == FRAMES
     assert right(recovery, call.room)[call.leaked >= 3].mean() > 0.8
     assert recovery.report["person"] == {
-        "model": "auto",
+        "model": "lite",
         "every": 1,
         "frames_searched": FRAMES,
         "frames_without_person": 0,
         "frames_people_counted": 0,
         "frames_with_several_people": 0,
     }
-    assert recovery.report["parameters"]["person"] == "auto"
+    assert recovery.report["parameters"]["person"] == "lite"
     assert recovery.report["warnings"] == []
 
 
