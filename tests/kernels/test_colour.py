@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.clips import PROPERTY
 from tests.recovery.decide import naive_finalise as naive
+from unveil.arrays import F64
 from unveil.video.chunk import Colour, Matrix
 from unveil.video.colour import LUMA_WEIGHTS, ciede2000, cosine_similarity, to_lab, to_rgb
 
@@ -178,3 +180,12 @@ def test_any_shape(shape: tuple[int, ...]) -> None:
 def test_strided_colours() -> None:
     colours = np.random.default_rng(0).uniform(0, 255, (6, 5, 3))
     np.testing.assert_array_equal(to_lab(colours[::2, ::-1]), to_lab(colours)[::2, ::-1])
+
+
+@pytest.mark.parametrize("compare", [ciede2000, cosine_similarity])
+@pytest.mark.parametrize("shapes", [((4, 3), (1, 3)), ((3,), (4, 3)), ((4, 2), (4, 2))])
+def test_colours_of_unequal_shapes_are_refused(
+    compare: Callable[[F64, F64], F64], shapes: tuple[tuple[int, ...], tuple[int, ...]]
+) -> None:
+    with pytest.raises(ValueError, match="cannot be compared"):
+        compare(*(np.zeros(shape) for shape in shapes))

@@ -44,7 +44,14 @@ def to_lab(rgb: F64) -> F64:
 
 
 def ciede2000(lab_a: F64, lab_b: F64) -> F64:
-    """Compute CIEDE2000 between L*a*b* colours of equal shape (..., 3): shape (...)."""
+    """Compute CIEDE2000 between L*a*b* colours of equal shape (..., 3): shape (...).
+
+    Raises
+    ------
+    ValueError
+        The shapes differ; the kernel would read beyond the smaller array.
+    """
+    _check_pairs(lab_a, lab_b)
     distance = np.empty(lab_a.size // 3)
     kernels.ciede2000_pairs(
         np.ascontiguousarray(lab_a, np.float64).reshape(-1, 3),
@@ -55,7 +62,14 @@ def ciede2000(lab_a: F64, lab_b: F64) -> F64:
 
 
 def cosine_similarity(rgb_a: F64, rgb_b: F64) -> F64:
-    """Compute the cosine between RGB colours of equal shape (..., 3); 1 if one of them is black."""
+    """Compute the cosine between RGB colours of equal shape (..., 3); 1 if one of them is black.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ.
+    """
+    _check_pairs(rgb_a, rgb_b)
     similarity = np.empty(rgb_a.size // 3)
     kernels.cosine_pairs(
         np.ascontiguousarray(rgb_a, np.float64).reshape(-1, 3),
@@ -63,3 +77,8 @@ def cosine_similarity(rgb_a: F64, rgb_b: F64) -> F64:
         similarity,
     )
     return similarity.reshape(rgb_a.shape[:-1])
+
+
+def _check_pairs(a: F64, b: F64) -> None:
+    if a.shape != b.shape or a.shape[-1] != 3:
+        raise ValueError(f"colours of the shapes {a.shape} and {b.shape} cannot be compared")
