@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 
-from unveil.errors import Interrupted
+from unveil.arrays import U8
+from unveil.errors import Interrupted, check_positive
 from unveil.interruption import StopRequested, never, stoppable
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, Stage, silent
 from unveil.recovery.background.picture import Background, background_picture
@@ -25,9 +27,14 @@ from unveil.recovery.passes.plan import Pass, Plan, run_pass
 from unveil.recovery.passes.recording import Recording
 from unveil.recovery.passes.section import CroppedFrames, Section, TileFrames, section_of
 from unveil.recovery.result import Recovery
+from unveil.recovery.segments.checkpoint import Checkpoint, identity_of
+from unveil.recovery.segments.count import SegmentTask
+from unveil.recovery.segments.run import SegmentedCount
 from unveil.recovery.warmup import prepare
 from unveil.redaction import file_name
 from unveil.video.reader import Video, open_video
+from unveil.video.segments import plan_segments
+from unveil.video.selection import Segment, Selection
 from unveil.video.source import Source, source_of
 
 if TYPE_CHECKING:
@@ -37,6 +44,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_WORKERS: Final = 1
+"""Processes that count segments where none is chosen."""
+
 
 def recover(
     path: str | os.PathLike[str] | Source,
@@ -45,6 +55,10 @@ def recover(
     preview: Callable[[Recovery], object] | None = None,
     preview_seconds: float = 10.0,
     stop: StopRequested = never,
+    workers: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    note: Callable[[str], object] = logger.warning,
     **options: Unpack[RecoverKeywords],
 ) -> Recovery:
     """Recover the room and the background from a call.
@@ -59,6 +73,16 @@ def recover(
         Called with what is recovered so far every so many seconds, without the given picture.
     stop
         Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
+    workers
+        Processes that count the segments of a long recording; they change no result. None: as
+        `default_workers` says.
+    checkpoint
+        Folder in which a long recording keeps what is counted so far; a later call with the same
+        options goes on from there. The caller removes it when the recovery is saved. None: none.
+    resume
+        Whether to go on from a checkpoint that is there; otherwise it is replaced.
+    note
+        Called with a line about the checkpoint, such as that counting goes on from it.
     options
         As in `RecoverOptions`: how frames are counted, which frames, and what is known of the
         background.
@@ -70,6 +94,8 @@ def recover(
         What their docstrings say.
     MissingRuntime
         The networks that find the person cannot run here; `person` "none" does without.
+    WorkerFailed
+        A process that counts a segment died again and again.
     Interrupted
         `stop` asked for it.
 
@@ -80,6 +106,8 @@ def recover(
     `KeyboardInterrupt` is raised.
     """
     chosen = RecoverOptions(**options)
+    if workers is not None:
+        check_positive("workers", workers)
     picture = background_picture(chosen.background, chosen)
     run = Run(progress or silent, preview, preview_seconds, stop)
     source = path if isinstance(path, Source) else source_of(path)
@@ -87,11 +115,62 @@ def recover(
     with opened() as video:
         run.open(video)
         run.warm_up(chosen)
-        section = section_of(chosen.crop, video.properties)
-        counting = Counting(chosen, picture, video.properties, video.pixel_aspect, section)
-        run.count([counting], video, may_be_endless=source.may_be_endless)
+        segments, digest = planned(source, chosen, video, stop)
+        if segments:
+            count = segmented(source, chosen, segments, video, picture, stop, opened)
+            if checkpoint is not None:
+                identity = identity_of(source, chosen, digest, len(segments))
+                count.checkpoint = Checkpoint(Path(checkpoint), identity, note)
+                n_done = count.resume() if resume else 0
+                if n_done:
+                    note(f"goes on from a checkpoint: {n_done} of {len(segments)} segments")
+            counting = run.count_segments(count, video, len(segments), workers)
+            section = counting.section
+        else:
+            section = section_of(chosen.crop, video.properties)
+            counting = Counting(chosen, picture, video.properties, video.pixel_aspect, section)
+            run.count([counting], video, may_be_endless=source.may_be_endless)
     run.report("finalise", video.tally.frames_read)
     return finished(Counted(counting, section), opened, source, chosen, video, run)
+
+
+def planned(
+    source: Source, options: RecoverOptions, video: Video, stop: StopRequested
+) -> tuple[tuple[Segment, ...], str]:
+    """Return the segments of a recording and the digest of its packets, as `plan_segments`."""
+    return plan_segments(
+        source,
+        Selection.between(options.start_seconds, options.end_seconds, options.stride),
+        options.stream,
+        video.properties.container,
+        video.properties.duration_seconds,
+        video.origin_seconds,
+        stop,
+    )
+
+
+def segmented(
+    source: Source,
+    options: RecoverOptions,
+    segments: Sequence[Segment],
+    video: Video,
+    picture: U8 | None,
+    stop: StopRequested,
+    opened: Callable[[], Video],
+) -> SegmentedCount:
+    """Return what counts the segments of a recording."""
+    first = None
+    if options.crop is not None:
+        # A crop is meant for the first frame that is selected.
+        with opened() as another:
+            first = next(another.chunks()).layout
+    task = SegmentTask(source, replace(options, background=None), first)
+    return SegmentedCount(task, segments, video, picture, stop)
+
+
+def default_workers() -> int:
+    """Return the number of processes that count segments where none is chosen."""
+    return DEFAULT_WORKERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +228,8 @@ class Run:
         Wall time by stage.
     interrupted
         Whether Ctrl-C or a request to stop ended the counting.
+    n_segments, workers
+        Segments into which the recording is cut, and processes that count them.
     """
 
     def __init__(
@@ -166,6 +247,8 @@ class Run:
         self._started = self._last_progress = self._last_preview = time.perf_counter()
         self.seconds = {"open": 0.0, "prepare": 0.0, "decode": 0.0, "count": 0.0, "finalise": 0.0}
         self.interrupted = False
+        self.n_segments = 1
+        self.workers = 1
 
     def report(self, stage: Stage, n_frames: int = 0, video_seconds: float = 0.0) -> None:
         """Report progress."""
@@ -220,6 +303,27 @@ class Run:
             self.interrupted = True
         self.seconds["decode"] = video.tally.decode_seconds
 
+    def count_segments(
+        self, count: SegmentedCount, video: Video, n_segments: int, workers: int | None
+    ) -> Counting:
+        """Run the first pass in segments; previews are of those that are merged."""
+        self.n_segments = n_segments
+        self.workers = min(workers or default_workers(), n_segments)
+        before = time.perf_counter()
+        self._last_progress = self._last_preview = before
+
+        def on_merged() -> None:
+            if self._preview_is_due and (merged := count.so_far()) is not None:
+                self._show_preview(merged, video.properties)
+
+        state = count.run(self.workers, self._counted, on_merged)
+        video.tally = state.tally
+        if state.tally.frames_read == 0:
+            raise video.nothing_read()
+        self.seconds["decode"] = state.tally.decode_seconds
+        self.seconds["count"] = time.perf_counter() - before
+        return state.counting
+
     def further(self, plans: list[Plan], recording: Recording) -> Recovery | None:
         """Run the passes of the plans until one of them recovers."""
         for plan in plans:
@@ -236,9 +340,15 @@ class Run:
             self._last_progress = now
             self.report("count", n_frames, video_seconds)
 
-    def _show_preview(self, counting: Counting, properties: VideoProperties) -> None:
+    @property
+    def _preview_is_due(self) -> bool:
         due = time.perf_counter() - self._last_preview >= self._preview_seconds
-        if self._preview is not None and due and (engine := counting.best) is not None:
+        return self._preview is not None and due
+
+    def _show_preview(self, counting: Counting, properties: VideoProperties) -> None:
+        if self._preview is None or not self._preview_is_due:
+            return
+        if (engine := counting.best) is not None:
             early = engine.finalise(use_background=False)
             self._preview(displayed(early, properties))
             self._last_preview = time.perf_counter()
@@ -296,7 +406,9 @@ def _reported(
         "truncated": tally.reason if tally.truncated else None,
         "interrupted": run.interrupted,
         "warnings": warnings,
+        "segments": run.n_segments,
         "threads": options.n_threads,
+        "workers": run.workers,
         "seconds": run.seconds,
     }
     others = tuple(replace(other, report={**other.report, **source}) for other in recovery.others)

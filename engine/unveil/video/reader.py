@@ -314,7 +314,7 @@ class Video:
                 if item.error is not None:
                     raise item.error
                 if not (self._segment or self.tally.frames_read or self._stop.is_set()):
-                    raise self._nothing_read()
+                    raise self.nothing_read()
                 return
             if self._stop.is_set():
                 return
@@ -414,11 +414,10 @@ class Video:
         """Whether all packets from the stream's beginning on are read."""
         return not (self._selection.start_seconds or (self._segment and self._segment.keyframes))
 
-    def _nothing_read(self) -> NoFrames | UnreadableVideo:
-        chosen = self._selection
-        return self.tally.nothing_read(
-            self._source.name, chosen.start_seconds, chosen.end_seconds, self._lasts_seconds
-        )
+    def nothing_read(self) -> NoFrames | UnreadableVideo:
+        """Return the error of a recording without a selected frame."""
+        times = self._selection.start_seconds, self._selection.end_seconds
+        return self.tally.nothing_read(self._source.name, *times, self._lasts_seconds)
 
     def _note_end(self, reader: FrameReader, selected: SelectedFrames) -> None:
         """Compare what was read with what the container declares."""
