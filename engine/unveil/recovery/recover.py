@@ -230,6 +230,8 @@ class Run:
         Whether Ctrl-C or a request to stop ended the counting.
     n_segments, workers
         Segments into which the recording is cut, and processes that count them.
+    n_further_passes
+        Passes over the whole recording after the first one.
     """
 
     def __init__(
@@ -249,6 +251,7 @@ class Run:
         self.interrupted = False
         self.n_segments = 1
         self.workers = 1
+        self.n_further_passes = 0
 
     def report(self, stage: Stage, n_frames: int = 0, video_seconds: float = 0.0) -> None:
         """Report progress."""
@@ -329,6 +332,7 @@ class Run:
         for plan in plans:
             for current in plan.passes():
                 logger.debug("pass: %s", current.name)
+                self.n_further_passes += 1
                 run_pass(current, recording.chunks(), lambda n_frames, _: self._counted(n_frames))
             if (recovery := plan.recovery()) is not None:
                 return recovery
@@ -407,6 +411,7 @@ def _reported(
         "interrupted": run.interrupted,
         "warnings": warnings,
         "segments": run.n_segments,
+        "further_passes": run.n_further_passes,
         "threads": options.n_threads,
         "workers": run.workers,
         "seconds": run.seconds,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -122,7 +121,7 @@ class Checkpoint:
                 problems.append("is damaged")
                 continue
             if problems:
-                self._note(f"the newest checkpoint {problems[0]}; the one before it is used")
+                self._note(f"one checkpoint {problems[0]}; the other one is used")
             self._next = next(other for other in GENERATIONS if other != name)
             return Fold(total, group)
         if problems:
@@ -171,16 +170,6 @@ class Checkpoint:
             self._next = next(other for other in GENERATIONS if other != self._next)
         self._last_end = time.monotonic()
         self._last_seconds = self._last_end - before
-
-    def remove(self) -> None:
-        """Remove the folder and its files."""
-        remove_checkpoint(self._folder)
-
-
-def remove_checkpoint(folder: Path) -> None:
-    """Remove a checkpoint's folder, if there is one."""
-    if folder.is_dir() and not folder.is_symlink():
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def identity_of(
