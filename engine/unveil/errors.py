@@ -93,6 +93,10 @@ class CannotListen(UnveilError, OSError):
     """A server cannot listen on its address."""
 
 
+class WorkerFailed(UnveilError, RuntimeError):
+    """A process that counts a part of a recording died again and again."""
+
+
 class Interrupted(UnveilError, RuntimeError):
     """The work was asked to stop before it was complete."""
 

@@ -118,6 +118,21 @@ PreviewSecondsOption = Annotated[
         help="Write room.png and background.png every N seconds during the run.",
     ),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        show_default="1",
+        help="Processes that count a recording of 2 minutes or more; they share the cores.",
+    ),
+]
+NoResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-resume",
+        help="Count a long recording anew instead of going on where an interrupted run stopped.",
+    ),
+]
 AsJsonOption = Annotated[
     bool,
     typer.Option(
@@ -150,6 +165,8 @@ def recover(
     crop: CropOption = None,
     tiles: TilesOption = "auto",
     preview_seconds: PreviewSecondsOption = None,
+    workers: WorkersOption = None,
+    no_resume: NoResumeOption = False,
     quiet: Quiet = False,
     as_json: AsJsonOption = False,
     force: Force = False,
@@ -178,6 +195,8 @@ def recover(
                     progress=batch.progress,
                     on_outcome=batch.outcome,
                     stop=report.stop,
+                    workers=workers,
+                    resume=not no_resume,
                     method=method,
                     metric=metric,
                     threshold=threshold,

@@ -125,18 +125,26 @@ class AutoTable:
 
     def save(self, path: Path, parameters: Mapping[str, Any]) -> None:
         """Write the state, and the parameters it is to be finalised with, to a file."""
-        arrays = self._person.as_arrays()
-        for table in (self.outside, self.transitions):
-            if table is not None:
-                arrays |= {f"{table.method}_{name}": a for name, a in table.stored.items()}
-        header = {
+        write_state(path, self.header(parameters), self.stored)
+
+    def header(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is saved before the arrays."""
+        return {
             "method": self.method,
             "layout": asdict(self.layout),
             "parameters": parameters,
             "n_frames": self.n_frames,
             "counts_transitions": self.transitions is not None,
         }
-        write_state(path, header, arrays)
+
+    @property
+    def stored(self) -> dict[str, Array]:
+        """All that is saved but the header."""
+        arrays = self._person.as_arrays()
+        for table in (self.outside, self.transitions):
+            if table is not None:
+                arrays |= {f"{table.method}_{name}": a for name, a in table.stored.items()}
+        return arrays
 
     @classmethod
     def specification(cls, header: Mapping[str, Any]) -> Specification:

@@ -20,10 +20,10 @@ from unveil._version import __version__
 from unveil.arrays import Array
 from unveil.counting.specification import ArraySpec, Specification, aligned_zeros
 from unveil.errors import IncompatibleTable, MissingInput
-from unveil.files import replacing
+from unveil.files import replacing, unwritable
 from unveil.video.chunk import Colour, Layout, Matrix
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Version of the files: it rises whenever an array's shape, type or meaning changes.
 
 Files of version 1 had no number.
@@ -50,8 +50,20 @@ class Restorable(Protocol):
 State = TypeVar("State", bound=Restorable)
 
 
-def write_state(path: Path, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+def write_state(
+    path: Path, header: Mapping[str, Any], arrays: Mapping[str, Array], *, durable: bool = True
+) -> None:
     """Write a state to a file, which is replaced as a whole.
+
+    Parameters
+    ----------
+    path
+        The file.
+    header, arrays
+        What `read_state` gives to the state's class.
+    durable
+        Whether the file is to survive a power failure. Else it is written in place, which is
+        faster, for files that one process hands to another.
 
     Raises
     ------
@@ -59,8 +71,15 @@ def write_state(path: Path, header: Mapping[str, Any], arrays: Mapping[str, Arra
         The file cannot be written.
     """
     encoded = json.dumps({"unveil": __version__, "format": FORMAT, **header}).encode()
+    named = {"header": np.frombuffer(encoded, np.uint8), **arrays}
+    if not durable:
+        try:
+            np.savez(path, allow_pickle=False, **named)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        return
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, header=np.frombuffer(encoded, np.uint8), **arrays)
+        np.savez(file, allow_pickle=False, **named)
 
 
 def read_state(path: Path, kinds: Mapping[str, type[State]]) -> tuple[State, dict[str, Any]]:
@@ -87,6 +106,25 @@ def read_state(path: Path, kinds: Mapping[str, type[State]]) -> tuple[State, dic
             f"{path}: not a state that this version of unveil can read ({error}); "
             "count the recording again"
         ) from error
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Read the header of a state's file, of any version, and nothing else.
+
+    Raises
+    ------
+    MissingInput
+        There is no such file.
+    IncompatibleTable
+        The file is not a state, or is damaged.
+    """
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            return _header_of(archive, {info.filename: info for info in archive.infolist()})
+    except FileNotFoundError as error:
+        raise MissingInput(f"{path}: no such file; name a state that was saved") from error
+    except Exception as error:
+        raise IncompatibleTable(f"{path}: not a state ({error}); count again") from error
 
 
 def layout_of(header: Mapping[str, Any]) -> Layout:
@@ -132,9 +170,7 @@ def _read(
     members = {info.filename: info for info in infos}
     if len(members) != len(infos):
         raise ValueError("an array occurs twice")
-    header = json.loads(_read_array(archive, members, "header", HEADER).tobytes())
-    if not isinstance(header, dict):
-        raise ValueError("the header is not an object")
+    header = _header_of(archive, members)
     if header.get("format") != FORMAT:
         raise IncompatibleTable(
             f"{path}: a state of format {header.get('format', 1)}, written by unveil "
@@ -155,6 +191,13 @@ def _read(
         name: _read_array(archive, members, name, spec) for name, spec in specification.items()
     }
     return kind.restored(header, arrays), header["parameters"]
+
+
+def _header_of(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> dict[str, Any]:
+    header = json.loads(_read_array(archive, members, "header", HEADER).tobytes())
+    if not isinstance(header, dict):
+        raise ValueError("the header is not an object")
+    return header
 
 
 def _member(name: str) -> str:

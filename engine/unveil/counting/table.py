@@ -184,13 +184,16 @@ class ColourTable(ABC):
         OutputUnwritable
             The file cannot be written.
         """
-        header = {
+        write_state(path, self.header(parameters), self.stored)
+
+    def header(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is saved before the arrays."""
+        return {
             "method": self.method,
             "layout": asdict(self.layout),
             "parameters": parameters,
             "n_frames": self.n_frames,
         }
-        write_state(path, header, self.stored)
 
     @property
     def stored(self) -> dict[str, Array]:

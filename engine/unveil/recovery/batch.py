@@ -18,6 +18,7 @@ from unveil.errors import (
     MissingInput,
     OutputUnwritable,
     UnveilError,
+    check_positive,
     explain,
 )
 from unveil.files import BACKGROUND, ROOM, result_folder, write_png
@@ -29,7 +30,12 @@ from unveil.recovery.parameters import (
     TilesArgument,
     check_tiles,
 )
-from unveil.recovery.result import refuse_earlier_result, remove_earlier_result
+from unveil.recovery.result import (
+    checkpoint_folder,
+    refuse_earlier_result,
+    remove_checkpoint,
+    remove_earlier_result,
+)
 from unveil.redaction import described, redacted
 from unveil.video.source import Source, resolve_inputs
 
@@ -169,6 +175,8 @@ def recover_all(
     on_outcome: Callable[[Outcome], object] | None = None,
     save: Save | None = None,
     stop: StopRequested = never,
+    workers: int | None = None,
+    resume: bool = True,
     **options: Unpack[RecoverKeywords],
 ) -> list[Outcome]:
     """Recover each source into its own folder, `out`/`source.stem`.
@@ -196,6 +204,9 @@ def recover_all(
         result; None: its own `save`.
     stop
         Returns whether to stop, see `unveil.interruption`.
+    workers, resume
+        As for `unveil.recover`; the checkpoint of a source is in `out`/.NAME.checkpoint, where
+        NAME is `source.stem`, until its result is saved.
     options
         As in `RecoverOptions`.
 
@@ -218,6 +229,8 @@ def recover_all(
         source and for those that were not started; finished results remain.
     """
     _check(options, preview_seconds, tiles)
+    if workers is not None:
+        check_positive("workers", workers)
     out = Path(out)
     outcomes: list[Outcome] = []
 
@@ -229,7 +242,16 @@ def recover_all(
     with _writable(out):
         for number, source in enumerate(sources):
             job = _Job(
-                source, out / source.stem, force, tiles, preview_seconds, progress, save, stop
+                source,
+                out / source.stem,
+                force,
+                tiles,
+                preview_seconds,
+                progress,
+                save,
+                stop,
+                workers,
+                resume,
             )
             later = sources[number + 1 :]
             try:
@@ -262,6 +284,8 @@ class _Job:
     progress: Callable[[Source, Progress], object] | None
     save: Save | None
     stop: StopRequested
+    workers: int | None
+    resume: bool
     notes: list[str] = field(default_factory=list)
     previewed: bool = False
 
@@ -278,6 +302,7 @@ class _Job:
                     recovery.save(self.folder, force=True)
                 else:
                     self.save(self.source, recovery, self.folder)
+                remove_checkpoint(self.folder)
         except Interrupted:
             raise
         except Exception as error:
@@ -304,6 +329,10 @@ class _Job:
             preview=None if self.preview_seconds is None else self._write_preview,
             preview_seconds=self.preview_seconds or 0.0,
             stop=self.stop,
+            workers=self.workers,
+            checkpoint=checkpoint_folder(self.folder),
+            resume=self.resume,
+            note=self.notes.append,
             **options,
         )
 

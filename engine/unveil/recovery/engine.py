@@ -13,18 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from unveil.counting.accumulators import TABLES
-from unveil.counting.auto import STATES, AutoTable
+from unveil.counting.auto import AutoTable
 from unveil.counting.colour_times import largest_bytes
 from unveil.counting.outside import OutsideTable
-from unveil.counting.state_file import read_state
+from unveil.counting.state_file import read_state, write_state
 from unveil.counting.table import ColourTable
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
 from unveil.memory import memory_limit
 from unveil.parallel import Bands, uninterrupted
-from unveil.recovery.background.blurred_room import BlurSurvey
-from unveil.recovery.background.changes import Backgrounds, Stretch
+from unveil.recovery.background.changes import Stretch
 from unveil.recovery.background.picture import Background, background_picture
+from unveil.recovery.background.surveys import PersonSurveys
 from unveil.recovery.decide.finalise import finalise
+from unveil.recovery.engine_state import ENGINE_STATES, EngineState
 from unveil.recovery.parameters import CHUNK_FRAMES, ParameterKeywords, Parameters
 from unveil.recovery.result import Recovery
 from unveil.video.chunk import Chunk, Colour, Layout
@@ -92,8 +93,7 @@ class Engine:
         self._reader: PlaneReader | None = None
         self._masker: BlockMasker | None = None
         self._next_frame: int | None = None
-        self._backgrounds = Backgrounds()
-        self._blur_survey: BlurSurvey | None = None
+        self._surveys: PersonSurveys | None = None
 
     @property
     def n_frames(self) -> int:
@@ -104,13 +104,12 @@ class Engine:
     def stretches(self) -> tuple[Stretch, ...]:
         """Stretches of frames that show one background; empty if none are distinguished.
 
-        Only method "farend" distinguishes backgrounds, and "auto" if it chooses "farend". Frames
-        that were loaded or merged are not included.
+        Only method "farend" distinguishes backgrounds, and "auto" if it chooses "farend".
         """
         self._flush()
         if isinstance(self._table, AutoTable) and self._table.decided is not self._table.outside:
             return ()  # the detections were no person
-        return self._backgrounds.stretches
+        return () if self._surveys is None else self._surveys.backgrounds.stretches
 
     def push(
         self,
@@ -238,10 +237,9 @@ class Engine:
         chunk = self.masked(chunk)
         assert self._table is not None
         if chunk.person is not None:
-            self._backgrounds.add(chunk)
-            if self._blur_survey is None:
-                self._blur_survey = BlurSurvey(chunk.layout)
-            self._blur_survey.add(chunk)
+            if self._surveys is None:
+                self._surveys = PersonSurveys(chunk.layout)
+            self._surveys.add(chunk)
         self._table.update(chunk, self._bands)
 
     def masked(self, chunk: Chunk, *, network_threads: int | None = None) -> Chunk:
@@ -310,7 +308,8 @@ class Engine:
         self._flush()
         table = self._table or self._create(Layout(self.height, self.width, colour=RGB))
         picture = self._background if use_background else None
-        return finalise(table, self.parameters, self._bands, picture, self._blur_survey)
+        blur = None if self._surveys is None else self._surveys.blur
+        return finalise(table, self.parameters, self._bands, picture, blur)
 
     def merge(self, other: Engine) -> None:
         """Add the counts of another engine, whose frames follow those of this one.
@@ -342,10 +341,39 @@ class Engine:
         merge: Callable[..., None] = self._table.merge
         merge(other._table, self._bands)
         self._next_frame = None
-        if self._blur_survey is None:
-            self._blur_survey = other._blur_survey
-        elif other._blur_survey is not None:
-            self._blur_survey.merge(other._blur_survey)
+        if other._surveys is not None:
+            if self._surveys is None:
+                self._surveys = PersonSurveys(self._table.layout)
+            self._surveys.merge(other._surveys)
+
+    @property
+    def state(self) -> EngineState:
+        """What was counted: shared with the engine, not copied."""
+        self._flush()
+        table = self._table or self._create(Layout(self.height, self.width, colour=RGB))
+        return EngineState(table, self._surveys)
+
+    @classmethod
+    def of_state(
+        cls,
+        state: EngineState,
+        parameters: Parameters,
+        *,
+        chunk_frames: int = CHUNK_FRAMES,
+        background: Background | None = None,
+    ) -> Self:
+        """Make an engine that goes on with a state, which belongs to it from then on."""
+        layout = state.table.layout
+        engine = cls(
+            layout.height,
+            layout.width,
+            parameters=parameters,
+            chunk_frames=chunk_frames,
+            background=background,
+        )
+        if state.table.n_frames:
+            engine._table, engine._surveys = state.table, state.surveys
+        return engine
 
     def save(self, path: str | Path) -> None:
         """Save the state, from which `Engine.load` continues.
@@ -355,9 +383,8 @@ class Engine:
         OutputUnwritable
             The file cannot be written.
         """
-        self._flush()
-        table = self._table or self._create(Layout(self.height, self.width, colour=RGB))
-        table.save(Path(path), self.parameters.as_dict())
+        state, parameters = self.state, self.parameters.as_dict()
+        write_state(Path(path), state.header(parameters), state.stored)
 
     @classmethod
     def load(
@@ -378,15 +405,12 @@ class Engine:
         IncompatibleTable
             The file is not a state of this version.
         """
-        table, parameters = read_state(Path(path), STATES)
+        state, parameters = read_state(Path(path), ENGINE_STATES)
         try:
-            engine = cls(table.layout.height, table.layout.width, **parameters, threads=threads)
+            chosen = Parameters(**parameters, threads=threads)
         except (TypeError, InvalidParameter) as error:
             raise IncompatibleTable(f"{path}: not a state of this version ({error})") from error
-        engine._background = background_picture(background, engine.parameters)
-        if table.n_frames:
-            engine._table = table
-        return engine
+        return cls.of_state(state, chosen, background=background)
 
 
 def _refuse_too_large(layout: Layout, slots: int) -> None:

@@ -5,31 +5,38 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 
-from unveil.errors import Interrupted
+from unveil.arrays import U8
+from unveil.errors import Interrupted, check_positive
 from unveil.interruption import StopRequested, never, stoppable
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, Stage, silent
 from unveil.recovery.background.picture import Background, background_picture
 from unveil.recovery.decide.finalise import BACKGROUND_UNUSED
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
-from unveil.recovery.passes.ahead import CHUNKS_HELD, network_threads, prepared
-from unveil.recovery.passes.counting import Counting, Masked
+from unveil.recovery.passes.ahead import CHUNKS_HELD, CountingAhead
+from unveil.recovery.passes.counting import Counting
 from unveil.recovery.passes.exchanged import ExchangedBackgrounds
 from unveil.recovery.passes.moving import MovingBackground
 from unveil.recovery.passes.plan import Pass, Plan, run_pass
 from unveil.recovery.passes.recording import Recording
 from unveil.recovery.passes.section import CroppedFrames, Section, TileFrames, section_of
 from unveil.recovery.result import Recovery
+from unveil.recovery.segments.checkpoint import Checkpoint, identity_of
+from unveil.recovery.segments.count import SegmentTask
+from unveil.recovery.segments.run import SegmentedCount
 from unveil.recovery.warmup import prepare
 from unveil.redaction import file_name
 from unveil.video.reader import Video, open_video
+from unveil.video.segments import plan_segments
+from unveil.video.selection import Segment, Selection
 from unveil.video.source import Source, source_of
 
 if TYPE_CHECKING:
@@ -39,6 +46,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_WORKERS: Final = 1
+"""Processes that count segments where none is chosen."""
+
 
 def recover(
     path: str | os.PathLike[str] | Source,
@@ -47,6 +57,10 @@ def recover(
     preview: Callable[[Recovery], object] | None = None,
     preview_seconds: float = 10.0,
     stop: StopRequested = never,
+    workers: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    note: Callable[[str], object] = logger.warning,
     **options: Unpack[RecoverKeywords],
 ) -> Recovery:
     """Recover the room and the background from a call.
@@ -61,6 +75,16 @@ def recover(
         Called with what is recovered so far every so many seconds, without the given picture.
     stop
         Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
+    workers
+        Processes that count the segments of a long recording; they change no result. None: as
+        `default_workers` says.
+    checkpoint
+        Folder in which a long recording keeps what is counted so far; a later call with the same
+        options goes on from there. The caller removes it when the recovery is saved. None: none.
+    resume
+        Whether to go on from a checkpoint that is there; otherwise it is replaced.
+    note
+        Called with a line about the checkpoint, such as that counting goes on from it.
     options
         As in `RecoverOptions`: how frames are counted, which frames, and what is known of the
         background.
@@ -72,6 +96,8 @@ def recover(
         What their docstrings say.
     MissingRuntime
         The networks that find the person cannot run here; `person` "none" does without.
+    WorkerFailed
+        A process that counts a segment died again and again.
     Interrupted
         `stop` asked for it.
 
@@ -82,6 +108,8 @@ def recover(
     `KeyboardInterrupt` is raised.
     """
     chosen = RecoverOptions(**options)
+    if workers is not None:
+        check_positive("workers", workers)
     picture = background_picture(chosen.background, chosen)
     run = Run(progress or silent, preview, preview_seconds, stop)
     source = path if isinstance(path, Source) else source_of(path)
@@ -89,16 +117,67 @@ def recover(
     with opened() as video:
         run.open(video)
         run.warm_up(chosen)
-        section = section_of(chosen.crop, video.properties)
-        counting = Counting(chosen, picture, video.properties, video.pixel_aspect, section)
-        run.count(
-            [counting],
-            video,
-            may_be_endless=source.may_be_endless,
-            n_threads=chosen.n_threads,
-        )
+        segments, digest = planned(source, chosen, video, stop)
+        if segments:
+            count = segmented(source, chosen, segments, video, picture, stop, opened)
+            if checkpoint is not None:
+                identity = identity_of(source, chosen, digest, len(segments))
+                count.checkpoint = Checkpoint(Path(checkpoint), identity, note)
+                n_done = count.resume() if resume else 0
+                if n_done:
+                    note(f"goes on from a checkpoint: {n_done} of {len(segments)} segments")
+            counting = run.count_segments(count, video, len(segments), workers)
+            section = counting.section
+        else:
+            section = section_of(chosen.crop, video.properties)
+            counting = Counting(chosen, picture, video.properties, video.pixel_aspect, section)
+            run.count(
+                [counting],
+                video,
+                may_be_endless=source.may_be_endless,
+                n_threads=chosen.n_threads,
+            )
     run.report("finalise", video.tally.frames_read)
     return finished(Counted(counting, section), opened, source, chosen, video, run)
+
+
+def planned(
+    source: Source, options: RecoverOptions, video: Video, stop: StopRequested
+) -> tuple[tuple[Segment, ...], str]:
+    """Return the segments of a recording and the digest of its packets, as `plan_segments`."""
+    return plan_segments(
+        source,
+        Selection.between(options.start_seconds, options.end_seconds, options.stride),
+        options.stream,
+        video.properties.container,
+        video.properties.duration_seconds,
+        video.origin_seconds,
+        stop,
+    )
+
+
+def segmented(
+    source: Source,
+    options: RecoverOptions,
+    segments: Sequence[Segment],
+    video: Video,
+    picture: U8 | None,
+    stop: StopRequested,
+    opened: Callable[[], Video],
+) -> SegmentedCount:
+    """Return what counts the segments of a recording."""
+    first = None
+    if options.crop is not None:
+        # A crop is meant for the first frame that is selected.
+        with opened() as another:
+            first = next(another.chunks()).layout
+    task = SegmentTask(source, replace(options, background=None), first)
+    return SegmentedCount(task, segments, video, picture, stop)
+
+
+def default_workers() -> int:
+    """Return the number of processes that count segments where none is chosen."""
+    return DEFAULT_WORKERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +235,10 @@ class Run:
         Wall time by stage.
     interrupted
         Whether Ctrl-C or a request to stop ended the counting.
+    n_segments, workers
+        Segments into which the recording is cut, and processes that count them.
+    n_further_passes
+        Passes over the whole recording after the first one.
     """
 
     def __init__(
@@ -174,6 +257,9 @@ class Run:
         stages = ("open", "prepare", "decode", "person", "count", "finalise")
         self.seconds = dict.fromkeys(stages, 0.0)
         self.interrupted = False
+        self.n_segments = 1
+        self.workers = 1
+        self.n_further_passes = 0
 
     def report(self, stage: Stage, n_frames: int = 0, video_seconds: float = 0.0) -> None:
         """Report progress."""
@@ -209,30 +295,12 @@ class Run:
         searched ahead of the counting, but not in a source that may be endless: what it has
         delivered is counted at once.
         """
-        ahead = n_threads > 1 and not may_be_endless
-        for_networks = network_threads(n_threads, ahead=ahead)
-        masked: list[list[Masked]] = []
-
-        def mask(chunk: Chunk) -> list[list[Masked]]:
-            before = time.perf_counter()
-            parts = [c.masked(chunk, network_threads=for_networks) for c in countings]
-            self.seconds["person"] += time.perf_counter() - before
-            return parts
-
-        def chunks() -> Generator[Chunk]:
-            nonlocal masked
-            with closing(prepared(video.chunks(), mask, ahead=ahead)) as both:
-                for chunk, parts in both:
-                    masked = parts
-                    yield chunk
+        counting = CountingAhead(countings, n_threads, ahead=not may_be_endless)
 
         def step(first_frame: int, chunk: Chunk) -> None:
-            before = time.perf_counter()
             if times is not None:
                 times.append(chunk.pts_seconds)
-            for counting, parts in zip(countings, masked, strict=True):
-                counting.count(parts)
-            self.seconds["count"] += time.perf_counter() - before
+            counting.step(first_frame, chunk)
 
         def after_chunk(n_frames: int, chunk: Chunk) -> None:
             self._counted(n_frames, float(chunk.pts_seconds[-1]))
@@ -240,19 +308,43 @@ class Run:
 
         self._last_progress = self._last_preview = time.perf_counter()
         try:
-            with closing(chunks()) as read:
+            with closing(counting.searched(video.chunks())) as read:
                 run_pass(Pass("count", step), read, after_chunk)
         except (KeyboardInterrupt, Interrupted):
             if not may_be_endless or countings[0].best is None:
                 raise
             self.interrupted = True
+        self.seconds["person"] = counting.person_seconds
+        self.seconds["count"] = counting.count_seconds
         self.seconds["decode"] = video.tally.decode_seconds
+
+    def count_segments(
+        self, count: SegmentedCount, video: Video, n_segments: int, workers: int | None
+    ) -> Counting:
+        """Run the first pass in segments; previews are of those that are merged."""
+        self.n_segments = n_segments
+        self.workers = min(workers or default_workers(), n_segments)
+        before = time.perf_counter()
+        self._last_progress = self._last_preview = before
+
+        def on_merged() -> None:
+            if self._preview_is_due and (merged := count.so_far()) is not None:
+                self._show_preview(merged, video.properties)
+
+        state = count.run(self.workers, self._counted, on_merged)
+        video.tally = state.tally
+        if state.tally.frames_read == 0:
+            raise video.nothing_read()
+        self.seconds["decode"] = state.tally.decode_seconds
+        self.seconds["count"] = time.perf_counter() - before
+        return state.counting
 
     def further(self, plans: list[Plan], recording: Recording) -> Recovery | None:
         """Run the passes of the plans until one of them recovers."""
         for plan in plans:
             for current in plan.passes():
                 logger.debug("pass: %s", current.name)
+                self.n_further_passes += 1
                 run_pass(current, recording.chunks(), lambda n_frames, _: self._counted(n_frames))
             if (recovery := plan.recovery()) is not None:
                 return recovery
@@ -264,9 +356,15 @@ class Run:
             self._last_progress = now
             self.report("count", n_frames, video_seconds)
 
-    def _show_preview(self, counting: Counting, properties: VideoProperties) -> None:
+    @property
+    def _preview_is_due(self) -> bool:
         due = time.perf_counter() - self._last_preview >= self._preview_seconds
-        if self._preview is not None and due and (engine := counting.best) is not None:
+        return self._preview is not None and due
+
+    def _show_preview(self, counting: Counting, properties: VideoProperties) -> None:
+        if self._preview is None or not self._preview_is_due:
+            return
+        if (engine := counting.best) is not None:
             early = engine.finalise(use_background=False)
             self._preview(displayed(early, properties))
             self._last_preview = time.perf_counter()
@@ -324,7 +422,10 @@ def _reported(
         "truncated": tally.reason if tally.truncated else None,
         "interrupted": run.interrupted,
         "warnings": warnings,
+        "segments": run.n_segments,
+        "further_passes": run.n_further_passes,
         "threads": options.n_threads,
+        "workers": run.workers,
         "seconds": run.seconds,
     }
     others = tuple(replace(other, report={**other.report, **source}) for other in recovery.others)

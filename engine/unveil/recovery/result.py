@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -211,6 +212,18 @@ def remove_earlier_result(folder: Path) -> None:
                 further.rmdir()
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def checkpoint_folder(folder: Path) -> Path:
+    """Return where the checkpoint of the recovery into a folder is kept: beside it, hidden."""
+    return folder.with_name(f".{folder.name}.checkpoint")
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove the checkpoint of a recovery into a folder that is complete; no link is followed."""
+    checkpoint = checkpoint_folder(folder)
+    if checkpoint.is_dir() and not checkpoint.is_symlink():
+        shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def _result_files(folder: Path) -> list[Path]:

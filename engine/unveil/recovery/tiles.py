@@ -98,6 +98,10 @@ def recover_tiles(
     preview: Callable[[Recovery], object] | None = None,
     preview_seconds: float = 10.0,
     stop: StopRequested = never,
+    workers: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    note: Callable[[str], object] = logger.warning,
     **options: Unpack[RecoverKeywords],
 ) -> Recovery | TileRecoveries:
     """Recover each tile of a recorded meeting; a single picture as `recover` does.
@@ -109,9 +113,10 @@ def recover_tiles(
     tiles
         "auto" looks for them, "off" takes the whole picture, ROWSxCOLUMNS a grid of equal tiles.
         With a crop, "auto" is "off".
-    progress, preview, preview_seconds, stop, options
-        As for `recover`. Previews are of whole pictures only. A picture of the background is
-        allowed where one caller is shown.
+    progress, preview, preview_seconds, stop, workers, checkpoint, resume, note, options
+        As for `recover`. Previews are of whole pictures only, and so are segments, workers and
+        checkpoints: tiles are counted in one pass. A picture of the background is allowed where
+        one caller is shown.
 
     Raises
     ------
@@ -130,6 +135,10 @@ def recover_tiles(
         preview=preview,
         preview_seconds=preview_seconds,
         stop=stop,
+        workers=workers,
+        checkpoint=checkpoint,
+        resume=resume,
+        note=note,
         **options,
     )
     if tiles == "off" or chosen.crop is not None or (tiles == "auto" and not source.can_rewind):

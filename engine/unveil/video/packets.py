@@ -26,6 +26,8 @@ _SOUND_LAG_SECONDS: Final = 2.0
 _MAX_TAIL_BYTES: Final = 32 * 2**20
 _MAX_SKIPPED_PACKETS: Final = 1024
 """Packets after a keyframe that are kept while a later one is searched for."""
+_EARLIER_SECONDS: Final = (0.0, 5.0, 60.0)
+"""How long before a keyframe reading begins in search of it, if seeking went too far."""
 
 
 class FrameReader:
@@ -40,7 +42,8 @@ class FrameReader:
     n_sent, n_received
         Packets sent to the decoder, and frames (damaged or not) received from it.
     n_damaged
-        Packets and frames with an error, at or after `counted_from_seconds`.
+        Packets and frames with an error, at or after `counted_from_seconds` and before
+        `counted_until_seconds`.
     last_error, end_error
         FFmpeg's messages about the last damaged packet, and about an early end of the file.
     reached_seconds, others_reached_seconds
@@ -66,12 +69,14 @@ class FrameReader:
         self._n_failed = 0
         self._newest_pts: int | None = None
         self._skip: _Skip | None = None
+        self._begun: Iterator[Packet[VideoStream]] | None = None
         self.n_sent = 0
         self.n_received = 0
         self.n_damaged = 0
         self.last_error: str | None = None
         self.end_error: str | None = None
         self.counted_from_seconds = -math.inf
+        self.counted_until_seconds = math.inf
         self.reached_seconds = -math.inf
         self.others_reached_seconds = -math.inf
         discontinuous = bool(container.format.flags & cast("int", Flags.ts_discont.value))
@@ -119,10 +124,45 @@ class FrameReader:
             self._sound.restart()
         return True
 
+    def go_to_keyframe(self, pts: int) -> bool:
+        """Seek to the keyframe of this time stamp, which `frames` then decodes first.
+
+        Returns
+        -------
+        found
+            Whether it was found; else the position is undefined.
+        """
+        if not self._time_base:
+            return False
+        first = self._stream.start_time or 0
+        ticks = [math.ceil(seconds / self._time_base) for seconds in _EARLIER_SECONDS]
+        # MPEG-TS seeks by decoding times, which precede the first frame's.
+        for target in [*(pts - earlier for earlier in ticks), first - ticks[-1]]:
+            try:
+                self._container.seek(target, stream=self._stream)
+            except PYAV_ERRORS:
+                continue
+            self._forget_frames()
+            self.clock.restart()
+            packets = self._packets()
+            for packet in packets:
+                if packet.is_keyframe and packet.pts == pts:
+                    self._begun = chain((packet,), packets)
+                    return True
+                decoded = packet.dts if packet.dts is not None else packet.pts
+                if packet.is_keyframe and decoded is not None and decoded > pts:
+                    break
+        return False
+
+    def packets(self) -> Iterator[Packet[VideoStream]]:
+        """Read the stream's packets from the current position to the end, without decoding."""
+        return self._packets()
+
     def frames(self) -> Iterator[av.VideoFrame]:
         """Decode from the current position to the end."""
         self._tail = _Tail()
-        for packet in self._packets():
+        packets, self._begun = self._begun or self._packets(), None
+        for packet in packets:
             if packet.pts is not None:
                 end = self.seconds_of(packet.pts + (packet.duration or 0))
                 self.reached_seconds = max(self.reached_seconds, end)
@@ -233,7 +273,9 @@ class FrameReader:
                 yield frame
 
     def _count_damage(self, pts: int | None) -> None:
-        if not self.seconds_of(pts) < self.counted_from_seconds:
+        seconds = self.seconds_of(pts)
+        # A damaged packet without a time is counted.
+        if not (seconds < self.counted_from_seconds or seconds >= self.counted_until_seconds):
             self.n_damaged += 1
 
     def _salvage(self) -> Iterator[av.VideoFrame]:

@@ -18,7 +18,7 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
-from unveil.errors import FrameTooLarge, Interrupted, UnreadableVideo, check_positive
+from unveil.errors import Interrupted, NoFrames, UnreadableVideo, check_positive
 from unveil.interruption import StopRequested, check, never, take, until_stopped
 from unveil.video.audio import SoundTrack
 from unveil.video.chunk import Chunk, Layout
@@ -34,9 +34,9 @@ from unveil.video.container import (
 from unveil.video.deinterlace import deinterlaced
 from unveil.video.packets import FrameReader
 from unveil.video.pixel_format import ColourTags, PlaneReader
-from unveil.video.selection import SelectedFrames, Selection, check_stream
+from unveil.video.selection import Segment, SelectedFrames, Selection, check_stream
 from unveil.video.source import Source, source_of
-from unveil.video.tally import DecodeTally, Length
+from unveil.video.tally import DecodeTally, Length, reading_error
 
 BUFFERS: Final = 3  # those that the consumer holds, and the others ahead of them
 _LIVE_JOIN_SECONDS: Final = 0.5  # for a thread whose read may never return
@@ -54,6 +54,7 @@ def open_video(
     chunks_held: int = 1,
     with_sound: bool = False,
     deinterlace: bool = False,
+    segment: Segment | None = None,
     stop: StopRequested = never,
 ) -> Video:
     """Open a video and decode its first frame; use the result as a context manager.
@@ -80,6 +81,8 @@ def open_video(
         Collect the audio packets in `Video.sound`.
     deinterlace
         Whether interlaced frames are deinterlaced.
+    segment
+        Deliver only the frames of this segment, without an error where there are none.
     stop
         Returns whether to stop, see `unveil.interruption`; asked between two chunks and while the
         source delivers nothing.
@@ -111,6 +114,7 @@ def open_video(
         stream=stream,
         with_sound=with_sound,
         deinterlace=deinterlace,
+        segment=segment,
         stop=stop,
     )
     check(stop)
@@ -155,12 +159,14 @@ class Video:
         stream: int | None = None,
         with_sound: bool = False,
         deinterlace: bool = False,
+        segment: Segment | None = None,
         stop: StopRequested = never,
     ) -> None:
         self._source = source
         self._stop_requested = stop
         self._deinterlaces = deinterlace
         self._selection = selection
+        self._segment = segment
         self._chunk_frames = chunk_frames
         self._chunks_held = chunks_held
         self._stop, self._ended = threading.Event(), threading.Event()
@@ -194,6 +200,8 @@ class Video:
         self._origin = reader.seconds_of(stream.start_time)
         if self._selection.start_seconds and not math.isnan(self._origin):
             reader.counted_from_seconds = self._origin + self._selection.start_seconds
+        if self._segment is not None:
+            self._segment.limit_damage(reader, self._origin)
         frames = reader.frames()
         first = next(frames, None)
         if first is None:
@@ -217,6 +225,7 @@ class Video:
             origin_seconds=self._origin,
             frame_rate=self.properties.frame_rate,
             can_seek=self._source.can_rewind and reader.can_seek,
+            segment=self._segment,
         )
         self._opened = reader, selected
 
@@ -307,13 +316,8 @@ class Video:
             if isinstance(item, _Finished):
                 if item.error is not None:
                     raise item.error
-                if self.tally.frames_read == 0 and not self._stop.is_set():
-                    raise self.tally.nothing_read(
-                        self._source.name,
-                        self._selection.start_seconds,
-                        self._selection.end_seconds,
-                        self._lasts_seconds,
-                    )
+                if not (self._segment or self.tally.frames_read or self._stop.is_set()):
+                    raise self.nothing_read()
                 return
             if self._stop.is_set():
                 return
@@ -341,18 +345,8 @@ class Video:
             if selected.reached_end:
                 reader.read_sound(self._origin + self._selection.end_seconds)
             self._note_end(reader, selected)
-        except MemoryError as shortage:
-            error = FrameTooLarge(
-                f"{self._source.name}: not enough memory to decode it ({one_line(shortage)}); "
-                "choose a smaller video or a smaller chunk"
-            )
-        except (av.error.FFmpegError, OSError) as failure:
-            error = UnreadableVideo(
-                f"{self._source.name}: decoding failed ({one_line(failure)}); convert it to H.264"
-            )
-            error.__cause__ = failure
-        except BaseException as unexpected:
-            error = unexpected
+        except BaseException as failure:
+            error = reading_error(self._source.name, failure)
         finally:
             del reader, selected
             # Audio packets, and headers copied from their streams, need the open container.
@@ -416,6 +410,16 @@ class Video:
         buffer.count = 0
         return buffer
 
+    @property
+    def _reads_start(self) -> bool:
+        """Whether all packets from the stream's beginning on are read."""
+        return not (self._selection.start_seconds or (self._segment and self._segment.keyframes))
+
+    def nothing_read(self) -> NoFrames | UnreadableVideo:
+        """Return the error of a recording without a selected frame."""
+        times = self._selection.start_seconds, self._selection.end_seconds
+        return self.tally.nothing_read(self._source.name, *times, self._lasts_seconds)
+
     def _note_end(self, reader: FrameReader, selected: SelectedFrames) -> None:
         """Compare what was read with what the container declares."""
         self.tally.frames_damaged = reader.n_damaged
@@ -423,12 +427,9 @@ class Video:
         self.shown_until_seconds = selected.shown_until_seconds
         if self._stop.is_set() or selected.reached_end:
             return
-        length = Length(
-            self.properties.duration_seconds, self._length_is_own, self.properties.declared_frames
-        )
-        self.tally.note_end(
-            reader, length, self._origin, from_start=not self._selection.start_seconds
-        )
+        declared = self.properties.duration_seconds, self._length_is_own
+        length = Length(*declared, self.properties.declared_frames)
+        self.tally.note_end(reader, length, self._origin, from_start=self._reads_start)
         gap = self._source.sequence.gap if self._source.sequence else None
         if gap is not None:
             self.tally.truncated, self.tally.reason = True, gap

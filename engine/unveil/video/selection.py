@@ -67,6 +67,41 @@ class Selection:
         return -(-total // self.stride)
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a recording that is decoded on its own: frames with begin <= time < end.
+
+    Attributes
+    ----------
+    number
+        Its place among the segments that are read, from 0.
+    begin_seconds, end_seconds
+        Since the stream's first frame; the last segment ends at infinity.
+    keyframes
+        Time stamps, in the stream's time base, of key frames from which it can be decoded: its
+        own one, then an earlier one. Empty: from the beginning of what is read.
+    """
+
+    number: int
+    begin_seconds: float
+    end_seconds: float
+    keyframes: tuple[int, ...] = ()
+
+    def limit_damage(self, reader: FrameReader, origin_seconds: float) -> None:
+        """Let a reader count only damage between the segment's borders."""
+        begin, end = (
+            origin_seconds + border - SAME_TIME_SECONDS / 2
+            for border in (self.begin_seconds, self.end_seconds)
+        )
+        reader.counted_until_seconds = end
+        if self.keyframes:
+            reader.counted_from_seconds = max(reader.counted_from_seconds, begin)
+
+
+class KeyframeLost(Exception):
+    """A segment's key frame is not in the file any more."""
+
+
 def check_stream(number: int | None) -> None:
     """Raise `InvalidParameter` if a number of a video stream is negative."""
     if number is not None and number < 0:
@@ -79,7 +114,8 @@ class SelectedFrames:
     Attributes
     ----------
     n_skipped
-        Frames decoded but not selected. Frames skipped by a seek are not counted.
+        Frames decoded but not selected. Frames skipped by a seek are not counted, and of the
+        selected frames not those of another segment.
     reached_end
         Whether the end of the selection was reached before that of the stream.
     shown_until_seconds
@@ -95,6 +131,7 @@ class SelectedFrames:
         origin_seconds: float,
         frame_rate: float | None,
         can_seek: bool,
+        segment: Segment | None = None,
     ) -> None:
         self._reader = reader
         self._selection = selection
@@ -102,6 +139,11 @@ class SelectedFrames:
         self._origin = origin_seconds
         self._period = 1 / frame_rate if frame_rate else 0.0
         self._can_seek = can_seek
+        self._keyframes = () if segment is None else segment.keyframes
+        self._begin, self._end = selection.start_seconds, selection.end_seconds
+        if segment is not None:
+            self._begin = max(self._begin, segment.begin_seconds)
+            self._end = min(self._end, segment.end_seconds)
         self.n_skipped = 0
         self.reached_end = False
         self.shown_until_seconds = math.nan
@@ -111,13 +153,13 @@ class SelectedFrames:
         chosen = self._selection
         n_inside = 0
         for frame, seconds, position in self._timed():
-            if chosen.start_seconds > position + SAME_TIME_SECONDS:
-                self.n_skipped += 1
+            if self._begin > position + SAME_TIME_SECONDS:
+                self.n_skipped += chosen.start_seconds > position + SAME_TIME_SECONDS
                 continue
-            if chosen.end_seconds <= position + SAME_TIME_SECONDS:
-                self.n_skipped += 1
+            if self._end <= position + SAME_TIME_SECONDS:
+                self.n_skipped += chosen.end_seconds <= position + SAME_TIME_SECONDS
                 self.reached_end = True
-                self.shown_until_seconds = chosen.end_seconds
+                self.shown_until_seconds = self._end
                 return
             self.shown_until_seconds = self._end_of(frame, seconds)
             if n_inside % chosen.stride == 0:
@@ -144,8 +186,37 @@ class SelectedFrames:
             position = position + self._period if math.isnan(seconds) else seconds
             yield frame, seconds, position
 
+    def _from_keyframe(self) -> Iterator[av.VideoFrame]:
+        """Go to the segment's keyframe; return the frames from there.
+
+        Where the decoder leaves out the first frames, as with intra refresh or damage, it begins
+        at an earlier keyframe.
+
+        Raises
+        ------
+        KeyframeLost
+            There is no such keyframe.
+        """
+        usable = [pts for pts in self._keyframes if self._reader.go_to_keyframe(pts)]
+        for keyframe in usable:
+            self._reader.go_to_keyframe(keyframe)
+            frames = self._reader.frames()
+            for frame in frames:
+                position = self._reader.seconds_of(frame.pts) - self._origin
+                if position < self._begin - SAME_TIME_SECONDS:
+                    continue
+                # The last of them is taken as it is: the frames before are damaged.
+                if position <= self._begin + SAME_TIME_SECONDS or keyframe == usable[-1]:
+                    return chain((frame,), frames)
+                break
+        if not usable:
+            raise KeyframeLost(f"no key frame at {self._begin:.3f} s any more")
+        return iter(())
+
     def _from_start(self) -> Iterator[av.VideoFrame]:
         """Go to the last keyframe before the start; return the frames from there."""
+        if self._keyframes:
+            return self._from_keyframe()
         start = self._selection.start_seconds
         if not start or math.isnan(self._origin):
             return self._frames

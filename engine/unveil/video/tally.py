@@ -6,12 +6,15 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from unveil.errors import NoFrames, UnreadableVideo
+import av
+import av.error
+
+from unveil.errors import FrameTooLarge, NoFrames, UnreadableVideo
+from unveil.video.container import one_line
 from unveil.video.pixel_format import colour_conversion
+from unveil.video.selection import KeyframeLost
 
 if TYPE_CHECKING:
-    import av
-
     from unveil.video.packets import FrameReader
 
 _SHORT_SHARE: Final = 0.1
@@ -131,6 +134,17 @@ class DecodeTally:
         if short is not None:
             self.truncated, self.reason = True, short
 
+    def merge(self, later: DecodeTally) -> None:
+        """Add the counts of the segment after this one."""
+        self.frames_read += later.frames_read
+        self.frames_damaged += later.frames_damaged
+        self.frames_skipped += later.frames_skipped
+        self.decode_seconds += later.decode_seconds
+        self.truncated = self.truncated or later.truncated
+        self.reason = self.reason or later.reason
+        for warning in later.warnings:
+            self.warn(warning)
+
     def as_dict(self) -> dict[str, object]:
         """Return all counts, ready for JSON."""
         return asdict(self)
@@ -153,3 +167,23 @@ class DecodeTally:
         if duration_seconds is not None:
             lasts = f"the video lasts {duration_seconds:.2f} s"
         return NoFrames(f"{name}: no frame between {start_seconds:g} s and {until}; {lasts}")
+
+
+def reading_error(name: str, failure: BaseException) -> BaseException:
+    """Return the error to raise where the decoding of the video called `name` failed."""
+    error: BaseException
+    if isinstance(failure, MemoryError):
+        return FrameTooLarge(
+            f"{name}: not enough memory to decode it ({one_line(failure)}); "
+            "choose a smaller video or a smaller chunk"
+        )
+    if isinstance(failure, KeyframeLost):
+        error = UnreadableVideo(f"{name}: {failure}; do not change the file while it is read")
+    elif isinstance(failure, (av.error.FFmpegError, OSError)):
+        error = UnreadableVideo(
+            f"{name}: decoding failed ({one_line(failure)}); convert it to H.264"
+        )
+    else:
+        return failure
+    error.__cause__ = failure
+    return error

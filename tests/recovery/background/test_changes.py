@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from unveil.recovery.background.changes import (
     CONFIRMED_FRAMES,
@@ -20,6 +24,7 @@ U8 = npt.NDArray[np.uint8]
 HEIGHT, WIDTH = 96, 128
 
 
+@cache
 def noise(seed: int) -> U8:
     return np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
 
@@ -65,3 +70,60 @@ def test_what_never_stands_still_is_not_told_apart() -> None:
     assert assigned([noise(n) for n in range(60)]).stretches == ()
     many = [noise(n // CONFIRMED_FRAMES) for n in range(2 * MAX_BACKGROUNDS * CONFIRMED_FRAMES)]
     assert assigned(many).stretches == ()
+
+
+def split(frames: list[U8], cuts: list[int]) -> Backgrounds:
+    """Assign parts of the frames by themselves, save and restore them, and merge them."""
+    layout = Layout(HEIGHT, WIDTH, 0, 0)
+    ends = [*sorted(cuts), len(frames)]
+    merged = Backgrounds()
+    for first, end in zip([0, *ends[:-1]], ends, strict=True):
+        part, restored = assigned(frames[first:end]), Backgrounds()
+        arrays = part.as_arrays()
+        for name, spec in Backgrounds.specification(layout).items():
+            assert spec.allows(arrays[name].shape, arrays[name].dtype), name
+        restored.restore(arrays)
+        merged.merge(restored)
+    return merged
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    runs=st.lists(
+        st.one_of(
+            st.tuples(st.integers(1, 4), st.integers(CONFIRMED_FRAMES, 40)),
+            st.tuples(st.integers(10, 99), st.just(1)),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    cuts=st.lists(st.integers(0, 200), max_size=4),
+)
+def test_merged_parts_are_assigned_as_in_one_pass(
+    runs: list[tuple[int, int]], cuts: list[int]
+) -> None:
+    frames = [noise(0)] * 60 + [noise(seed) for seed, n in runs for _ in range(n)]
+    cuts = [min(cut, len(frames)) for cut in cuts]
+    assert split(frames, cuts).stretches == assigned(frames).stretches
+
+
+@pytest.mark.parametrize("pixels", [0.25, 1])
+def test_a_picture_that_moves_slowly_over_parts_is_not_several(pixels: float) -> None:
+    patches = np.kron(noise(1)[::8, ::8], np.ones((8, 8, 1), np.uint8))
+    frames = [np.roll(patches, round(pixels * n), 1) for n in range(160)]
+    assert assigned(frames).stretches == ()
+    assert split(frames, [40, 80, 120]).stretches == ()
+    assert split(frames, list(range(8, 160, 8))).stretches == ()
+
+
+def test_restoring_refuses_what_does_not_fit_together() -> None:
+    arrays = assigned([noise(1)] * 20 + [noise(2)] * 20).as_arrays()
+    wrong = {
+        "background_known": arrays["background_known"][1:],
+        "background_stretches": np.array([[0, 5, 3]]),
+        "background_frames": np.array([40, 7, 0, 0, 0, 1, 1]),
+    }
+    Backgrounds().restore(arrays)
+    for name, array in wrong.items():
+        with pytest.raises(ValueError, match="backgrounds"):
+            Backgrounds().restore({**arrays, name: array})

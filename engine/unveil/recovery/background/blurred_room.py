@@ -8,12 +8,14 @@ however smooth, shows the same everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from unveil.arrays import F32, F64, I64, Bool
+from unveil.arrays import F32, F64, I64, Array, Bool
+from unveil.counting.specification import ArraySpec, Specification
 from unveil.recovery.background.gaussian import blur_of_edges
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.colour import to_rgb
@@ -110,6 +112,55 @@ class BlurSurvey:
         self._changes += other._changes
         self._n_seen += other._n_seen
         self._n_samples += other._n_samples
+        self._every = max(self._every, other._every)
+
+    @staticmethod
+    def specification(layout: Layout) -> Specification:
+        """Return the arrays of `as_arrays`."""
+        size = layout.block_size
+        blocks_shape = layout.height // size, layout.width // size
+        chroma = layout.chroma_height, layout.chroma_width
+        return {
+            "blur_luma": ArraySpec((layout.height, layout.width), np.uint32),
+            "blur_chroma": ArraySpec((2, *chroma), np.uint32),
+            "blur_far": ArraySpec(blocks_shape, np.int64),
+            "blur_blocks": ArraySpec(blocks_shape, np.float64),
+            "blur_changes": ArraySpec((MAX_DISTANCE + 1, N_BINS), np.int64),
+            "blur_frames": ArraySpec((3,), np.int64),
+        }
+
+    def as_arrays(self) -> dict[str, Array]:
+        """Return all there is to save."""
+        luma, cb, cr = self._sums
+        return {
+            "blur_luma": luma,
+            "blur_chroma": np.stack([cb, cr]),
+            "blur_far": self._n_far,
+            "blur_blocks": self._block_sums,
+            "blur_changes": self._changes,
+            "blur_frames": np.array([self._n_seen, self._every, self._n_samples]),
+        }
+
+    def restore(self, arrays: Mapping[str, Array]) -> None:
+        """Undo `as_arrays`.
+
+        Raises
+        ------
+        ValueError
+            The arrays are not those of a survey.
+        """
+        n_seen, every, n_samples = (int(number) for number in arrays["blur_frames"])
+        n_far, sums = arrays["blur_far"], arrays["blur_blocks"]
+        fits = every > 0 and 0 <= n_samples <= n_seen and arrays["blur_changes"].min() >= 0
+        if n_far.size:
+            fits = fits and n_far.min() >= 0 and n_far.max() <= n_samples
+            fits = fits and bool(np.isfinite(sums).all()) and sums.min() >= 0
+        if not fits:
+            raise ValueError("the samples of a blurred background do not fit together")
+        cb, cr = arrays["blur_chroma"]
+        self._sums = arrays["blur_luma"], cb, cr
+        self._n_far, self._block_sums, self._changes = n_far, sums, arrays["blur_changes"]
+        self._n_seen, self._every, self._n_samples = n_seen, every, n_samples
 
     def _add_frame(self, chunk: Chunk, i: int) -> None:
         assert chunk.person is not None

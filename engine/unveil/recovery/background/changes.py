@@ -7,13 +7,17 @@ compared, at one pixel of each block outside the person, with the backgrounds se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from unveil.video.chunk import Chunk
+from unveil.arrays import Array
+from unveil.counting.specification import ArraySpec, Specification
+from unveil.video.chunk import Chunk, Layout
 
 U8: TypeAlias = npt.NDArray[np.uint8]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -41,6 +45,9 @@ _MIN_COMMON_SHARE: Final = 0.05
 
 _MAX_STRETCHES: Final = 10_000
 """Stretches that are remembered; a recording of noise has more."""
+
+_OTHERS: Final = ("_candidate", "_first", "_before")
+"""Pictures that are kept besides the backgrounds."""
 
 
 @dataclass
@@ -88,6 +95,7 @@ class Backgrounds:
         self._current = NONE
         self._candidate: _Picture | None = None
         self._candidate_first = 0
+        self._first: _Picture | None = None
         self._before: _Picture | None = None
         self._moves = False
         self._stretches: list[Stretch] = []
@@ -117,6 +125,7 @@ class Backgrounds:
             self._pictures.append(_Picture(levels.copy(), outside.copy()))
             self._current = 0
         before, self._before = self._before, _Picture(levels, outside)
+        self._first = self._first or self._before
         order = [self._current, *(k for k in range(len(self._pictures)) if k != self._current)]
         for k in order:
             matches = self._pictures[k].matches(levels, outside)
@@ -150,24 +159,101 @@ class Backgrounds:
         if self._candidate is None and before is not None and before.matches(levels, outside):
             self._moves = True
 
+    def merge(self, later: Backgrounds) -> None:
+        """Add the frames after these, of the same layout.
+
+        What shows at the border is compared as between any two frames, so that the frames are
+        assigned as in one pass, but for pictures that change slowly within a part.
+        """
+        offset = self.n_frames
+        continues = (
+            self._before is not None
+            and later._first is not None
+            and self._before.matches(later._first.levels, later._first.known) is True
+        )
+        last = self._stretches[-1].background if self._stretches else NONE
+        numbers = {NONE: NONE}
+        for number, picture in enumerate(later._pictures):
+            numbers[number] = self._number_of(picture, number, later)
+        changes = bool(later._stretches) and last != numbers[later._stretches[0].background]
+        was_candidate = self._stretches and self._stretches[-1].background != last
+        # At an exchange the frames differ; these are alike although the background is not.
+        self._moves |= later._moves or (continues and changes and not was_candidate)
+        for stretch in later._stretches:
+            background = numbers[stretch.background]
+            self._extend(Stretch(background, stretch.first + offset, stretch.end + offset))
+        self._current = numbers[later._current] if later._current != NONE else self._current
+        if self._current == NONE and self._pictures:
+            self._current = max(last, 0)
+        self.n_frames += later.n_frames
+        self._candidate = deepcopy(later._candidate)
+        self._candidate_first = later._candidate_first + offset
+        self._recognise_candidate()
+        self._first = self._first or later._first
+        self._before = later._before or self._before
+
+    def _recognise_candidate(self) -> None:
+        """Assign the last frames to a background that was known before them, if they show it."""
+        candidate = self._candidate
+        if candidate is None:
+            return
+        for k, picture in enumerate(self._pictures):
+            if picture.matches(candidate.levels, candidate.known):
+                picture.complete(candidate.levels, candidate.known)
+                self._reassign(k, self.n_frames)
+                return
+
+    def _number_of(self, picture: _Picture, number: int, later: Backgrounds) -> int:
+        """Return the number here of a background of later frames, which may be a new one."""
+        order = [self._current, *(k for k in range(len(self._pictures)) if k != self._current)]
+        for k in order if self._pictures else ():
+            matches = self._pictures[k].matches(picture.levels, picture.known)
+            if matches or (matches is None and number == 0 and k == self._current):
+                self._pictures[k].complete(picture.levels, picture.known)
+                return k
+        n_frames = sum(one.end - one.first for one in later._stretches if one.background == number)
+        candidate = self._candidate if number == 0 else None
+        if candidate is not None and candidate.matches(picture.levels, picture.known):
+            n_frames += self.n_frames - self._candidate_first
+        else:
+            candidate = None
+        if self._pictures and n_frames < CONFIRMED_FRAMES:
+            return NONE  # the first picture of a part is none of its backgrounds for certain
+        if len(self._pictures) == MAX_BACKGROUNDS:
+            return NONE
+        if candidate is None:
+            self._pictures.append(deepcopy(picture))
+        else:
+            candidate.complete(picture.levels, picture.known)
+            self._confirm(candidate, self.n_frames)
+        return len(self._pictures) - 1
+
     def _append(self, background: int, frame: int) -> None:
+        self._extend(Stretch(background, frame, frame + 1))
+
+    def _extend(self, stretch: Stretch) -> None:
+        """Append the frames of a stretch, which join the last one if they show the same."""
         last = self._stretches[-1] if self._stretches else None
-        if last is not None and last.background == background:
-            self._stretches[-1] = replace(last, end=frame + 1)
+        if last is not None and last.background == stretch.background:
+            self._stretches[-1] = replace(last, end=stretch.end)
         elif len(self._stretches) < _MAX_STRETCHES:
-            self._stretches.append(Stretch(background, frame, frame + 1))
+            self._stretches.append(stretch)
 
     def _confirm(self, candidate: _Picture, end: int) -> None:
         """Make the candidate a background and reassign the frames since it appeared."""
         self._pictures.append(candidate)
-        self._current = len(self._pictures) - 1
+        self._reassign(len(self._pictures) - 1, end)
+
+    def _reassign(self, background: int, end: int) -> None:
+        """Assign the frames since the candidate appeared, up to `end`, to a background."""
+        self._current = background
         self._candidate = None
         if self._stretches[-1].end != end:  # there were too many stretches
             return
         unknown = self._stretches.pop()
         if unknown.first < self._candidate_first:
             self._stretches.append(replace(unknown, end=self._candidate_first))
-        self._stretches.append(Stretch(self._current, self._candidate_first, end))
+        self._extend(Stretch(background, self._candidate_first, end))
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
@@ -185,3 +271,75 @@ class Backgrounds:
     def several(self) -> bool:
         """Whether there are several backgrounds, or frames that show none."""
         return len(self.stretches) > 1
+
+    @staticmethod
+    def specification(layout: Layout) -> Specification:
+        """Return the arrays of `as_arrays`."""
+        pictures = (MAX_BACKGROUNDS + len(_OTHERS), *layout.block_grid)
+        return {
+            "background_levels": ArraySpec(pictures, np.uint8, variable=True),
+            "background_known": ArraySpec(pictures, np.uint8, variable=True),
+            "background_stretches": ArraySpec((_MAX_STRETCHES, 3), np.int64, variable=True),
+            "background_frames": ArraySpec((4 + len(_OTHERS),), np.int64),
+        }
+
+    def as_arrays(self) -> dict[str, Array]:
+        """Return all there is to save."""
+        others = [getattr(self, name) for name in _OTHERS]
+        kept = [*self._pictures, *(other for other in others if other is not None)]
+        pictures: Array = np.zeros((2, 0, 0, 0), np.uint8)
+        if kept:
+            pictures = np.array([[p.levels for p in kept], [p.known for p in kept]], np.uint8)
+        stretches = [(one.background, one.first, one.end) for one in self._stretches]
+        return {
+            "background_levels": pictures[0],
+            "background_known": pictures[1],
+            "background_stretches": np.array(stretches, np.int64).reshape(-1, 3),
+            "background_frames": np.array(
+                [self.n_frames, self._current, self._candidate_first, self._moves]
+                + [other is not None for other in others]
+            ),
+        }
+
+    def restore(self, arrays: Mapping[str, Array]) -> None:
+        """Undo `as_arrays`.
+
+        Raises
+        ------
+        ValueError
+            The arrays are not those of assigned frames.
+        """
+        levels, known = arrays["background_levels"], arrays["background_known"]
+        stretches, numbers = arrays["background_stretches"], arrays["background_frames"]
+        n_frames, current, candidate_first, moves, *are_kept = (int(n) for n in numbers)
+        n_pictures = len(levels) - sum(are_kept)
+        fits = (
+            levels.shape == known.shape
+            and set(are_kept) <= {0, 1}
+            and 0 <= n_pictures <= MAX_BACKGROUNDS
+            and NONE <= current < max(1, n_pictures)
+            and 0 <= candidate_first <= max(0, n_frames)
+            and stretches.shape[1] == 3
+        )
+        if fits and len(stretches):
+            shown, first, end = stretches.T
+            fits = (
+                bool(np.all(first < end) and np.all(end[:-1] <= first[1:]))
+                and first[0] >= 0
+                and end[-1] <= n_frames
+                and shown.min() >= NONE
+                and shown.max() < n_pictures
+            )
+        if not fits:
+            raise ValueError("the backgrounds do not fit together")
+        pictures = [
+            _Picture(one.astype(np.int16), where.astype(np.bool_))
+            for one, where in zip(levels, known, strict=True)
+        ]
+        others = iter(pictures[n_pictures:])
+        for name, is_kept in zip(_OTHERS, are_kept, strict=True):
+            setattr(self, name, next(others) if is_kept else None)
+        self._pictures = pictures[:n_pictures]
+        self._stretches = [Stretch(*(int(n) for n in one)) for one in stretches]
+        self.n_frames, self._current = n_frames, current
+        self._candidate_first, self._moves = candidate_first, bool(moves)

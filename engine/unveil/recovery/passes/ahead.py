@@ -1,11 +1,14 @@
-"""Work on the next chunk beside the work on the last one, such as the search for the person."""
+"""The search for the person in the next chunk, beside the work on the last one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Final, TypeVar
 
+from unveil.recovery.passes.counting import Counting, Masked
 from unveil.video.chunk import Chunk
 
 T = TypeVar("T")
@@ -47,3 +50,50 @@ def prepared(
 def network_threads(n_threads: int, *, ahead: bool) -> int:
     """Return the threads of a network: half of them where others count at the same time."""
     return max(1, n_threads // 2) if ahead else n_threads
+
+
+class CountingAhead:
+    """Counts chunks, for which the person is searched ahead.
+
+    Parameters
+    ----------
+    countings
+        What counts: each a part of every chunk.
+    n_threads
+        Threads for all.
+    ahead
+        Whether the person is searched ahead where there is more than one thread.
+
+    Attributes
+    ----------
+    person_seconds, count_seconds
+        Time of the search, and of the counting.
+    """
+
+    def __init__(self, countings: Sequence[Counting], n_threads: int, *, ahead: bool) -> None:
+        self._countings = countings
+        self._ahead = ahead and n_threads > 1
+        self._network_threads = network_threads(n_threads, ahead=self._ahead)
+        self._masked: list[list[Masked]] = []
+        self.person_seconds = self.count_seconds = 0.0
+
+    def searched(self, chunks: Iterable[Chunk]) -> Generator[Chunk]:
+        """Yield each chunk when the person was searched in it; `step` counts it then."""
+        with closing(prepared(chunks, self._search, ahead=self._ahead)) as both:
+            for chunk, masked in both:
+                self._masked = masked
+                yield chunk
+
+    def step(self, first_frame: int, chunk: Chunk) -> None:
+        """Count the chunk that `searched` yielded last."""
+        before = time.perf_counter()
+        for counting, parts in zip(self._countings, self._masked, strict=True):
+            counting.count(parts)
+        self.count_seconds += time.perf_counter() - before
+
+    def _search(self, chunk: Chunk) -> list[list[Masked]]:
+        before = time.perf_counter()
+        threads = self._network_threads
+        masked = [counting.masked(chunk, network_threads=threads) for counting in self._countings]
+        self.person_seconds += time.perf_counter() - before
+        return masked

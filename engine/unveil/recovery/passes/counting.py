@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from unveil.arrays import U8
 from unveil.recovery.engine import Engine
+from unveil.recovery.engine_state import EngineState
 from unveil.recovery.parameters import Method, RecoverOptions
 from unveil.recovery.passes.section import Section, WholeFrames
 from unveil.video.chunk import Chunk, Layout
@@ -27,6 +28,30 @@ class Masked:
 
     engine: Engine
     chunk: Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a `Counting` has counted.
+
+    Attributes
+    ----------
+    engines
+        States of the engines, of one layout each, in the order in which they began.
+    n_given_up
+        Frames of each layout that were given up.
+    first, current
+        Layout of the first and of the last frame; None without a frame.
+    n_changes, n_left_out
+        As in `Counting`.
+    """
+
+    engines: tuple[EngineState, ...]
+    n_given_up: Mapping[Layout, int]
+    first: Layout | None
+    current: Layout | None
+    n_changes: int
+    n_left_out: int
 
 
 class Counting:
@@ -51,6 +76,8 @@ class Counting:
 
     Attributes
     ----------
+    section
+        The part of the recording that is counted.
     n_changes
         Changes of the layout so far.
     n_left_out
@@ -70,8 +97,9 @@ class Counting:
         self._engines: dict[Layout, Engine] = {}
         self._n_frames: Counter[Layout] = Counter()
         self._n_given_up: Counter[Layout] = Counter()
+        self._first: Layout | None = None
         self._current: Layout | None = None
-        self._section = section or WholeFrames()
+        self.section = section or WholeFrames()
         self.n_changes = 0
         self.n_left_out = 0
 
@@ -86,7 +114,7 @@ class Counting:
         `Engine.masked`.
         """
         parts, n_shown = [], 0
-        for part in self._section.of(chunk):
+        for part in self.section.of(chunk):
             engine = self._engine(part.layout)
             parts.append(Masked(engine, engine.masked(part, network_threads=network_threads)))
             self._n_frames[part.layout] += len(part)
@@ -104,6 +132,7 @@ class Counting:
         if layout != self._current:
             self.n_changes += self._current is not None
             self._current = layout
+            self._first = self._first or layout
         if layout not in self._engines:
             self._make_room(layout)
             self._engines[layout] = self.new_engine(layout)
@@ -120,6 +149,59 @@ class Counting:
             del engines[given_up]
             self._n_given_up[given_up] += self._n_frames.pop(given_up)
 
+    def merge(self, later: Counting) -> None:
+        """Add what was counted of the frames after these, which belongs to this from then on.
+
+        Engines are given up as in one pass, so that each has counted consecutive frames.
+
+        Raises
+        ------
+        IncompatibleTable
+            The two were counted with other options.
+        """
+        for layout, n_given_up in later._n_given_up.items():
+            if layout in self._engines:
+                n_given_up += self._engines.pop(layout).n_frames
+                del self._n_frames[layout]
+            self._n_given_up[layout] += n_given_up
+        for layout, engine in later._engines.items():
+            if layout in self._engines:
+                self._engines[layout].merge(engine)
+            else:
+                self._make_room(layout)
+                self._engines[layout] = engine
+            self._n_frames[layout] = self._engines[layout].n_frames
+        joins = self._current is None or later._first in (None, self._current)
+        self.n_changes += later.n_changes + (not joins)
+        self._first = self._first or later._first
+        self._current = later._current or self._current
+        self.n_left_out += later.n_left_out
+
+    def counts(self) -> Counts:
+        """Return what was counted; the states are shared, not copied."""
+        return Counts(
+            tuple(engine.state for engine in self._engines.values()),
+            {layout: n for layout, n in self._n_given_up.items() if n},
+            self._first,
+            self._current,
+            self.n_changes,
+            self.n_left_out,
+        )
+
+    def go_on(self, counts: Counts) -> None:
+        """Take over what was counted by a `Counting` of the same options."""
+        for state in counts.engines:
+            self._engines[state.table.layout] = Engine.of_state(
+                state,
+                self._options.parameters,
+                chunk_frames=self._options.chunk_frames,
+                background=self._picture,
+            )
+            self._n_frames[state.table.layout] = state.table.n_frames
+        self._n_given_up.update(counts.n_given_up)
+        self._first, self._current = counts.first, counts.current
+        self.n_changes, self.n_left_out = counts.n_changes, counts.n_left_out
+
     def new_engine(self, layout: Layout, method: Method | None = None) -> Engine:
         """Make an engine for frames of a layout, of another method if one is given."""
         parameters = self._options.parameters
@@ -132,6 +214,11 @@ class Counting:
             chunk_frames=self._options.chunk_frames,
             background=self._picture,
         )
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of counting, as they are saved with a state."""
+        return self._options.parameters.as_dict()
 
     @property
     def layout(self) -> Layout:

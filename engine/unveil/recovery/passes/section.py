@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from unveil.video.chunk import Chunk
+from unveil.video.chunk import Chunk, Layout
 from unveil.video.container import VideoProperties
 from unveil.video.crop import Crop, CropArgument, Rectangle, displayed_rectangle
 
@@ -48,6 +48,8 @@ class CroppedFrames:
         The part of the displayed picture.
     properties
         Of the recording: the orientation of its frames.
+    first
+        Layout of the first frame; None: of the first one that is passed.
 
     Attributes
     ----------
@@ -55,11 +57,21 @@ class CroppedFrames:
         The rectangle as displayed, rounded to chroma samples; None before the first chunk.
     """
 
-    def __init__(self, crop: Crop, properties: VideoProperties) -> None:
+    def __init__(
+        self, crop: Crop, properties: VideoProperties, first: Layout | None = None
+    ) -> None:
         self._crop = crop
         self._properties = properties
         self._size: tuple[int, int] | None = None
         self.displayed: Rectangle | None = None
+        if first is not None:
+            self._begin(first)
+
+    def _begin(self, first: Layout) -> None:
+        """Place the crop in the first frame."""
+        self._size = first.height, first.width
+        stored = self._crop.placed(first, self._properties)
+        self.displayed = displayed_rectangle(stored, self._size, self._properties)
 
     def of(self, chunk: Chunk) -> Iterator[Chunk]:
         """Yield the crop of a chunk, nothing where its frames have another size.
@@ -69,15 +81,10 @@ class CroppedFrames:
         InvalidParameter
             The crop lies outside the first frame.
         """
-        size = chunk.layout.height, chunk.layout.width
         if self._size is None:
-            self._size = size
-        if size != self._size:
-            return
-        stored = self._crop.placed(chunk.layout, self._properties)
-        if self.displayed is None:
-            self.displayed = displayed_rectangle(stored, size, self._properties)
-        yield chunk.crop(stored)
+            self._begin(chunk.layout)
+        if self._size == (chunk.layout.height, chunk.layout.width):
+            yield chunk.crop(self._crop.placed(chunk.layout, self._properties))
 
 
 class TileFrames:
@@ -144,6 +151,13 @@ class TileFrames:
         return {"rectangle": showings[0]["rectangle"], "showings": showings}
 
 
-def section_of(crop: CropArgument | None, properties: VideoProperties) -> Section:
-    """Return the section of a recording that a crop takes; None: all of it."""
-    return WholeFrames() if crop is None else CroppedFrames(Crop.of(crop), properties)
+def section_of(
+    crop: CropArgument | None,
+    properties: VideoProperties,
+    first: Layout | None = None,
+) -> Section:
+    """Return the section of a recording that a crop takes; None: all of it.
+
+    `first` is the layout of the first frame, None for that of the first one that is passed.
+    """
+    return WholeFrames() if crop is None else CroppedFrames(Crop.of(crop), properties, first)

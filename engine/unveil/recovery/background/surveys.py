@@ -1,0 +1,55 @@
+"""What an engine notes of frames with a person mask besides their colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from unveil.arrays import Array
+from unveil.counting.specification import Specification
+from unveil.recovery.background.blurred_room import BlurSurvey
+from unveil.recovery.background.changes import Backgrounds
+from unveil.video.chunk import Chunk, Layout
+
+
+class PersonSurveys:
+    """Which background each frame shows, and whether the background is a blur of the room.
+
+    Attributes
+    ----------
+    backgrounds, blur
+        The two surveys.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.backgrounds = Backgrounds()
+        self.blur = BlurSurvey(layout)
+
+    def add(self, chunk: Chunk) -> None:
+        """Add the frames of a chunk with a person mask."""
+        self.backgrounds.add(chunk)
+        self.blur.add(chunk)
+
+    def merge(self, later: PersonSurveys) -> None:
+        """Add the surveys of the frames after these."""
+        self.backgrounds.merge(later.backgrounds)
+        self.blur.merge(later.blur)
+
+    @staticmethod
+    def specification(layout: Layout) -> Specification:
+        """Return the arrays of `as_arrays`."""
+        return {**Backgrounds.specification(layout), **BlurSurvey.specification(layout)}
+
+    def as_arrays(self) -> dict[str, Array]:
+        """Return all there is to save."""
+        return {**self.backgrounds.as_arrays(), **self.blur.as_arrays()}
+
+    def restore(self, arrays: Mapping[str, Array]) -> None:
+        """Undo `as_arrays`.
+
+        Raises
+        ------
+        ValueError
+            The arrays are not those of such surveys.
+        """
+        self.backgrounds.restore(arrays)
+        self.blur.restore(arrays)

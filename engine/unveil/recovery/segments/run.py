@@ -1,0 +1,171 @@
+"""`count_segments` counts all segments of a recording and merges them in their order."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from unveil.arrays import U8
+from unveil.errors import Interrupted
+from unveil.interruption import StopRequested
+from unveil.parallel import uninterrupted
+from unveil.recovery.passes.counting import Counting
+from unveil.recovery.segments.checkpoint import Checkpoint
+from unveil.recovery.segments.count import SegmentTask, count_segment, read_segment_state
+from unveil.recovery.segments.fold import Fold
+from unveil.recovery.segments.pool import WorkerPool
+from unveil.recovery.segments.state import SavedState, SegmentState
+from unveil.video.reader import Video
+from unveil.video.selection import Segment
+
+
+class SegmentedCount:
+    """Counts the segments of a recording, with any number of workers to the same bytes.
+
+    Parameters
+    ----------
+    task
+        What is counted, with all threads.
+    segments
+        All segments.
+    video
+        The recording, opened: its properties.
+    picture
+        (m, n, 3) RGB uint8 picture of the background; None: none.
+    stop
+        Returns whether to stop.
+
+    Attributes
+    ----------
+    checkpoint
+        Where what is merged is written now and then; None: nowhere.
+    """
+
+    def __init__(
+        self,
+        task: SegmentTask,
+        segments: Sequence[Segment],
+        video: Video,
+        picture: U8 | None,
+        stop: StopRequested,
+    ) -> None:
+        self._task = task
+        self._segments = segments
+        self._video = video
+        self._picture = picture
+        self._stop = stop
+        self.checkpoint: Checkpoint | None = None
+        self._fold = Fold()
+
+    def new_counting(self) -> Counting:
+        """Make what counts, or takes over what was counted."""
+        return self._task.counting(self._video, self._picture)
+
+    def resume(self) -> int:
+        """Go on with the checkpoint, if there is one; return the number of segments it has."""
+        if self.checkpoint is not None:
+            self._fold = self.checkpoint.load(self.new_counting)
+        return self._fold.n_segments
+
+    def run(
+        self,
+        n_workers: int,
+        on_frames: Callable[[int, float], object],
+        on_merged: Callable[[], object],
+    ) -> SegmentState:
+        """Count all segments that are not counted yet.
+
+        Parameters
+        ----------
+        n_workers
+            Number of processes; 1 counts in this one.
+        on_frames
+            Called a few times a second with the number of frames counted and the time of the last.
+        on_merged
+            Called after each segment.
+
+        Raises
+        ------
+        Interrupted, KeyboardInterrupt
+            It was asked to stop; a checkpoint has been written.
+        WorkerFailed
+            A worker died again and again.
+
+        Otherwise as for `count_segment`.
+        """
+        left = self._segments[self._fold.n_segments :]
+        try:
+            if n_workers == 1 or len(left) < 2:
+                self._count_here(left, on_frames, on_merged)
+            else:
+                self._count_in_workers(left, n_workers, on_frames, on_merged)
+        except (Interrupted, KeyboardInterrupt):
+            if self.checkpoint is not None:
+                self.checkpoint.write(self._fold)
+            raise
+        return self._fold.result()
+
+    def so_far(self) -> Counting | None:
+        """Return what is merged so far, for a preview; None before the first segment."""
+        total, group = self._fold.total, self._fold.group
+        if total is None or group is None:
+            whole = total or group
+            return None if whole is None else whole.counting
+        copied = deepcopy(SavedState.of(total)).resumed(self.new_counting())
+        copied.counting.merge(group.counting)
+        return copied.counting
+
+    @property
+    def _n_merged(self) -> int:
+        parts = (self._fold.total, self._fold.group)
+        return sum(part.tally.frames_read for part in parts if part is not None)
+
+    def _count_here(
+        self,
+        segments: Sequence[Segment],
+        on_frames: Callable[[int, float], object],
+        on_merged: Callable[[], object],
+    ) -> None:
+        for segment in segments:
+            before = self._n_merged
+
+            def report(n_frames: int, seconds: float, before: int = before) -> None:
+                on_frames(before + n_frames, seconds)
+
+            state = count_segment(
+                self._task, segment, stop=self._stop, on_frames=report, picture=self._picture
+            )
+            self._add(state, on_merged)
+
+    def _count_in_workers(
+        self,
+        segments: Sequence[Segment],
+        n_workers: int,
+        on_frames: Callable[[int, float], object],
+        on_merged: Callable[[], object],
+    ) -> None:
+        options = self._task.options
+        threads = max(1, options.n_threads // n_workers)
+        task = replace(self._task, options=replace(options, threads=threads))
+        with (
+            tempfile.TemporaryDirectory(prefix="unveil-", ignore_cleanup_errors=True) as folder,
+            WorkerPool(task, n_workers, Path(folder), self._stop) as pool,
+        ):
+            for path in pool.states(segments):
+                if path is not None:
+                    state = read_segment_state(path, self.new_counting())
+                    path.unlink()
+                    self._add(state, on_merged)
+                running = list(pool.running.values())
+                n_frames = self._n_merged + sum(n for n, _ in running)
+                on_frames(n_frames, max((seconds for _, seconds in running), default=0.0))
+
+    def _add(self, state: SegmentState, on_merged: Callable[[], object]) -> None:
+        uninterrupted(partial(self._fold.add, state))
+        if self.checkpoint is not None:
+            self.checkpoint.write_if_due(self._fold)
+        on_merged()

@@ -1,0 +1,211 @@
+"""Cutting of a recording at key frames into segments that are decoded on their own.
+
+The borders depend on the file alone: on the time stamps of its packets, which are read without
+decoding. A segment has the frames whose times lie between its border and the next one, so all
+segments together have exactly the frames of the recording, each once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from unveil.interruption import StopRequested, check, never
+from unveil.video.container import open_container
+from unveil.video.packets import FrameReader
+from unveil.video.selection import Segment, Selection
+from unveil.video.source import Source
+
+TARGET_SECONDS: Final = 30.0
+"""A segment ends with the first key frame after this time: work lost by a kill is less than the
+time that one segment takes."""
+
+SHORTEST_SECONDS: Final = 120.0
+"""A selection that is shorter is not cut."""
+
+_UNCUT_FORMATS: Final = frozenset({"apng", "gif", "image2", "webp_pipe"})
+"""Pictures: each changes the one before, or has no time of its own."""
+
+_CHECK_EVERY: Final = 1024
+"""Packets between two questions whether to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class PacketIndex:
+    """What the packets of a video stream say of where it can be cut.
+
+    Attributes
+    ----------
+    keyframes
+        Time stamps of the key frames that no earlier packet's frame follows in display order, as
+        (ticks of the stream's time base, seconds since the stream's first frame).
+    end_seconds
+        End of the last frame, since the first.
+    digest
+        SHA-256 of all time stamps and sizes, as hexadecimal digits.
+    """
+
+    keyframes: tuple[tuple[int, float], ...] = field(repr=False)
+    end_seconds: float
+    digest: str
+
+
+def read_index(
+    source: Source, stream: int | None, origin_seconds: float, stop: StopRequested = never
+) -> PacketIndex | None:
+    """Read all packets of a video, without decoding.
+
+    Parameters
+    ----------
+    source
+        A file.
+    stream
+        As for `unveil.video.reader.open_video`.
+    origin_seconds
+        Time stamp of the first frame, `Video.origin_seconds`.
+    stop
+        Returns whether to stop, see `unveil.interruption`.
+
+    Returns
+    -------
+    index
+        None where time stamps do not determine a place in the file: some are missing, or jump.
+
+    Raises
+    ------
+    Interrupted
+        `stop` asked for it.
+    MissingInput, UnreadableVideo
+        The file cannot be opened.
+    """
+    container, video_stream = open_container(source, 1, stream)
+    with closing(container):
+        reader = FrameReader(container, video_stream, threading.Event())
+        digest = hashlib.sha256()
+        keyframes: list[tuple[int, float]] = []
+        latest: int | None = None
+        end_seconds = 0.0
+        for number, packet in enumerate(reader.packets()):
+            if number % _CHECK_EVERY == 0:
+                check(stop)
+            pts = packet.pts
+            if pts is None:
+                return None
+            digest.update(b"%d %d %d;" % (pts, packet.size, packet.is_keyframe))
+            if packet.is_keyframe and (latest is None or pts > latest):
+                keyframes.append((pts, reader.seconds_of(pts) - origin_seconds))
+            latest = pts if latest is None else max(latest, pts)
+            end = reader.seconds_of(pts + (packet.duration or 0)) - origin_seconds
+            end_seconds = max(end_seconds, end)
+        if reader.clock.jumps or latest is None:
+            return None
+        return PacketIndex(tuple(keyframes), end_seconds, digest.hexdigest())
+
+
+def cut(index: PacketIndex, target_seconds: float = TARGET_SECONDS) -> tuple[Segment, ...]:
+    """Cut a whole recording into segments of at least this length, except for the last one."""
+    borders: list[tuple[int, float]] = []
+    begin = 0.0
+    for pts, seconds in index.keyframes:
+        if seconds - begin >= target_seconds:
+            borders.append((pts, seconds))
+            begin = seconds
+    if borders and index.end_seconds - borders[-1][1] < target_seconds / 2:
+        borders.pop()
+    ends = [seconds for _, seconds in borders] + [float("inf")]
+    segments = [Segment(0, 0.0, ends[0])]
+    for number, (pts, seconds) in enumerate(borders, 1):
+        before = segments[-1].keyframes[:1] or (index.keyframes[0][0],)
+        segments.append(Segment(number, seconds, ends[number], (pts, *before)))
+    return tuple(segments)
+
+
+def selected(segments: Sequence[Segment], selection: Selection) -> tuple[Segment, ...]:
+    """Return the segments that have a part of a selection.
+
+    The first of them is read from the key frame before the selection's start.
+    """
+    chosen = [
+        segment
+        for segment in segments
+        if segment.end_seconds > selection.start_seconds
+        and segment.begin_seconds < selection.end_seconds
+    ]
+    if chosen and selection.start_seconds:
+        begin = chosen[0].begin_seconds
+        if begin <= selection.start_seconds:
+            chosen[0] = replace(chosen[0], keyframes=())
+    return tuple(replace(segment, number=n) for n, segment in enumerate(chosen))
+
+
+def plan_segments(
+    source: Source,
+    selection: Selection,
+    stream: int | None,
+    container: str,
+    duration_seconds: float | None,
+    origin_seconds: float,
+    stop: StopRequested = never,
+) -> tuple[tuple[Segment, ...], str]:
+    """Cut the selected part of a recording, where that is possible and worth it.
+
+    Parameters
+    ----------
+    source, selection, stream
+        What is read.
+    container, duration_seconds, origin_seconds
+        Of the opened video, as `VideoProperties` and `Video` have them.
+    stop
+        As for `read_index`.
+
+    Returns
+    -------
+    segments, digest
+        The segments, and the digest of the packets. No segments where the recording is read in
+        one piece: it is no file, is short, has pictures instead of a video, lacks key frames or
+        reliable time stamps, or every N-th frame is selected, which takes counting them.
+    """
+    nothing: tuple[tuple[Segment, ...], str] = ((), "")
+    if not source.can_rewind or source.sequence is not None or container in _UNCUT_FORMATS:
+        return nothing
+    if selection.stride != 1 or origin_seconds != origin_seconds:
+        return nothing
+    if _length(selection, duration_seconds) < SHORTEST_SECONDS:
+        return nothing
+    index = read_index(source, stream, origin_seconds, stop)
+    if index is None or _length(selection, index.end_seconds) < SHORTEST_SECONDS:
+        return nothing
+    segments = selected(_found_again(source, stream, cut(index, TARGET_SECONDS)), selection)
+    return (segments, index.digest) if len(segments) > 1 else nothing
+
+
+def _length(selection: Selection, duration_seconds: float | None) -> float:
+    """Return the seconds of a selection, infinite where the duration is unknown."""
+    if duration_seconds is None:
+        duration_seconds = float("inf")
+    return min(selection.end_seconds, duration_seconds) - selection.start_seconds
+
+
+def _found_again(
+    source: Source, stream: int | None, segments: Sequence[Segment]
+) -> tuple[Segment, ...]:
+    """Join segments that begin with a key frame that seeking does not find to those before."""
+    return tuple(_joined(source, stream, segments))
+
+
+def _joined(source: Source, stream: int | None, segments: Sequence[Segment]) -> Iterator[Segment]:
+    container, video_stream = open_container(source, 1, stream)
+    with closing(container):
+        reader = FrameReader(container, video_stream, threading.Event())
+        current = segments[0]
+        for segment in segments[1:]:
+            if reader.go_to_keyframe(segment.keyframes[0]):
+                yield current
+                current = segment
+            else:
+                current = replace(current, end_seconds=segment.end_seconds)
+        yield current
