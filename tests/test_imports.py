@@ -33,6 +33,7 @@ LINES = (
 RECOVERY = (
     ("__init__",),
     ("batch",),
+    ("jobs",),
     ("tiles",),
     ("recover",),
     ("segments",),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from unveil import Engine
 from unveil.errors import FrameTooLarge
-from unveil.memory import memory_limit
+from unveil.memory import limited_to, memory_limit
 from unveil.recovery import engine
 
 PHYSICAL = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -78,3 +79,23 @@ def test_the_limit_of_the_address_space_counts() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert int(shown.stdout) == min(2 << 30, PHYSICAL)
+
+
+def test_a_grant_holds_in_all_threads_until_the_block_ends() -> None:
+    before = memory_limit()
+    with limited_to(2**20), limited_to(None), limited_to(2**30), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(memory_limit).result() == 2**20
+    assert memory_limit() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone limits what a process writes to")
+def test_a_limited_process_gets_no_more() -> None:
+    program = (
+        "from unveil.memory import limit_this_process, memory_limit\n"
+        "limit_this_process(2**26)\n"
+        "assert memory_limit() < 2**32\n"
+        "bytearray(2**24)\n"
+        "try:\n    bytearray(2**27)\nexcept MemoryError:\n    print('refused')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "refused\n", done.stderr

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unveil.errors import UnveilError
     from unveil.progress import Progress
     from unveil.protection import Protection, Protector, protect
+    from unveil.recovery.batch import recover_all
     from unveil.recovery.engine import Engine
     from unveil.recovery.parameters import Parameters
     from unveil.recovery.recover import recover
@@ -51,6 +52,7 @@ __all__ = [
     "find_tiles",
     "protect",
     "recover",
+    "recover_all",
     "redact",
     "run_demo",
     "score_room",
@@ -78,6 +80,7 @@ _HOMES = {
     "find_tiles": "tiles.find",
     "protect": "protection",
     "recover": "recovery.recover",
+    "recover_all": "recovery.batch",
     "redact": "auditing.redact",
     "run_demo": "demo",
     "score_room": "scoring.photo",

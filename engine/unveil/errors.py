@@ -85,12 +85,24 @@ class OutputUnwritable(UnveilError, OSError):
     """The output cannot be written: no permission, no space, not a folder."""
 
 
+class OutputBusy(UnveilError, BlockingIOError):
+    """Another process writes the same output now."""
+
+
+class WorkerLost(UnveilError, RuntimeError):
+    """The process that read an input has ended, or made no progress and was ended."""
+
+
 class MissingExtra(UnveilError, ImportError):
     """A package that belongs to an optional extra is not installed."""
 
 
 class CannotListen(UnveilError, OSError):
     """A server cannot listen on its address."""
+
+
+class ClusterUnreachable(UnveilError, ConnectionError):
+    """No scheduler answers at the address of a cluster, or it is lost."""
 
 
 class WorkerFailed(UnveilError, RuntimeError):

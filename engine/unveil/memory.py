@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -16,19 +17,61 @@ _UNLIMITED: Final = 1 << 60
 """cgroup v1 states the largest multiple of a page for "no limit"; no machine has so much."""
 
 
+_granted: list[int] = []
+
+
+@contextmanager
+def limited_to(n_bytes: int | None) -> Iterator[None]:
+    """Let `memory_limit` return at most so many bytes in the block; None changes nothing.
+
+    What does not fit is refused before it is allocated. Nothing limits the process itself. Of
+    several blocks at the same time, in whatever threads, the smallest number holds for all: the
+    work of one is spread over threads of its own.
+    """
+    if n_bytes is None:
+        yield
+        return
+    _granted.append(n_bytes)
+    try:
+        yield
+    finally:
+        _granted.remove(n_bytes)
+
+
+def limit_this_process(n_bytes: int) -> None:
+    """Let this process use at most so many bytes more than now, where the system can do that.
+
+    By `RLIMIT_DATA`, which counts what can be written: `RLIMIT_AS` also counts addresses that
+    LLVM, the allocator and mapped files reserve and never use. An allocation beyond it fails.
+    Linux alone.
+    """
+    if resource is None:
+        return
+    try:
+        status = Path("/proc/self/status").read_text("ascii", "replace")
+    except OSError:
+        return
+    used = next(int(line.split()[1]) for line in status.splitlines() if line[:7] == "VmData:")
+    limit = used * 1024 + n_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or limit < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
 def memory_limit(root: Path = Path("/")) -> int | None:
     """Return the bytes that this process may use at most, None where nothing tells.
 
-    That is the smallest of the machine's memory, `RLIMIT_AS` and the limits of the process's
-    control groups, which containers and systemd set (`memory.max` of cgroup v2 and
-    `memory.limit_in_bytes` of v1, of the group and of those around it).
+    That is the smallest of the machine's memory, `RLIMIT_AS`, `RLIMIT_DATA`, what `limited_to`
+    grants, and the limits of the process's control groups, which containers and systemd set
+    (`memory.max` of cgroup v2 and `memory.limit_in_bytes` of v1, of the group and of those
+    around it).
 
     Parameters
     ----------
     root
         Where `proc` and `sys` are.
     """
-    limits = [*_physical(), *_process(), *_groups(root)]
+    limits = [*_physical(), *_process(), *_granted, *_groups(root)]
     return min(limits, default=None)
 
 
@@ -42,9 +85,10 @@ def _physical() -> Iterator[int]:
 def _process() -> Iterator[int]:
     if resource is None:
         return
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY:
-        yield limit
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        limit, _ = resource.getrlimit(kind)
+        if limit != resource.RLIM_INFINITY:
+            yield limit
 
 
 def _groups(root: Path) -> Iterator[int]:

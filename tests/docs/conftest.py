@@ -31,6 +31,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "calls").mkdir()
     for copy in ("monday.mp4", "tuesday.mp4"):
         shutil.copy(made.call, folder / "calls" / copy)
+    (folder / "calls.txt").write_text("# both calls\ncalls/monday.mp4\ncalls/tuesday.mp4\n")
     shutil.rmtree(folder / "made")
     return folder
 

@@ -117,6 +117,8 @@ def test_every_field_of_a_recovery_report_is_documented_and_no_other(
     assert isinstance(meeting, TileRecoveries)
     reports += [dict(meeting.report), *(dict(tile.report) for tile in meeting.tiles)]
     reports.append(dict(recovered_behind("blur").report))
+    unveil.recover_all([inputs / "call.mp4"], tmp_path / "batch", method="transitions")
+    reports.append(json.loads((tmp_path / "batch" / "call" / "report.json").read_text()))
     known = documented("report.json of recover")
     assert fields_of_all(*reports) == known.keys()
     (other,) = others
@@ -138,6 +140,36 @@ def test_every_column_is_documented_with_its_type_and_unit(
     assert {name: [*code_in(row[1]), row[2].encode()] for name, row in rows.items()} == real
     assert list(rows) == schema.names
     assert all(row[3] for row in rows.values())
+
+
+def test_every_column_of_a_catalogue_is_documented_with_its_type_and_unit(
+    inputs: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "all.parquet"
+    unveil.recover_all([inputs / "no.mp4"], tmp_path / "out", catalogue=path)
+    schema = pq.read_schema(path)
+    real = [(field.name, str(field.type), field.metadata[b"unit"]) for field in schema]
+    arrow_names = {"double": "float64"}
+    rows = TABLES["Catalogue"]
+    assert [(code_in(row[0])[0], code_in(row[1])[0], row[2].encode()) for row in rows] == [
+        (name, arrow_names.get(kind, kind), unit) for name, kind, unit in real
+    ]
+
+
+def test_every_event_is_documented_with_its_fields(inputs: Path, tmp_path: Path) -> None:
+    arguments = ["recover", inputs / "call.mp4", inputs / "no.mp4", "-o", tmp_path / "out"]
+    arguments += ["--method", "transitions", "--events"]
+    seen: dict[str, set[str]] = {}
+    for _ in range(2):
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        for line in done.stdout.splitlines():
+            event = json.loads(line)
+            seen[event["event"]] = set(event) - {"event"}
+    rows = documented("recover --events")
+    assert seen.keys() == rows.keys() - {"interrupted", "not_started"}
+    result = documented("recover --json").keys()
+    for event, fields in seen.items():
+        assert fields == (set(code_in(rows[event][1])) or result)
 
 
 def test_every_field_that_the_commands_print_is_documented_and_no_other(

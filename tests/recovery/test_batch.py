@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +17,21 @@ import pytest
 from tests.command import CALL_FRAMES, write_call
 from tests.footage import flip_bytes, textured_frames, write_video
 from unveil.errors import (
+    FrameTooLarge,
     Interrupted,
     InvalidParameter,
     MissingInput,
+    OutputBusy,
     OutputExists,
     OutputUnwritable,
     UnreadableVideo,
 )
 from unveil.files import read_image
 from unveil.progress import Progress
-from unveil.recovery import batch
-from unveil.recovery.batch import Outcome, find_sources, recover_all
+from unveil.recovery.batch import Inputs, find_sources, gather_inputs, recover_all
+from unveil.recovery.jobs import job
+from unveil.recovery.jobs.manifest import Manifest
+from unveil.recovery.jobs.outcome import Outcome
 from unveil.recovery.result import FILES
 from unveil.video.source import resolve_inputs
 
@@ -117,7 +124,9 @@ def test_missing_inputs_are_failed_and_the_rest_found(tmp_path: Path, call: Path
 def test_sources_of_one_stem_get_two_folders(tmp_path: Path, call: Path) -> None:
     (tmp_path / "other").mkdir()
     twin = write_call(tmp_path / "other" / "call.mp4")
-    outcomes = recover_all(sources(call, twin), tmp_path / "out", method="transitions")
+    outcomes = recover_all(
+        sources(call, twin), tmp_path / "out", isolate=False, method="transitions"
+    )
     assert [outcome.folder for outcome in outcomes] == [
         tmp_path / "out" / "call",
         tmp_path / "out" / "call-2",
@@ -191,6 +200,7 @@ def test_ctrl_c_tells_what_was_not_finished_and_not_started(tmp_path: Path, call
         recover_all(
             sources(call, *others),
             tmp_path / "out",
+            isolate=False,
             progress=press_ctrl_c,
             on_outcome=told.append,
             method="transitions",
@@ -217,6 +227,7 @@ def test_a_request_to_stop_tells_the_same(tmp_path: Path, call: Path) -> None:
         recover_all(
             sources(call, *others),
             tmp_path / "out",
+            isolate=False,
             progress=ask,
             on_outcome=told.append,
             stop=asked.is_set,
@@ -285,7 +296,7 @@ def test_a_preview_that_cannot_be_written_does_not_end_the_run(
     def fail(path: Path, picture: Any) -> None:
         raise OutputUnwritable(f"{path}: no space")
 
-    monkeypatch.setattr(batch, "write_png", fail)
+    monkeypatch.setattr(job, "write_png", fail)
     (outcome,) = recover_all(
         sources(call), tmp_path / "out", preview_seconds=1e-6, chunk_frames=4, method="transitions"
     )
@@ -313,3 +324,111 @@ def test_a_bug_is_an_outcome_too(
     (outcome,) = recover_all(sources(call), tmp_path / "out", method="transitions")
     assert outcome.state == "failed"
     assert outcome.problem == "call.mp4: ZeroDivisionError: division by zero"
+
+
+def states(outcomes: list[Outcome]) -> list[str]:
+    return [outcome.state for outcome in outcomes]
+
+
+def test_what_is_done_is_skipped_and_anything_else_is_not(tmp_path: Path, call: Path) -> None:
+    out = tmp_path / "out"
+    (first,) = recover_all([call], out, method="transitions")
+    made = (out / "call" / "room.png").stat()
+    (second,) = recover_all([call], out, method="transitions", threads=1, chunk_frames=3)
+    assert second.state == "skipped"
+    assert second.notes == ("done before",)
+    assert (out / "call" / "room.png").stat() == made
+    same = first.as_dict() | {"state": "skipped", "notes": ["done before"]}
+    told = second.as_dict()
+    for unknown in ("wall_seconds", "frames_per_second", "times_real_time"):
+        assert told.pop(unknown) is None
+        del same[unknown]
+    assert told == same
+    # Other parameters, other content, and a result that lacks a file.
+    (other,) = recover_all([call], out, method="rarest")
+    assert isinstance(other.error, OutputExists)
+    assert "with other parameters; add --force" in str(other.error)
+    write_video(call, textured_frames(4, 48, 64))
+    (other,) = recover_all([call], out, method="transitions")
+    assert "of another recording; add --force" in str(other.error)
+    (forced,) = recover_all([call], out, force=True, method="transitions")
+    assert forced.state == "recovered"
+    (out / "call" / "stats.parquet").unlink()
+    (other,) = recover_all([call], out, method="transitions")
+    assert isinstance(other.error, OutputExists)
+
+
+def test_a_result_of_another_version_is_not_taken(tmp_path: Path, call: Path) -> None:
+    out = tmp_path / "out"
+    recover_all([call], out, method="transitions")
+    report = out / "call" / "report.json"
+    report.write_text(json.dumps(json.loads(report.read_text()) | {"unveil": "0.0.1"}))
+    (outcome,) = recover_all([call], out, method="transitions")
+    assert "of another version" in str(outcome.error)
+
+
+def test_what_a_killed_run_has_left_is_done_again(tmp_path: Path, call: Path) -> None:
+    out = tmp_path / "out"
+    (out / "call").mkdir(parents=True)
+    (out / "call" / "room.png").write_text("half")
+    (out / "call" / ".stats.0a1b2c3d.part.parquet").write_text("half")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    run = {"pid": ended.pid, "host": socket.gethostname(), "started": "", "id": "x"}
+    lock = out / ".unveil.lock"
+    lock.write_text(json.dumps({"runs": [{**run, "names": ["call"]}]}))
+    (outcome,) = recover_all([call], out, method="transitions")
+    assert outcome.state == "recovered"
+    assert sorted(path.name for path in (out / "call").iterdir()) == sorted(FILES)
+    assert [path.name for path in out.iterdir()] == ["call"]
+
+
+def test_of_two_runs_into_one_folder_one_wins(tmp_path: Path, call: Path) -> None:
+    out = tmp_path / "out"
+    refused: list[Exception] = []
+
+    def run_again(source: Any, progress: Progress) -> None:
+        if not refused:
+            with pytest.raises(OutputBusy, match="writes it now") as busy:
+                recover_all([call], out, force=True, method="transitions")
+            refused.append(busy.value)
+
+    (outcome,) = recover_all([call], out, progress=run_again, method="transitions")
+    assert refused
+    assert outcome.state == "recovered"
+    assert [path.name for path in out.iterdir()] == ["call"]
+
+
+def test_a_manifest_keeps_its_rows(tmp_path: Path, call: Path) -> None:
+    (tmp_path / "calls").mkdir()
+    inside = write_call(tmp_path / "calls" / "call.mp4")
+    listed = (str(tmp_path / "no.mp4"), str(inside), str(call), str(call))
+    found = gather_inputs([call], Manifest(listed))
+    assert [source.stem for source in found.sources] == ["call", "call-2"]
+    assert found.rows == {"call": 2, "call-2": 1}
+    assert found.missing_rows == [0]
+    assert len(found) == 3
+
+
+def test_thousands_of_one_name_are_named_quickly(tmp_path: Path, call: Path) -> None:
+    paths = [tmp_path / str(number) / "call.mp4" for number in range(3000)]
+    found = resolve_inputs([replace(sources(call)[0], url=f"file:{path}") for path in paths])
+    assert [source.stem for source in found[:2]] == ["call", "call-2"]
+    assert found[-1].stem == "call-3000"
+
+
+def test_memory_is_refused_before_it_is_allocated(tmp_path: Path) -> None:
+    large = write_video(tmp_path / "large.mp4", textured_frames(3, 480, 640))
+    for size, why in ((2**20, "need at least"), (4 * 2**20, "of state")):
+        (outcome,) = recover_all(
+            [large], tmp_path / "out", max_memory=size, tiles="off", method="transitions"
+        )
+        assert isinstance(outcome.error, FrameTooLarge)
+        assert why in str(outcome.error)
+    (outcome,) = recover_all([large], tmp_path / "out", max_memory=2**31, method="transitions")
+    assert outcome.state == "recovered"
+
+
+def test_inputs_of_nothing_are_nothing(tmp_path: Path) -> None:
+    assert recover_all(Inputs([]), tmp_path / "out") == []
+    assert not (tmp_path / "out").exists()

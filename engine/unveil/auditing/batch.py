@@ -13,7 +13,8 @@ from urllib.parse import quote
 from unveil.errors import InvalidParameter, OutputExists
 from unveil.files import is_there, replacing
 from unveil.interruption import StopRequested, never
-from unveil.recovery.batch import Outcome, recover_all
+from unveil.recovery.batch import recover_all
+from unveil.recovery.jobs.outcome import Outcome
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions, TilesArgument
 from unveil.recovery.result import AUDIT, PAGE, REDACTED
 from unveil.video.source import Source
@@ -140,6 +141,7 @@ def audit_all(
             progress=progress,
             on_outcome=add,
             save=save,
+            skip_done=False,
             stop=stop,
             **options,
         )

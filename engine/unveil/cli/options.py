@@ -73,6 +73,23 @@ def place(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
+
+
+def n_bytes(name: str, text: str | None) -> int | None:
+    """Parse a number of bytes: 2000000000, 1500M, 2G or 2GiB, in powers of 1024."""
+    if text is None:
+        return None
+    match = _BYTES.fullmatch(text.strip())
+    if match is None or not (parsed := int(float(match[1]) * 1024 ** " KMGT".index(_unit(match)))):
+        raise InvalidParameter(f"{name}: {text!r} is not a size; write bytes, 1500M or 2G")
+    return parsed
+
+
+def _unit(match: re.Match[str]) -> str:
+    return match[2].upper() or " "
+
+
 def seconds(name: str, text: str | None) -> float | None:
     """Parse seconds, m:ss or h:mm:ss; `name` is the option's, for the error."""
     if text is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unveil.cli.events import Events
 from unveil.cli.options import (
     DEFAULTS,
     CropOption,
@@ -17,12 +17,17 @@ from unveil.cli.options import (
     Stream,
     Stride,
     Threads,
+    n_bytes,
     seconds,
 )
 from unveil.cli.reporting import batch_reporting, reporting
 from unveil.counting.capacity import DEFAULT_SLOTS
-from unveil.recovery.parameters import CHUNK_FRAMES, Method, Person
+from unveil.errors import InvalidParameter
+from unveil.recovery.parameters import CHUNK_FRAMES, WATCHDOG_SECONDS, Method, Person
 from unveil.video.metric import Metric
+
+if TYPE_CHECKING:
+    from unveil.recovery.batch import Inputs
 
 InputsArgument = Annotated[
     list[str],
@@ -31,9 +36,72 @@ InputsArgument = Annotated[
         help="Calls: files, folders, globs, a camera (/dev/video0), URLs, - (standard input).",
     ),
 ]
+ListedInputsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT",
+        show_default=False,
+        help="Calls: files, folders, globs, a camera (/dev/video0), URLs, - (standard input). None "
+        "are needed with --from-file.",
+    ),
+]
 OutOption = Annotated[
-    Path,
-    typer.Option("-o", "--out", metavar="OUT", help="Folder that gets one folder per input."),
+    str,
+    typer.Option(
+        "-o", "--out", metavar="OUT", help="Folder that gets one folder per input, or fsspec's URL."
+    ),
+]
+FromFileOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        show_default="none",
+        help="Read further inputs from a list: a text file with a path or URL per line, a Parquet "
+        "file with a column path, or - for standard input.",
+    ),
+]
+CatalogueOption = Annotated[
+    str | None,
+    typer.Option(
+        "--catalog",
+        metavar="FILE",
+        show_default="none",
+        help="Parquet file that gets a row per input, written while the inputs are processed.",
+    ),
+]
+IsolateOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--isolate/--no-isolate",
+        show_default="--isolate for several inputs",
+        help="Process files in a process of their own: a crash of FFmpeg is then the failure of "
+        "one input.",
+    ),
+]
+WatchdogOption = Annotated[
+    float,
+    typer.Option(
+        "--watchdog",
+        metavar="SECONDS",
+        help="End that process, and let the input fail, after so much time without progress.",
+    ),
+]
+MaxMemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BYTES",
+        show_default="all there is",
+        help="Memory that an input may use, such as 1500M or 2G. A video that needs more fails "
+        "before memory is allocated.",
+    ),
+]
+EventsOption = Annotated[
+    bool,
+    typer.Option(
+        "--events",
+        help="Print JSON lines on standard output instead of the table: started, progress, "
+        "finished, failed, skipped, summary.",
+    ),
 ]
 MethodOption = Annotated[
     Method,
@@ -144,8 +212,10 @@ AsJsonOption = Annotated[
 
 def recover(
     context: typer.Context,
-    inputs: InputsArgument,
     out: OutOption,
+    inputs: ListedInputsArgument = None,
+    from_file: FromFileOption = None,
+    catalogue: CatalogueOption = None,
     method: MethodOption = DEFAULTS.method,
     metric: MetricOption = DEFAULTS.metric,
     threshold: ThresholdOption = DEFAULTS.threshold,
@@ -167,8 +237,12 @@ def recover(
     preview_seconds: PreviewSecondsOption = None,
     workers: WorkersOption = None,
     no_resume: NoResumeOption = False,
+    isolate: IsolateOption = None,
+    watchdog_seconds: WatchdogOption = WATCHDOG_SECONDS,
+    max_memory: MaxMemoryOption = None,
     quiet: Quiet = False,
     as_json: AsJsonOption = False,
+    as_events: EventsOption = False,
     force: Force = False,
 ) -> None:
     """Recover the room and the virtual background from calls.
@@ -177,41 +251,59 @@ def recover(
     timeline.parquet, report.json; a meeting with several tiles one such folder for each of them,
     tile-1, tile-2 and so on.
     """
-    with reporting(context, quiet=quiet, as_json=as_json) as report:
-        from unveil.recovery.batch import find_sources, recover_all
+    with reporting(context, quiet=quiet or as_events, as_json=as_json) as report:
+        from unveil.recovery.batch import recover_all
 
-        sources, missing = find_sources(inputs)
-        n_inputs = len(sources) + len(missing) if len(inputs) > 1 else None
-        with batch_reporting(report, n_inputs) as batch:
-            for outcome in missing:
-                batch.outcome(outcome)
-            if sources:
-                recover_all(
-                    sources,
-                    out,
-                    force=force,
-                    tiles=tiles,
-                    preview_seconds=preview_seconds,
-                    progress=batch.progress,
-                    on_outcome=batch.outcome,
-                    stop=report.stop,
-                    workers=workers,
-                    resume=not no_resume,
-                    method=method,
-                    metric=metric,
-                    threshold=threshold,
-                    noise_frames=noise_frames,
-                    slots=slots,
-                    bits=bits,
-                    tolerance=tolerance,
-                    person=person,
-                    person_every=person_every,
-                    threads=threads,
-                    chunk_frames=chunk_frames,
-                    start_seconds=seconds("start_seconds", start_seconds),
-                    end_seconds=seconds("end_seconds", end_seconds),
-                    stride=stride,
-                    stream=stream,
-                    background=background,
-                    crop=crop,
-                )
+        if as_json and as_events:
+            raise InvalidParameter("as_json: --json and --events exclude each other; leave one out")
+        found = _inputs(inputs or [], from_file)
+        events = Events(len(found), wanted=as_events)
+        n_inputs = None if len(inputs or []) == 1 and from_file is None else len(found)
+        with batch_reporting(report, n_inputs, events=events) as batch:
+            recover_all(
+                found,
+                out,
+                force=force,
+                tiles=tiles,
+                preview_seconds=preview_seconds,
+                isolate=isolate,
+                watchdog_seconds=watchdog_seconds,
+                max_memory=n_bytes("max_memory", max_memory),
+                catalogue=catalogue,
+                on_start=events.started,
+                progress=batch.progress,
+                on_outcome=batch.outcome,
+                stop=report.stop,
+                workers=workers,
+                resume=not no_resume,
+                method=method,
+                metric=metric,
+                threshold=threshold,
+                noise_frames=noise_frames,
+                slots=slots,
+                bits=bits,
+                tolerance=tolerance,
+                person=person,
+                person_every=person_every,
+                threads=threads,
+                chunk_frames=chunk_frames,
+                start_seconds=seconds("start_seconds", start_seconds),
+                end_seconds=seconds("end_seconds", end_seconds),
+                stride=stride,
+                stream=stream,
+                background=background,
+                crop=crop,
+            )
+
+
+def _inputs(arguments: list[str], from_file: str | None) -> Inputs:
+    """Find the inputs that the arguments and the list name."""
+    from unveil.recovery.batch import gather_inputs
+    from unveil.recovery.jobs.manifest import read_manifest
+    from unveil.video.source import STDIN
+
+    if not arguments and from_file is None:
+        raise InvalidParameter("inputs: none is given; name a call, or a list with --from-file")
+    if from_file == STDIN and STDIN in arguments:
+        raise InvalidParameter("from_file: standard input cannot be a list and a call at once")
+    return gather_inputs(arguments, None if from_file is None else read_manifest(from_file))

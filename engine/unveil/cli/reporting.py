@@ -17,11 +17,13 @@ from unveil.cli.tables import print_outcomes
 from unveil.errors import Interrupted, InvalidParameter, UnveilError, explain
 from unveil.interruption import SignalStop, stop_on_signals
 from unveil.person.network import networks_created_inside
+from unveil.recovery.jobs.outcome import DONE
 from unveil.redaction import printable, redacted
 
 if TYPE_CHECKING:
+    from unveil.cli.events import Events
     from unveil.progress import Progress
-    from unveil.recovery.batch import Outcome
+    from unveil.recovery.jobs.outcome import Outcome
     from unveil.video.source import Source
 
 FAILED, USAGE = 1, 2
@@ -72,6 +74,7 @@ def batch_reporting(
     report: Report,
     n_inputs: int | None,
     print_table: Callable[[Sequence[Any]], object] = print_outcomes,
+    events: Events | None = None,
 ) -> Iterator[BatchReport]:
     """Give what a command tells of several inputs by; a table of them stands at the end.
 
@@ -81,6 +84,8 @@ def batch_reporting(
         How many there are, None where they are not to be numbered.
     print_table
         Prints the table, given the outcomes.
+    events
+        Are printed, too; the last one is the summary.
 
     Raises
     ------
@@ -89,14 +94,16 @@ def batch_reporting(
     typer.Exit
         Not all inputs were recovered.
     """
-    batch = BatchReport(report, n_inputs)
+    batch = BatchReport(report, n_inputs, events)
     try:
         yield batch
     except (KeyboardInterrupt, Interrupted) as interrupt:
         raise Interrupted(_unfinished(batch.outcomes)) from interrupt
     finally:
         report.table(batch.outcomes, print_table)
-    failed = [outcome for outcome in batch.outcomes if outcome.state != "recovered"]
+        if events is not None:
+            events.summary()
+    failed = [outcome for outcome in batch.outcomes if outcome.state not in DONE]
     if failed:
         # Such as a crop outside the picture: that is known only when the input is open.
         misused = all(isinstance(outcome.error, InvalidParameter) for outcome in failed)
@@ -166,7 +173,7 @@ class Report:
     ) -> None:
         """End the progress, and print a table unless nothing was recovered, or none is wanted."""
         self._display.clear()
-        worth_it = any(outcome.state == "recovered" for outcome in outcomes)
+        worth_it = any(outcome.state in DONE for outcome in outcomes)
         if worth_it and not (self._quiet or self._as_json):
             print_table(outcomes)
 
@@ -180,8 +187,9 @@ class BatchReport:
         Of the inputs reported so far.
     """
 
-    def __init__(self, report: Report, n_inputs: int | None) -> None:
+    def __init__(self, report: Report, n_inputs: int | None, events: Events | None = None) -> None:
         self._report = report
+        self._events = events
         self._n_inputs = n_inputs
         self.outcomes: list[Outcome] = []
 
@@ -191,6 +199,8 @@ class BatchReport:
             self._report.ctrl_c(source.name, "writes the result")
         number = f"{len(self.outcomes) + 1}/{self._n_inputs} " if self._n_inputs else ""
         self._report.progress(f"{number}{source.name}", progress)
+        if self._events is not None:
+            self._events.progress(source, progress)
 
     def outcome(self, outcome: Outcome) -> None:
         """Tell what became of an input."""
@@ -199,6 +209,8 @@ class BatchReport:
             self._report.error(outcome.error, outcome.problem)
         self._report.notes(outcome.name, *outcome.notes)
         self._report.result(as_dict=outcome.as_dict())
+        if self._events is not None:
+            self._events.outcome(outcome)
 
 
 def print_json(found: Mapping[str, Any], *, err: bool = False) -> None:

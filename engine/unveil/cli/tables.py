@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from unveil.recovery.jobs.outcome import DONE
 from unveil.redaction import printable
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from unveil.auditing.batch import AuditOutcome
-    from unveil.recovery.batch import Outcome
+    from unveil.recovery.jobs.outcome import Outcome
     from unveil.scoring.background_metrics import InitialisationMetrics
     from unveil.scoring.leak import TruthScore
     from unveil.scoring.photo import Score
@@ -32,15 +33,16 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
     table = _table("input", "frames", "damaged", "recovered", "confidence", "speed", "result")
     for outcome in outcomes:
         report = outcome.report
-        if outcome.state == "recovered":
+        if outcome.state in DONE:
+            place = str(outcome.folder or outcome.address)
             table.add_row(
                 outcome.name,
                 str(report["frames_used"]),
                 str(report["frames_damaged"]),
                 f"{report['coverage']:.1%}",
                 f"{report['mean_confidence']:.2f}",
-                _speed(outcome),
-                printable(str(outcome.folder)),
+                _speed(outcome) if outcome.state == "recovered" else "done before",
+                printable(place),
             )
         else:
             reason = (outcome.problem or outcome.state).removeprefix(f"{outcome.name}: ")

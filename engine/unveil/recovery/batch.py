@@ -3,174 +3,137 @@
 from __future__ import annotations
 
 import logging
-import tempfile
-import time
+import os
+import pickle
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from unveil.errors import (
     Interrupted,
     InvalidParameter,
+    MissingExtra,
     MissingInput,
-    OutputUnwritable,
     UnveilError,
     check_positive,
-    explain,
 )
-from unveil.files import BACKGROUND, ROOM, result_folder, write_png
+from unveil.folder_lock import claimed
 from unveil.interruption import StopRequested, never
+from unveil.memory import limited_to
 from unveil.recovery.background.picture import background_picture
+from unveil.recovery.jobs.destination import Destination, RemoteDestination, destination_of
+from unveil.recovery.jobs.identity import Identity, content_hash, parameters_hash
+from unveil.recovery.jobs.job import Job, Save, writable
+from unveil.recovery.jobs.manifest import Manifest
+from unveil.recovery.jobs.outcome import Outcome
+from unveil.recovery.jobs.worker import Worker
 from unveil.recovery.parameters import (
+    WATCHDOG_SECONDS,
     RecoverKeywords,
     RecoverOptions,
     TilesArgument,
     check_tiles,
 )
-from unveil.recovery.result import (
-    checkpoint_folder,
-    refuse_earlier_result,
-    remove_checkpoint,
-    remove_earlier_result,
-)
 from unveil.redaction import described, redacted
+from unveil.remote import is_in_this_process
 from unveil.video.source import Source, resolve_inputs
 
 if TYPE_CHECKING:
-    from os import PathLike
+    import pyarrow as pa
 
     from unveil.progress import Progress
-    from unveil.recovery.result import Recovery
-    from unveil.recovery.tiles import TileRecoveries
+    from unveil.recovery.jobs.catalogue import Catalogue
 
 logger = logging.getLogger(__name__)
 
-Save: TypeAlias = "Callable[[Source, Recovery | TileRecoveries, Path], object]"
-"""Writes what was recovered from a source into a folder."""
-
-State: TypeAlias = Literal["recovered", "failed", "interrupted", "not started"]
-
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome of one input.
+class Inputs:
+    """The inputs of a batch.
 
     Attributes
     ----------
-    name
-        Name of the input as displayed to users.
-    state
-        "interrupted" and "not started" are the results of Ctrl-C or a request to stop.
-    folder
-        Folder of the result; None unless it was recovered.
-    report
-        As in `Recovery.report`; empty unless it was recovered.
-    error
-        Why the input failed.
-    wall_seconds, video_seconds
-        Wall time, writing included, and the time from the first to the last counted frame; None
-        if unknown.
-    notes
-        Warnings, one line each.
+    sources
+        Those that exist, with different stems.
+    missing
+        An outcome for each argument that names none.
+    rows
+        Row in the manifest by a source's stem.
+    missing_rows
+        The same for `missing`; None for an argument that is not of the manifest.
+    columns
+        Further columns of the manifest.
     """
 
-    name: str
-    state: State
-    folder: Path | None = None
-    report: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    error: Exception | None = None
-    wall_seconds: float | None = None
-    video_seconds: float | None = None
-    notes: tuple[str, ...] = ()
+    sources: Sequence[Source]
+    missing: Sequence[Outcome] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+    missing_rows: Sequence[int | None] = ()
+    columns: pa.Table | None = field(default=None, repr=False)
 
-    @property
-    def problem(self) -> str | None:
-        """Why the input failed, in one line that begins with the name of what is wrong."""
-        if self.error is None:
-            return None
-        message = explain(self.error)
-        named = isinstance(self.error, UnveilError) and ": " in message
-        return message if named else f"{self.name}: {message}"
-
-    @property
-    def frames_per_second(self) -> float | None:
-        """Frames read per second of wall time, without loading and compiling kernels."""
-        return self.report["frames_read"] / seconds if (seconds := self._busy_seconds) else None
-
-    @property
-    def times_real_time(self) -> float | None:
-        """Seconds of video per second of the same time."""
-        if self.video_seconds is None or not (seconds := self._busy_seconds):
-            return None
-        return self.video_seconds / seconds
-
-    @property
-    def _busy_seconds(self) -> float:
-        if self.wall_seconds is None:
-            return 0.0
-        return max(0.0, self.wall_seconds - float(self.report["seconds"]["prepare"]))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields of `recover --json`; unknown values are None."""
-        from_report = (
-            "frames_read",
-            "frames_used",
-            "frames_damaged",
-            "frames_skipped",
-            "truncated",
-            "interrupted",
-            "recovered_pixels",
-            "coverage",
-            "mean_confidence",
-        )
-        return {
-            "input": self.name,
-            "state": self.state,
-            "folder": None if self.folder is None else str(self.folder),
-            "error": self.problem,
-            "notes": list(self.notes),
-            **{key: self.report.get(key) for key in from_report},
-            "wall_seconds": self.wall_seconds,
-            "video_seconds": self.video_seconds,
-            "frames_per_second": self.frames_per_second,
-            "times_real_time": self.times_real_time,
-        }
+    def __len__(self) -> int:
+        """Return the number of sources and of arguments that name none."""
+        return len(self.sources) + len(self.missing)
 
 
-def find_sources(arguments: Sequence[str]) -> tuple[list[Source], list[Outcome]]:
-    """Resolve arguments to sources; an argument that names no input becomes a failed outcome.
+def gather_inputs(
+    arguments: Sequence[str | os.PathLike[str] | Source], manifest: Manifest | None = None
+) -> Inputs:
+    """Resolve arguments, and the entries of a manifest, to sources.
 
     Parameters
     ----------
     arguments
-        As for `unveil.video.source.resolve_inputs`.
-
-    Returns
-    -------
-    sources, missing
-        The sources that exist, and an outcome for each argument that names none.
+        As for `unveil.video.source.resolve_inputs`. What is named twice is read once.
+    manifest
+        Its entries follow the arguments.
     """
-    present, missing = [], []
-    for argument in arguments:
+    rows: dict[tuple[str, str | None], int] = {}
+    found: list[Source] = []
+    missing: list[Outcome] = []
+    missing_rows: list[int | None] = []
+    listed = [(argument, None) for argument in arguments]
+    entries = () if manifest is None else manifest.entries
+    for argument, row in [*listed, *((entry, row) for row, entry in enumerate(entries))]:
         try:
-            resolve_inputs([argument])
-        except MissingInput as error:
-            missing.append(Outcome(described(argument), "failed", error=error))
-        else:
-            present.append(argument)
-    return resolve_inputs(present), missing
+            sources = resolve_inputs([argument])
+        except (MissingInput, MissingExtra) as error:
+            name = argument.name if isinstance(argument, Source) else described(argument)
+            missing.append(Outcome(name, "failed", error=error))
+            missing_rows.append(row)
+            continue
+        found += sources
+        if row is not None:
+            for source in sources:
+                rows.setdefault((source.url, source.format), row)
+    resolved = resolve_inputs(found)
+    by_stem = {s.stem: rows[key] for s in resolved if (key := (s.url, s.format)) in rows}
+    columns = None if manifest is None else manifest.columns
+    return Inputs(resolved, missing, by_stem, missing_rows, columns)
+
+
+def find_sources(arguments: Sequence[str]) -> tuple[list[Source], list[Outcome]]:
+    """Resolve arguments to sources; an argument that names no input becomes a failed outcome."""
+    inputs = gather_inputs(arguments)
+    return list(inputs.sources), list(inputs.missing)
 
 
 def recover_all(
-    sources: Sequence[Source],
-    out: str | PathLike[str],
+    inputs: Inputs | Sequence[str | os.PathLike[str] | Source],
+    out: str | os.PathLike[str],
     *,
     force: bool = False,
+    skip_done: bool = True,
     tiles: TilesArgument = "auto",
     preview_seconds: float | None = None,
+    isolate: bool | None = None,
+    watchdog_seconds: float = WATCHDOG_SECONDS,
+    max_memory: int | None = None,
+    catalogue: str | os.PathLike[str] | None = None,
+    on_start: Callable[[Source], object] | None = None,
     progress: Callable[[Source, Progress], object] | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
     save: Save | None = None,
@@ -179,22 +142,38 @@ def recover_all(
     resume: bool = True,
     **options: Unpack[RecoverKeywords],
 ) -> list[Outcome]:
-    """Recover each source into its own folder, `out`/`source.stem`.
+    """Recover each input into its own folder, named after the input, in `out`.
 
     Parameters
     ----------
-    sources
-        As `find_sources` returns them: all stems differ.
+    inputs
+        As `gather_inputs` takes or returns them.
     out
-        Made if it is missing.
+        A folder, made if it is missing, or an address that fsspec opens.
     force
         Replace earlier results.
+    skip_done
+        Skip an input whose result in `out` was made from the same content, with the same
+        parameters and by the same version. Otherwise an earlier result makes the input fail.
     tiles
         "auto": one recovery for each tile of a meeting, in tile-1, tile-2 and so on; "off": one of
         the whole picture; ROWSxCOLUMNS: of each tile of a grid. Previews: whole pictures only.
     preview_seconds
         Interval in seconds at which room.png and background.png are written during the run; None
         writes them at the end only. The first ones replace an earlier result.
+    isolate
+        Recover in a process of its own, so that a crash or a hang of FFmpeg is the failure of one
+        input; None: if there are several inputs and `save` can be pickled. Devices, streams,
+        pipes and fsspec's memory:// are read by this process all the same.
+    watchdog_seconds
+        Time without progress after which that process is ended.
+    max_memory
+        Bytes that a recovery may use. A video whose frames need more is refused before memory is
+        allocated; a process of its own cannot get more.
+    catalogue
+        Parquet file with a row for each input, written while the batch goes on.
+    on_start
+        Called with a source when it is begun.
     progress
         Called with a source and its progress.
     on_outcome
@@ -213,7 +192,8 @@ def recover_all(
     Returns
     -------
     outcomes
-        One for each source, in their order. A source that fails does not stop the others.
+        One for each input: first of those that name nothing, then of the sources in their order.
+        An input that fails does not stop the others.
 
     Raises
     ------
@@ -222,183 +202,183 @@ def recover_all(
     MissingInput, UnreadableImage
         The background's picture cannot be read; no source was started.
     OutputUnwritable
-        `out` cannot be made or written; no source was started.
+        `out` or the catalogue cannot be made or written.
+    OutputExists
+        The catalogue's file is something else, and `force` is not set; no source was started.
+    OutputBusy
+        Another process writes one of the results, or the catalogue, now; no source was started.
+    MissingExtra
+        `out` needs fsspec; no source was started.
     Interrupted, KeyboardInterrupt
         After `stop` or Ctrl-C, unless all sources have a result: one that ended a live source or a
         pipe raises if another source follows. `on_outcome` has been called for the unfinished
         source and for those that were not started; finished results remain.
     """
-    _check(options, preview_seconds, tiles)
+    gathered = inputs if isinstance(inputs, Inputs) else gather_inputs(inputs)
+    destination = destination_of(out)
+    if preview_seconds is not None and isinstance(destination, RemoteDestination):
+        raise InvalidParameter("preview_seconds: previews need a folder of this machine as OUT")
+    chosen = _check(options, preview_seconds, tiles, watchdog_seconds, max_memory)
     if workers is not None:
         check_positive("workers", workers)
-    out = Path(out)
+    sendable = _can_be_sent(save)
+    if isolate and not sendable:
+        raise InvalidParameter("isolate: `save` cannot be sent to another process; leave one out")
     outcomes: list[Outcome] = []
+    with ExitStack() as stack:
+        table = stack.enter_context(_catalogue(catalogue, gathered, force=force))
 
-    def add(outcome: Outcome) -> None:
-        outcomes.append(outcome)
-        if on_outcome is not None:
-            on_outcome(outcome)
+        def add(outcome: Outcome, row: int | None) -> None:
+            outcomes.append(outcome)
+            if table is not None:
+                table.add(outcome, row)
+            if on_outcome is not None:
+                on_outcome(outcome)
 
-    with _writable(out):
-        for number, source in enumerate(sources):
-            job = _Job(
-                source,
-                out / source.stem,
-                force,
-                tiles,
-                preview_seconds,
-                progress,
-                save,
-                stop,
-                workers,
-                resume,
+        stack.enter_context(destination.opened([source.stem for source in gathered.sources]))
+        for missing, row in zip(gathered.missing, gathered.missing_rows, strict=True):
+            add(missing, row)
+        worker = None
+        if len(gathered.sources) > 1 and sendable if isolate is None else isolate:
+            worker = stack.enter_context(
+                Worker(watchdog_seconds=watchdog_seconds, memory_bytes=max_memory)
             )
-            later = sources[number + 1 :]
-            try:
-                outcome = job.run(options)
-            except (KeyboardInterrupt, Interrupted):
-                add(Outcome(source.name, "interrupted"))
-                _add_not_started(later, add)
-                raise
-            add(outcome)
-            if later and (stop() or outcome.report.get("interrupted")):
-                _add_not_started(later, add)
-                raise Interrupted
+        batch = _Batch(gathered, add, on_start, progress, stop, worker, max_memory, destination)
+        batch.run(
+            lambda source: Job(
+                source,
+                destination.folder(source.stem),
+                options=options,
+                tiles=tiles,
+                preview_seconds=preview_seconds,
+                save=save,
+                force=force,
+                workers=workers,
+                resume=resume,
+                identity=identity_of(source, chosen, tiles) if skip_done else None,
+            )
+        )
     return outcomes
 
 
-def _add_not_started(sources: Sequence[Source], add: Callable[[Outcome], object]) -> None:
-    for source in sources:
-        add(Outcome(source.name, "not started"))
-
-
-@dataclass(slots=True)
-class _Job:
-    """The recovery of one source into its folder."""
-
-    source: Source
-    folder: Path
-    force: bool
-    tiles: TilesArgument
-    preview_seconds: float | None
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    inputs: Inputs
+    add: Callable[[Outcome, int | None], object]
+    on_start: Callable[[Source], object] | None
     progress: Callable[[Source, Progress], object] | None
-    save: Save | None
     stop: StopRequested
-    workers: int | None
-    resume: bool
-    notes: list[str] = field(default_factory=list)
-    previewed: bool = False
+    worker: Worker | None
+    max_memory: int | None
+    destination: Destination
 
-    def run(self, options: RecoverKeywords) -> Outcome:
-        """Recover and save; return a failure as the outcome."""
-        started = time.perf_counter()
+    def run(self, job_of: Callable[[Source], Job]) -> None:
+        """Do the jobs in turn."""
+        sources = self.inputs.sources
+        for number, source in enumerate(sources):
+            try:
+                if self.on_start is not None:
+                    self.on_start(source)
+                outcome = self._outcome(source, job_of)
+            except (KeyboardInterrupt, Interrupted):
+                self._add(number, Outcome(source.name, "interrupted"))
+                self._add_not_started(number + 1)
+                raise
+            self._add(number, outcome)
+            if number + 1 < len(sources) and (self.stop() or self._was_ended(outcome)):
+                self._add_not_started(number + 1)
+                raise Interrupted
+
+    @staticmethod
+    def _was_ended(outcome: Outcome) -> bool:
+        return outcome.state == "recovered" and bool(outcome.report.get("interrupted"))
+
+    def _add(self, number: int, outcome: Outcome) -> None:
+        stem = self.inputs.sources[number].stem
+        self.add(replace(outcome, stem=stem, number=number), self.inputs.rows.get(stem))
+
+    def _add_not_started(self, first: int) -> None:
+        for number, source in enumerate(self.inputs.sources[first:], first):
+            self._add(number, Outcome(source.name, "not started"))
+
+    def _outcome(self, source: Source, job_of: Callable[[Source], Job]) -> Outcome:
         try:
-            # Checked first: an output that cannot be written must not cost a whole recovery.
-            refuse_earlier_result(self.folder, force=self.force)
-            with _writable(self.folder):
-                recovery = self._recover(options)
-                if self.save is None:
-                    # `force`: the folder may hold previews of this run.
-                    recovery.save(self.folder, force=True)
-                else:
-                    self.save(self.source, recovery, self.folder)
-                remove_checkpoint(self.folder)
+            job = job_of(source)
+            done = self.destination.done_before(job)
+            return done or self.destination.complete(self._done(job))
         except Interrupted:
             raise
         except Exception as error:
-            logger.debug("%s failed:\n%s", self.source.name, redacted(traceback.format_exc()))
-            return Outcome(self.source.name, "failed", error=error, notes=tuple(self.notes))
-        return Outcome(
-            self.source.name,
-            "recovered",
-            folder=self.folder,
-            report=recovery.report,
-            wall_seconds=time.perf_counter() - started,
-            video_seconds=_video_seconds(recovery),
-            notes=(*self.notes, *_notes(recovery.report)),
-        )
+            logger.debug("%s failed:\n%s", source.name, redacted(traceback.format_exc()))
+            return Outcome(source.name, "failed", error=error)
 
-    def _recover(self, options: RecoverKeywords) -> Recovery | TileRecoveries:
-        # Imported late: Numba loads slowly, and a missing file needs none.
-        from unveil.recovery.tiles import recover_tiles
+    def _done(self, job: Job) -> Outcome:
+        source = job.source
 
-        return recover_tiles(
-            self.source,
-            tiles=self.tiles,
-            progress=self._report_progress,
-            preview=None if self.preview_seconds is None else self._write_preview,
-            preview_seconds=self.preview_seconds or 0.0,
-            stop=self.stop,
-            workers=self.workers,
-            checkpoint=checkpoint_folder(self.folder),
-            resume=self.resume,
-            note=self.notes.append,
-            **options,
-        )
+        def report(progress: Progress) -> None:
+            if self.progress is not None:
+                self.progress(source, progress)
 
-    def _report_progress(self, progress: Progress) -> None:
-        if self.progress is not None:
-            self.progress(self.source, progress)
-
-    def _write_preview(self, recovery: Recovery) -> None:
-        try:
-            if not self.previewed:
-                remove_earlier_result(self.folder)  # its report would be taken for that of these
-                self.previewed = True
-            write_png(self.folder / ROOM, recovery.room)
-            write_png(self.folder / BACKGROUND, recovery.background)
-        except OutputUnwritable as error:
-            # The run continues: the disk may have space again at the end.
-            note = f"no preview: {explain(error)}"
-            if note not in self.notes:
-                self.notes.append(note)
-
-
-def _check(options: RecoverKeywords, preview_seconds: float | None, tiles: TilesArgument) -> None:
-    """Check the options before the first source is started."""
-    chosen = RecoverOptions(**options)
-    check_tiles(tiles, chosen)
-    if preview_seconds is not None and not preview_seconds > 0:
-        raise InvalidParameter(f"preview_seconds: {preview_seconds:g} is not a positive number")
-    background_picture(chosen.background, chosen)
+        alone = source.may_be_endless or is_in_this_process(source.url)
+        if self.worker is not None and not alone:
+            return self.worker.run(job, report, self.stop)
+        with limited_to(self.max_memory):
+            return job.run(report, self.stop)
 
 
 @contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    """Make a folder and check that it is writable; remove it afterwards if it is new and empty.
+def _catalogue(
+    path: str | os.PathLike[str] | None, inputs: Inputs, *, force: bool
+) -> Iterator[Catalogue | None]:
+    if path is None:
+        yield None
+        return
+    from unveil.recovery.jobs.catalogue import Catalogue
 
-    Raises
-    ------
-    OutputUnwritable
-        The folder, or a file in it, cannot be made.
-    """
-    with result_folder(folder):
-        try:
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise OutputUnwritable(
-                f"{folder}: cannot be written ({error.strerror}); choose another folder"
-            ) from error
-        yield
+    folder, name = Path(path).absolute().parent, Path(path).name
+    with (
+        writable(folder),
+        claimed(folder, [name]),
+        Catalogue(path, manifest=inputs.columns, force=force) as catalogue,
+    ):
+        yield catalogue
 
 
-def _video_seconds(recovery: Recovery | TileRecoveries) -> float | None:
-    """Return the time from the first to the last counted frame."""
-    import numpy as np
+def identity_of(source: Source, options: RecoverOptions, tiles: TilesArgument) -> Identity:
+    """Return what the result of a source is made from."""
+    try:
+        content = content_hash(source)
+    except (UnveilError, OSError):  # whoever opens it says why
+        content = None
+    return Identity(content, parameters_hash(options, tiles))
 
-    last = recovery.times.n_frames - 1
-    first_seconds, last_seconds = recovery.times.seconds_at(np.array([0, last]))
-    seconds = float(last_seconds - first_seconds)
-    return seconds if seconds > 0 else None  # NaN if the times are unknown
+
+def _can_be_sent(save: Save | None) -> bool:
+    """Whether another process can have what writes the results."""
+    try:
+        pickle.dumps(save)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
 
 
-def _notes(report: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the warnings about a recovery, one line each."""
-    if report["truncated"]:
-        yield f"{report['truncated']}; recovered from what could be read"
-    if report["frames_damaged"]:
-        yield f"{report['frames_damaged']} damaged frames were left out"
-    if report["interrupted"]:
-        yield "ended on request; recovered from what was recorded"
-    yield from report["warnings"]
+def _check(
+    options: RecoverKeywords,
+    preview_seconds: float | None,
+    tiles: TilesArgument,
+    watchdog_seconds: float,
+    max_memory: int | None,
+) -> RecoverOptions:
+    """Check the options before the first source is started."""
+    chosen = RecoverOptions(**options)
+    check_tiles(tiles, chosen)
+    for name, seconds in (
+        ("preview_seconds", preview_seconds),
+        ("watchdog_seconds", watchdog_seconds),
+    ):
+        if seconds is not None and not seconds > 0:
+            raise InvalidParameter(f"{name}: {seconds:g} is not a positive number")
+    if max_memory is not None:
+        check_positive("max_memory", max_memory)
+    background_picture(chosen.background, chosen)
+    return chosen

@@ -23,6 +23,9 @@ DEFAULT_THRESHOLD: dict[Metric, float] = {"ciede2000": 5.06, "cosine": 0.75}
 """zoomg's defaults: the distance above which, or similarity below which, a colour is not the
 background."""
 
+WATCHDOG_SECONDS: Final = 300.0
+"""Default of the time without progress after which a process is taken to hang."""
+
 CHUNK_FRAMES: Final = 16
 """Frames counted at once: enough to reuse a row's state in the CPU cache, few enough for memory."""
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 
-from unveil.arrays import U8
 from unveil.errors import Interrupted, check_positive
 from unveil.interruption import StopRequested, never, stoppable
 from unveil.progress import PROGRESS_SECONDS, Progress, ProgressCallback, Stage, silent
@@ -30,8 +29,9 @@ from unveil.recovery.passes.recording import Recording
 from unveil.recovery.passes.section import CroppedFrames, Section, TileFrames, section_of
 from unveil.recovery.result import Recovery
 from unveil.recovery.segments.checkpoint import Checkpoint, identity_of
-from unveil.recovery.segments.count import SegmentTask
+from unveil.recovery.segments.count import SegmentTask, read_segment_state
 from unveil.recovery.segments.run import SegmentedCount
+from unveil.recovery.segments.state import SegmentState
 from unveil.recovery.warmup import prepare
 from unveil.redaction import file_name
 from unveil.video.reader import Video, open_video
@@ -119,7 +119,8 @@ def recover(
         run.warm_up(chosen)
         segments, digest = planned(source, chosen, video, stop)
         if segments:
-            count = segmented(source, chosen, segments, video, picture, stop, opened)
+            task = segment_task(source, chosen, opened)
+            count = SegmentedCount(task, segments, video, picture, stop)
             if checkpoint is not None:
                 identity = identity_of(source, chosen, digest, len(segments))
                 count.checkpoint = Checkpoint(Path(checkpoint), identity, note)
@@ -156,23 +157,47 @@ def planned(
     )
 
 
-def segmented(
-    source: Source,
-    options: RecoverOptions,
-    segments: Sequence[Segment],
-    video: Video,
-    picture: U8 | None,
-    stop: StopRequested,
-    opened: Callable[[], Video],
-) -> SegmentedCount:
-    """Return what counts the segments of a recording."""
+def segment_task(
+    source: Source, options: RecoverOptions, opened: Callable[[], Video]
+) -> SegmentTask:
+    """Return how the segments of a recording are counted."""
     first = None
     if options.crop is not None:
         # A crop is meant for the first frame that is selected.
         with opened() as another:
             first = next(another.chunks()).layout
-    task = SegmentTask(source, replace(options, background=None), first)
-    return SegmentedCount(task, segments, video, picture, stop)
+    return SegmentTask(source, replace(options, background=None), first)
+
+
+def recover_counted(
+    task: SegmentTask, n_segments: int, state: Path, options: RecoverOptions
+) -> Recovery:
+    """Recover from the merged state of all segments, with the further passes that this needs.
+
+    Parameters
+    ----------
+    task, n_segments
+        How the segments were counted, and how many.
+    state
+        File of `write_segment_state`.
+    options
+        As for `recover`: those of `task`, with the picture of the background.
+
+    Raises
+    ------
+    MissingInput, UnreadableVideo, NoFrames, IncompatibleTable, BackgroundMismatch
+        As for `recover` and `read_segment_state`.
+    """
+    picture = background_picture(options.background, options)
+    run = Run(silent, None, 0.0, never)
+    source = task.source
+    opened = partial(open_video, source, **options.reading, chunks_held=CHUNKS_HELD)
+    with opened() as video:
+        run.open(video)
+        merged = read_segment_state(state, task.counting(video, picture))
+        run.take(merged, video, n_segments)
+    counting = merged.counting
+    return finished(Counted(counting, counting.section), opened, source, options, video, run)
 
 
 def default_workers() -> int:
@@ -322,7 +347,6 @@ class Run:
         self, count: SegmentedCount, video: Video, n_segments: int, workers: int | None
     ) -> Counting:
         """Run the first pass in segments; previews are of those that are merged."""
-        self.n_segments = n_segments
         self.workers = min(workers or default_workers(), n_segments)
         before = time.perf_counter()
         self._last_progress = self._last_preview = before
@@ -332,12 +356,23 @@ class Run:
                 self._show_preview(merged, video.properties)
 
         state = count.run(self.workers, self._counted, on_merged)
+        self.take(state, video, n_segments)
+        self.seconds["count"] = time.perf_counter() - before
+        return state.counting
+
+    def take(self, state: SegmentState, video: Video, n_segments: int) -> None:
+        """Take over how all segments were read.
+
+        Raises
+        ------
+        NoFrames, UnreadableVideo
+            They have no frame.
+        """
+        self.n_segments = n_segments
         video.tally = state.tally
         if state.tally.frames_read == 0:
             raise video.nothing_read()
         self.seconds["decode"] = state.tally.decode_seconds
-        self.seconds["count"] = time.perf_counter() - before
-        return state.counting
 
     def further(self, plans: list[Plan], recording: Recording) -> Recovery | None:
         """Run the passes of the plans until one of them recovers."""

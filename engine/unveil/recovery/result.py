@@ -207,7 +207,7 @@ def remove_earlier_result(folder: Path) -> None:
     try:
         for path in sorted(_result_files(folder), key=lambda path: path.name != REPORT):
             path.unlink(missing_ok=True)
-        for further in _further_folders(folder):
+        for further in further_folders(folder):
             with suppress(OSError):  # it holds something else
                 further.rmdir()
     except OSError as error:
@@ -226,19 +226,29 @@ def remove_checkpoint(folder: Path) -> None:
         shutil.rmtree(checkpoint, ignore_errors=True)
 
 
+def is_result_file(name: str) -> bool:
+    """Whether a saved recovery, or an audit of it, may have a file of this name."""
+    return name in (*FILES, ROOM_SHARP, *AUDIT_FILES)
+
+
+def is_further_folder(name: str) -> bool:
+    """Whether a folder of this name holds a tile or a further background."""
+    return _FURTHER.fullmatch(name) is not None
+
+
 def _result_files(folder: Path) -> list[Path]:
     """Return the paths that a saved recovery may have, whether they exist or not."""
     names = (*FILES, ROOM_SHARP)
-    inside = [place / name for place in (folder, *_further_folders(folder)) for name in names]
+    inside = [place / name for place in (folder, *further_folders(folder)) for name in names]
     return [*inside, *(folder / name for name in AUDIT_FILES)]
 
 
-def _further_folders(folder: Path) -> list[Path]:
+def further_folders(folder: Path) -> list[Path]:
     """Return the folders in which tiles, and further backgrounds, of an earlier recovery may lie.
 
     Those in them come first: a tile has backgrounds of its own.
     """
     if not is_there(folder) or not folder.is_dir():
         return []
-    below = sorted(path for path in folder.iterdir() if _FURTHER.fullmatch(path.name))
-    return [place for path in below for place in (*_further_folders(path), path)]
+    below = sorted(path for path in folder.iterdir() if is_further_folder(path.name))
+    return [place for path in below for place in (*further_folders(path), path)]

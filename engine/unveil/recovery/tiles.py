@@ -141,10 +141,8 @@ def recover_tiles(
         note=note,
         **options,
     )
-    if tiles == "off" or chosen.crop is not None or (tiles == "auto" and not source.can_rewind):
-        return whole()
-    found = _found(source, tiles, chosen, stop)
-    if len(found) < 2 and not any(tile.reason for tile in found):
+    found = tiles_to_recover(source, tiles, chosen, stop)
+    if not found:
         return whole()
     groups = _recovered(found)
     if not groups:
@@ -152,15 +150,23 @@ def recover_tiles(
     return _recover_groups(source, found, groups, chosen, progress, stop)
 
 
-def _found(
-    source: Source, tiles: TilesArgument, options: RecoverOptions, stop: StopRequested
+def tiles_to_recover(
+    source: Source,
+    tiles: TilesArgument,
+    options: RecoverOptions,
+    stop: StopRequested = never,
 ) -> tuple[Tile, ...]:
+    """Return the tiles of a recording; none if `recover_tiles` takes the whole picture."""
+    by_itself = tiles == "auto"
+    if tiles == "off" or options.crop is not None or (by_itself and not source.can_rewind):
+        return ()
     try:
-        return search_tiles(source, grid_of(tiles), options.reading, stop)
+        found = search_tiles(source, grid_of(tiles), options.reading, stop)
     except MissingRuntime:
-        if tiles != "auto":
+        if not by_itself:
             raise
         return ()
+    return found if len(found) > 1 or any(tile.reason for tile in found) else ()
 
 
 def _why_none(tiles: Sequence[Tile]) -> str:

@@ -20,7 +20,9 @@ from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from unveil.errors import InvalidParameter, MissingInput, UnreadableVideo
+from unveil.errors import FrameTooLarge, InvalidParameter, MissingInput, UnreadableVideo
+from unveil.memory import memory_limit
+from unveil.remote import open_remote
 from unveil.video.animated_webp import LosslessCopy, is_animated_webp
 from unveil.video.pixel_format import encoded_colour
 from unveil.video.sequence import FRAME_RATE
@@ -33,6 +35,7 @@ _URL_TIMEOUTS_SECONDS = (15.0, 30.0)  # to open, and between two packets
 _DEVICE_OPTIONS = {"avfoundation": {"framerate": "30"}}  # its default suits few cameras
 _MAX_ATOMS = 1000  # far more than precede an index; a crafted file may have one every 8 bytes
 _MAX_NOMINAL_RATE = 240.0
+_LEAST_BYTES_PER_PIXEL = 4.5  # three frames of 4:2:0: decoded, in a chunk, and the next one
 _NOT_FOOTAGE = Disposition.attached_pic | Disposition.timed_thumbnails  # covers and previews
 _PICTURE = TypeVar("_PICTURE", bound=np.generic)
 
@@ -124,9 +127,12 @@ def open_container(
         There is no such file, device or address.
     UnreadableVideo
         It exists but cannot be opened, or has no video that can be decoded.
+    FrameTooLarge
+        Frames of the size that its header states do not fit into memory.
     """
     _check_file(source)
-    is_url = "://" in source.url
+    # FFmpeg's time limits end a wait of its own, not one of fsspec.
+    is_url = "://" in source.url and not source.through_fsspec
     file = _file_or_url(source)
     try:
         container = av.open(
@@ -142,6 +148,7 @@ def open_container(
         raise UnreadableVideo(f"{source.name}: {_why_not_opened(source, error)}") from error
     try:
         stream = _video_stream(source, container, stream_number)
+        _refuse_too_large(source, stream)
         # AUTO adds frame threading to PyAV's default of slice threading: about twice as fast.
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = threads or 0
@@ -280,6 +287,8 @@ def _file_or_url(source: Source) -> Any:
         return _standard_input()
     if source.path is not None and _is_animated_webp(source):
         return LosslessCopy(source.path, source.name)
+    if source.through_fsspec:
+        return open_remote(source.url, source.name)
     return source.url
 
 
@@ -301,8 +310,11 @@ def _why_not_opened(source: Source, error: BaseException) -> str:
     if isinstance(error, av.error.PermissionError):
         return "no permission to read it; change its permissions"
     if isinstance(error, av.error.ProtocolNotFoundError):
-        return "this kind of address is unknown to FFmpeg; download the video first"
-    if "://" in source.url:
+        return (
+            "this kind of address is unknown to FFmpeg; download the video first, or write "
+            "fsspec+ before the address"
+        )
+    if "://" in source.url and not source.through_fsspec:
         if isinstance(error, av.error.ExitError):
             why = f"no answer within {_URL_TIMEOUTS_SECONDS[0]:.0f} s"
         return f"cannot be opened ({why}); check the address"
@@ -370,6 +382,17 @@ def _video_stream(source: Source, container: InputContainer, number: int | None)
     defaults = [s for s in decodable if s.disposition & Disposition.default] or decodable
     best = container.streams.best("video")
     return next((s for s in defaults if s is best), defaults[0])
+
+
+def _refuse_too_large(source: Source, stream: VideoStream) -> None:
+    """Raise `FrameTooLarge` before the first frame is decoded, if the fewest do not fit."""
+    width, height = stream.codec_context.width, stream.codec_context.height
+    needed, limit = width * height * _LEAST_BYTES_PER_PIXEL, memory_limit()
+    if limit is not None and needed > limit:
+        raise FrameTooLarge(
+            f"{source.name}: frames of {width}x{height} need at least {needed / 2**20:.1f} MiB, "
+            f"more than the {limit / 2**20:.1f} MiB that may be used; scale the video down"
+        )
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
+from unveil import remote
 from unveil.errors import MissingInput
 from unveil.redaction import address_host, address_name, described, file_name, printable
 from unveil.video.sequence import NUMBER, PictureSequence, find_sequence, is_pattern, pattern_url
@@ -72,9 +73,24 @@ class Source:
         return None
 
     @property
+    def through_fsspec(self) -> bool:
+        """Whether fsspec opens its address, not FFmpeg."""
+        return remote.goes_through_fsspec(self.url)
+
+    @property
     def can_rewind(self) -> bool:
-        """Whether it can be read again from any place: files, but no pipe and no address."""
-        return self.sequence is not None or self._is_regular_file
+        """Whether it can be read again from any place: files, but no pipe and no stream.
+
+        An address is read by FFmpeg once; a file that fsspec opens can be read again.
+        """
+        return self.sequence is not None or self._is_regular_file or self.through_fsspec
+
+    def pictures(self) -> list[Path]:
+        """Return the paths of numbered pictures, none for another input."""
+        if self.sequence is None:
+            return []
+        first, pattern = self.sequence.first, self.url.removeprefix("file:")
+        return [Path(pattern % (first + n)) for n in range(self.sequence.n_pictures)]
 
     @property
     def _is_regular_file(self) -> bool:
@@ -101,7 +117,7 @@ class Source:
         return self.path is not None and self.path.exists() and not self.can_rewind
 
 
-def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
+def resolve_inputs(arguments: Sequence[str | os.PathLike[str] | Source]) -> list[Source]:
     """Return the sources that `arguments` name, in their order, without duplicates.
 
     No two sources have the same stem.
@@ -112,7 +128,8 @@ def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
         Files, folders (the videos directly inside, sorted), globs that the shell did not expand
         (`*`, `?`, `[...]`, `**`; only files with a video's extension unless the pattern has an
         extension), numbered pictures (`frame-%05d.png`), devices (`/dev/video0`,
-        `v4l2:/dev/video0`, `avfoundation:0`, `dshow:video=Name`), URLs, `-`.
+        `v4l2:/dev/video0`, `avfoundation:0`, `dshow:video=Name`), URLs (those that fsspec opens
+        may be globs, too), `-`; also sources.
 
     Raises
     ------
@@ -121,7 +138,8 @@ def resolve_inputs(arguments: Sequence[str]) -> list[Source]:
     """
     found: dict[tuple[str, str | None], Source] = {}
     for argument in arguments:
-        for source in _expand(argument):
+        sources = [argument] if isinstance(argument, Source) else _expand(os.fspath(argument))
+        for source in sources:
             found.setdefault((source.url, source.format), source)
     return _with_unique_stems(found.values())
 
@@ -149,7 +167,26 @@ def source_of(argument: str | os.PathLike[str]) -> Source:
     return _file(path)
 
 
+def is_address(argument: str) -> bool:
+    """Whether an argument is a URL; file: names a path."""
+    is_url = remote.goes_through_fsspec(argument) or _URL.match(argument) is not None
+    return is_url and not argument.lower().startswith("file://")
+
+
+def is_path(argument: str) -> bool:
+    """Whether an argument is a path, not standard input, a device or a URL."""
+    return bool(argument) and not (
+        argument == STDIN
+        or remote.goes_through_fsspec(argument)
+        or _URL.match(argument)
+        or ((device := _DEVICE.fullmatch(argument)) and device[1] in DEVICE_FORMATS)
+    )
+
+
 def _expand(argument: str) -> Iterator[Source]:
+    if remote.goes_through_fsspec(argument):
+        yield from map(source_of, remote.expanded(argument))
+        return
     if _stdin_device_or_url(argument) is None and not _exists(Path(argument)):
         if glob.has_magic(argument):
             yield from _glob(argument)
@@ -164,6 +201,8 @@ def _stdin_device_or_url(text: str) -> Source | None:
     """Recognise standard input, a device or a URL by its spelling; None if it must be a path."""
     if text == STDIN:
         return Source(STDIN, name="standard input", stem="stdin")
+    if remote.goes_through_fsspec(text):
+        return _stream(text, live=False)
     if _URL.match(text):
         if text.lower().startswith("file://"):
             return source_of(Path(unquote(urlsplit(text).path)))
@@ -202,13 +241,16 @@ def _device(format_name: str, address: str, argument: str) -> Source:
     return Source(address, format_name, shown, stem, live=True)
 
 
-def _stream(url: str) -> Source:
+def _stream(url: str, *, live: bool | None = None) -> Source:
+    # In a chain of fsspec ("simplecache::s3://..."), the first address is the file's.
+    address = next((part for part in url.split("::") if "://" in part), url)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(address)
     except ValueError as error:  # such as an IPv6 address without its bracket
         raise MissingInput(f"{described(url)}: not a valid address; check its spelling") from error
-    last = PurePath(address_name(url)).stem or address_host(url)
-    live = parts.scheme.lower() not in FINITE_SCHEMES
+    last = PurePath(address_name(address)).stem or address_host(address)
+    if live is None:
+        live = parts.scheme.lower() not in FINITE_SCHEMES
     return Source(url, name=described(url), stem=_safe_stem(last), live=live)
 
 
@@ -270,12 +312,15 @@ def _safe_stem(text: str) -> str:
 def _with_unique_stems(sources: Iterable[Source]) -> list[Source]:
     """Append -2, -3 and so on to repeated stems; some file systems ignore case."""
     taken: set[str] = set()
+    last: dict[str, int] = {}  # numbers are not tried again: thousands may have one name
     unique = []
     for source in sources:
-        stem, n = source.stem, 1
+        name = source.stem.casefold()
+        stem, n = source.stem, last.get(name, 1)
         while stem.casefold() in taken:
             n += 1
             stem = f"{source.stem}-{n}"
+        last[name] = n
         taken.add(stem.casefold())
         unique.append(replace(source, stem=stem))
     return unique
