@@ -113,6 +113,7 @@ def test_what_is_not_run_is_still_shown() -> None:
 _REQUIRED: dict[str, list[str]] = {
     "recover": ["INPUT", "-o", "OUT"],
     "protect": ["INPUT", "-o", "OUT"],
+    "shield": ["BACKGROUND", "-o", "OUT.mp4"],
     "timeline": ["INPUT", "--at", "1,1", "-o", "OUT"],
     "simulate": ["PERSON", "-o", "OUT"],
     "score": ["RECOVERY", "--truth", "TRUTH"],
