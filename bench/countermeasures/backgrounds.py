@@ -17,7 +17,9 @@ from bench.countermeasures.attacks import OWN, VADER, all_attacked
 from bench.countermeasures.calls import FOLDER, HEIGHT, WIDTH, Simulator
 from unveil.scoring.truth import Truth
 from unveil.shielding import shield
+from unveil.shielding.writing import CRF
 from unveil.video.rgb_reader import VideoPictures
+from unveil.video.writer import VideoWriter
 
 U8 = npt.NDArray[np.uint8]
 
@@ -92,7 +94,7 @@ def measured(
                 **measure.options,
             )
             shown = video
-            seen = {**likeness(video, picture), "bit_rate": made.bit_rate}
+            seen = {**likeness(video, encoded(picture, folder)), "bit_rate": made.bit_rate}
         simulated = simulator.simulated(shown, name)
         attacks = [*OWN, VADER] if measure.with_vader else [*OWN]
         outcomes = all_attacked(
@@ -107,6 +109,19 @@ def measured(
             "strong_share": simulated.strong_share,
             "attacks": {attack: asdict(outcome) for attack, outcome in outcomes.items()},
         }
+
+
+def encoded(picture: U8, folder: Path) -> U8:
+    """Return a picture as it looks in a video of the same encoder and quality.
+
+    The difference that remains is that of the countermeasure, not of the encoder.
+    """
+    video = folder / "plain.mp4"
+    with VideoWriter(video, height=HEIGHT, width=WIDTH, frame_rate=30, crf=CRF) as writer:
+        for _ in range(SAMPLES_EVERY):
+            writer.write(picture)
+    *_, last = VideoPictures(video)
+    return last
 
 
 def likeness(video: Path, picture: U8) -> dict[str, float]:
