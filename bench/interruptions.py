@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 
-RESULT = {"room.png", "background.png", "stats.parquet", "report.json"}
+RESULT = {"room.png", "background.png", "stats.parquet", "timeline.parquet", "report.json"}
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -58,6 +59,12 @@ class Ended:
     def was_stopped(self) -> bool:
         """Whether the signal ended it: by the handler, or while Python was still starting."""
         return self.code in (128 + self.number, -self.number)
+
+    @property
+    def was_loading(self) -> bool:
+        """Whether Python was still loading the program: Ctrl-C then gives Python's own message."""
+        raised = "KeyboardInterrupt" in self.said and "Exception ignored" not in self.said
+        return raised and re.search(r'__main__\.py", line \d+, in main', self.said) is None
 
 
 Check = Callable[[Ended], Iterator[str]]
@@ -243,14 +250,14 @@ def _default_handlers() -> None:
 def broken_promises(kind: Kind, ended: Ended) -> list[str]:
     """Return what is wrong with how a run ended, one line each."""
     found = list(kind.check(ended))
+    if ended.was_loading:
+        return found
     if ended.code != 0 and not ended.was_stopped:
         found.append(f"exit code {ended.code}")
     leftovers = [name for name in files_in(ended.folder) if ".part" in name or ".tmp" in name]
     if leftovers:
         found.append(f"left behind: {leftovers}")
-    # Python itself prints a traceback of a Ctrl-C in its own start, before the first line of ours.
-    in_python = "KeyboardInterrupt" in ended.said and f"{os.sep}unveil{os.sep}" not in ended.said
-    if ("Traceback" in ended.said and not in_python) or "this is a bug" in ended.said:
+    if "Traceback" in ended.said or "this is a bug" in ended.said:
         found.append(f"said: {ended.said.strip()[-300:]}")
     return found
 

@@ -15,10 +15,14 @@ import av
 import numpy as np
 from typer.testing import CliRunner, Result
 
+from tests import command_server
+from tests.command_server import ForkedProcess
 from tests.footage import write_video
 from unveil.cli import app
 
 Argument: TypeAlias = str | Path
+
+Process: TypeAlias = subprocess.Popen[str] | ForkedProcess
 
 CALL_FRAMES = 40
 
@@ -65,27 +69,44 @@ def start_unveil(
     file_bytes: int | None = None,
     ignored: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
-    **options: Any,
-) -> subprocess.Popen[str]:
+    new_interpreter: bool = False,
+    **streams: Any,
+) -> Process:
     """Start a command in a process of its own.
 
-    It may write files of `file_bytes` bytes, and ignores the signals that are named.
+    Parameters
+    ----------
+    file_bytes
+        Size in bytes that no file of the process may exceed.
+    ignored
+        Names of signals that the process ignores.
+    environment
+        Variables that differ from those of this process.
+    new_interpreter
+        Start Python, too. Needed for what happens in its start, and takes two seconds of CPU
+        more; otherwise the process is forked from one that has loaded the program.
+    streams
+        `stdin`, `stdout` and `stderr` as for `subprocess.Popen`; with a new interpreter, all of
+        its options.
     """
     _compile_kernels()
-    code = _PROGRAM.format(file_bytes=file_bytes, ignored=ignored)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    variables = {**os.environ, "NO_COLOR": "1", **(environment or {})}
+    words = [str(argument) for argument in arguments]
+    program = _PROGRAM.format(file_bytes=file_bytes, ignored=ignored)
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    if not new_interpreter and command_server.IS_AVAILABLE:
+        assert not any(name.startswith(("PYTHON", "LC_")) for name in environment or {})
+        return command_server.running().start(program, words, variables, **options)
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
+        [sys.executable, "-W", "error", "-c", program, *words],
         text=True,
         errors="backslashreplace",
-        env={**os.environ, "NO_COLOR": "1", **(environment or {})},
-        **{**pipes, **options},
+        env=variables,
+        **options,
     )
 
 
-def wait_until(
-    happened: Callable[[], object], process: subprocess.Popen[str], seconds: float = 60
-) -> None:
+def wait_until(happened: Callable[[], object], process: Process, seconds: float = 60) -> None:
     """Wait until something has happened while a process runs."""
     deadline = time.monotonic() + seconds
     while not happened():
@@ -94,7 +115,7 @@ def wait_until(
         time.sleep(0.02)
 
 
-def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def finished(process: Process) -> tuple[int, str, str]:
     """Wait for a process; give its exit code, stdout and stderr."""
     try:
         out, err = process.communicate(timeout=60)

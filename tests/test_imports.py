@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 LINES = (
     ("__init__", "__main__"),
     ("cli",),
-    ("demo", "live", "audit", "cluster"),
+    ("demo", "live", "auditing", "cluster"),
     ("timeline", "protection", "simulation"),
     ("recovery", "shielding"),
     ("scoring", "counting", "tiles"),
@@ -39,7 +39,7 @@ RECOVERY = (
     ("engine",),
     ("decide",),
     ("background",),
-    ("parameters", "result", "statistics"),
+    ("parameters", "result", "statistics", "leak_times", "notebook"),
 )
 """Parts of `unveil.recovery` from the top to the bottom; one may import others of its line."""
 

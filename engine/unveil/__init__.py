@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from unveil._version import __version__
 
 if TYPE_CHECKING:
+    from unveil.auditing.audit import Audit, audit
+    from unveil.auditing.redact import Redaction, redact
     from unveil.demo import run_demo
     from unveil.errors import UnveilError
     from unveil.progress import Progress
@@ -31,21 +33,25 @@ if TYPE_CHECKING:
     from unveil.timeline.timeline import draw_timeline
 
 __all__ = [
+    "Audit",
     "Engine",
     "Parameters",
     "Progress",
     "Protection",
     "Protector",
     "Recovery",
+    "Redaction",
     "Shield",
     "Tile",
     "Truth",
     "UnveilError",
     "__version__",
+    "audit",
     "draw_timeline",
     "find_tiles",
     "protect",
     "recover",
+    "redact",
     "run_demo",
     "score_room",
     "score_truth",
@@ -55,20 +61,24 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Audit": "auditing.audit",
     "Engine": "recovery.engine",
     "Parameters": "recovery.parameters",
     "Progress": "progress",
     "Protection": "protection",
     "Protector": "protection",
     "Recovery": "recovery.result",
+    "Redaction": "auditing.redact",
     "Shield": "shielding",
     "Tile": "tiles.model",
     "Truth": "scoring.truth",
     "UnveilError": "errors",
+    "audit": "auditing.audit",
     "draw_timeline": "timeline.timeline",
     "find_tiles": "tiles.find",
     "protect": "protection",
     "recover": "recovery.recover",
+    "redact": "auditing.redact",
     "run_demo": "demo",
     "score_room": "scoring.photo",
     "score_truth": "scoring.leak",

@@ -73,6 +73,10 @@ class ProtectionFailed(UnveilError, RuntimeError):
     """Too many consecutive frames could not be protected."""
 
 
+class CannotRedact(UnveilError, ValueError):
+    """What leaks in the call cannot be told frame by frame, so it cannot be covered."""
+
+
 class OutputExists(UnveilError, FileExistsError):
     """The output exists from an earlier run."""
 

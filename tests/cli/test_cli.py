@@ -21,6 +21,8 @@ from PIL import Image
 from tests.command import CALL_FRAMES, RECOVER, unveil, write_call
 from tests.scoring.test_truth import make_truth
 from unveil import __version__, cli
+from unveil.auditing.batch import audit_all
+from unveil.auditing.redact import redact
 from unveil.cli import options, progress_bar
 from unveil.demo import Kind, run_demo
 from unveil.files import read_image
@@ -34,6 +36,7 @@ from unveil.recovery.result import FILES
 from unveil.recovery.warmup import prepare
 from unveil.scoring.leak import score_truth
 from unveil.scoring.photo import score_room
+from unveil.shielding.writing import shield
 from unveil.simulation.service import Blur
 from unveil.simulation.simulate import simulate_call
 from unveil.simulation.subject import Motion
@@ -42,12 +45,15 @@ from unveil.timeline.timeline import draw_timeline
 COMMANDS: dict[str, Any] = typer.main.get_command(cli.app).commands
 TWINS = {
     "recover": recover,
+    "audit": audit_all,
+    "redact": redact,
     "protect": protect,
     "timeline": draw_timeline,
     "demo": run_demo,
     "score": score_room,
     "simulate": simulate_call,
     "live": LiveOptions,
+    "shield": shield,
 }
 
 
@@ -76,7 +82,7 @@ def test_every_option_is_explained(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_defaults_are_those_of_the_library(name: str) -> None:
     theirs = {key: p.default for key, p in inspect.signature(TWINS[name]).parameters.items()}
-    if name == "recover":  # its options travel as one dataclass
+    if name in ("recover", "audit", "redact"):  # its options travel as one dataclass
         theirs |= {field.name: field.default for field in dataclasses.fields(RecoverOptions)}
     compared = {
         parameter.name: parameter.default

@@ -77,6 +77,7 @@ def test_options_are_passed_on(tmp_path: Path, video: Path) -> None:
         "model": "selfie-landscape",
         "edge": 0.7,
         "smooth": 5,
+        "careful": False,
         "every": 2,
     }
     assert report["output"]["codec"] == "ffv1"

@@ -108,7 +108,14 @@ def test_frames_of_the_person_as_a_whole_change_no_count(clip: Clip, seed: int) 
     )
     frames = Frames(*chunk.planes, table.n_frames, layout.chroma_shift_y, layout.chroma_shift_x)
     outside.count_outside(
-        frames, mask, table.n_surveys, 0, layout.height, table.comparison, table.state
+        frames,
+        mask,
+        table.n_surveys,
+        0,
+        layout.height,
+        table.comparison,
+        table.state,
+        table.colour_times.append(chunk.pts_seconds),
     )
     for name, array in table.arrays.items():
         assert array.tobytes() == before[name].tobytes(), name

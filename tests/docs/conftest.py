@@ -21,16 +21,17 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     shutil.copy(made.call, folder / "call.mp4")
     shutil.copy(made.truth, folder / "truth.npz")
-    shutil.rmtree(folder / "made")
     truth = unveil.Truth.read(folder / "truth.npz")
     Image.fromarray(truth.room).save(folder / "photo.png")
     Image.fromarray(truth.room).save(folder / "bedroom.jpg", quality=95)
     Image.fromarray(truth.background).save(folder / "beach.jpg", quality=95)
     shutil.copy(ASTRONAUT, folder / "still.png")
     footage = write_footage(folder / "me.mp4", lambda number: truth.room, n_frames=10)
+    shutil.copy(footage, folder / "talk.mp4")
     (folder / "calls").mkdir()
-    for copy in ("talk.mp4", "calls/monday.mp4", "calls/tuesday.mp4"):
-        shutil.copy(footage, folder / copy)
+    for copy in ("monday.mp4", "tuesday.mp4"):
+        shutil.copy(made.call, folder / "calls" / copy)
+    shutil.rmtree(folder / "made")
     return folder
 
 

@@ -105,6 +105,7 @@ def _choices(name: str, spelled: str) -> list[str]:
     option = next(word for word in spelled.split() if word.startswith("--"))
     required = {"recover": ["a", "-o", "b"], "protect": ["a", "-o", "b"], "score": ["a"]}
     required |= {"timeline": ["a", "--at", "1,1", "-o", "b"], "simulate": ["a", "-o", "b"]}
+    required |= {"audit": ["a", "-o", "b"], "redact": ["a", "-o", "b"]}
     required["score"] += ["--truth", "b"]
     refused = CliRunner().invoke(app, [name, *required.get(name, []), option, "?"])
     assert refused.exit_code == 2

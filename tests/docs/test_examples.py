@@ -112,6 +112,9 @@ def test_what_is_not_run_is_still_shown() -> None:
 
 _REQUIRED: dict[str, list[str]] = {
     "recover": ["INPUT", "-o", "OUT"],
+    "audit": ["INPUT", "-o", "OUT"],
+    "redact": ["INPUT", "-o", "OUT"],
+    "shield": ["BACKGROUND", "-o", "OUT.mp4"],
     "protect": ["INPUT", "-o", "OUT"],
     "shield": ["BACKGROUND", "-o", "OUT.mp4"],
     "timeline": ["INPUT", "--at", "1,1", "-o", "OUT"],

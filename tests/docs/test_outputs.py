@@ -17,10 +17,12 @@ from typer.testing import CliRunner
 
 import unveil
 from tests.markdown_page import ROOT, code_in, tables_of
+from tests.recovery.decide.test_blurred import recovered_behind
 from tests.swaying import HEIGHT, WIDTH, write_footage
 from tests.tiles.callers import gallery, use_bright_people, write_scene
 from unveil.cli import app
 from unveil.interruption import SIGNAL_NAMES
+from unveil.recovery.result import FILES
 from unveil.recovery.tiles import TileRecoveries, recover_tiles
 
 U8 = npt.NDArray[np.uint8]
@@ -111,21 +113,25 @@ def test_every_field_of_a_recovery_report_is_documented_and_no_other(
         meeting = recover_tiles(video, method="farend")
     assert isinstance(meeting, TileRecoveries)
     reports += [dict(meeting.report), *(dict(tile.report) for tile in meeting.tiles)]
+    reports.append(dict(recovered_behind("blur").report))
     known = documented("report.json of recover")
     assert fields_of_all(*reports) == known.keys()
     (other,) = others
-    assert fields_of_all(dict(other.report)) <= known.keys()
+    assert fields_of_all(dict(other.report), *reports) <= known.keys()
 
 
-def test_every_column_is_documented_with_its_type_and_unit(inputs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["stats.parquet", "timeline.parquet"])
+def test_every_column_is_documented_with_its_type_and_unit(
+    inputs: Path, tmp_path: Path, name: str
+) -> None:
     recovered(inputs / "call.mp4").save(tmp_path / "out")
-    schema = pq.read_schema(tmp_path / "out" / "stats.parquet")
+    schema = pq.read_schema(tmp_path / "out" / name)
     arrow_names = {"float": "float32", "double": "float64"}
     real = {
         field.name: [arrow_names.get(str(field.type), str(field.type)), field.metadata[b"unit"]]
         for field in schema
     }
-    rows = documented("stats.parquet")
+    rows = documented(name)
     assert {name: [*code_in(row[1]), row[2].encode()] for name, row in rows.items()} == real
     assert list(rows) == schema.names
     assert all(row[3] for row in rows.values())
@@ -148,6 +154,21 @@ def test_every_field_that_the_commands_print_is_documented_and_no_other(
     size = ("--height", 64, "--width", 96, "--seconds", 1)
     made = told("shield", inputs / "beach.jpg", "-o", tmp_path / "shield.mp4", *size, "--json")
     assert fields_of_all(made) == documented("shield --json").keys()
+
+
+def test_every_field_of_an_audit_is_documented_and_no_other(inputs: Path, tmp_path: Path) -> None:
+    video, out = inputs / "call.mp4", tmp_path / "out"
+    line = told("audit", video, "-o", out, "--method", "farend", "--redact", "--json")
+    audit = json.loads((out / "call" / "audit.json").read_text())
+    assert line.pop("audit") == audit
+    assert {*fields_of_all(line), "audit"} == documented("audit --json").keys()
+    assert fields_of_all(audit) == documented("audit.json").keys()
+    report = json.loads((out / "call" / "redacted.report.json").read_text())
+    assert fields_of_all(report) == documented("Report of redact").keys()
+    files = {path.name for path in (out / "call").iterdir()} - set(FILES)
+    rows = TABLES["unveil audit"]
+    listed = {name for row in rows for name in code_in(row[0])}
+    assert files - {"redacted.report.json"} == listed - {"redacted.mkv"}
 
 
 def test_every_array_of_a_truth_is_documented_and_no_other(inputs: Path) -> None:
@@ -191,11 +212,13 @@ def test_a_state_of_auto_holds_those_of_two_methods(inputs: Path, tmp_path: Path
 
 
 def test_the_exit_codes_are_documented(inputs: Path, tmp_path: Path) -> None:
-    (done, failed, misused, *by_signal) = (int(row[0]) for row in TABLES["Exit codes"])
+    (done, failed, misused, exceeded, *by_signal) = (int(row[0]) for row in TABLES["Exit codes"])
     score = ["score", str(inputs / "photo.png"), "--truth"]
     assert CliRunner().invoke(app, [*score, str(inputs / "photo.png")]).exit_code == done
     assert CliRunner().invoke(app, [*score, str(tmp_path / "no.png")]).exit_code == failed
     refused = CliRunner().invoke(app, [*score, str(inputs / "photo.png"), "--threshold", "101"])
     assert refused.exit_code == misused
+    leaks = ["audit", str(inputs / "call.mp4"), "-o", str(tmp_path / "out"), "--fail-over", "0"]
+    assert CliRunner().invoke(app, leaks).exit_code == exceeded
     numbers = (getattr(signal, name, None) for name in SIGNAL_NAMES)
     assert set(by_signal) >= {128 + number for number in numbers if number is not None}

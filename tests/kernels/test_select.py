@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips import PROPERTY
-from tests.kernels.counting import naive
+from tests.kernels import naive_select as naive
+from tests.kernels.counting import naive as counting
 from tests.recovery.decide import naive_finalise
 from unveil_kernels import select
 from unveil_kernels.counting.slots import RUN_SLOT, TRANSITION_SLOT
@@ -128,7 +129,7 @@ def test_the_mean_within_radius_colours(seed: int, radius: int, slot: Any) -> No
     select.mean_within_radius(slots, place, radius, levels, total)
     for i, pixel in enumerate(slots):
         used = [
-            naive.Slot((int(s["c0"]), int(s["c1"]), int(s["c2"])), count=int(s["count"]))
+            counting.Slot((int(s["c0"]), int(s["c1"]), int(s["c2"])), count=int(s["count"]))
             for s in pixel
         ]
         counts = [s.count for s in used]
@@ -147,7 +148,7 @@ def test_the_mean_of_the_leader(seed: int, radius: int) -> None:
     select.mean_of_leader(leader, surveys, challenger, votes, radius, levels, total)
     for i in range(20):
         pair = [
-            naive.Slot(tuple(colours[:, i].tolist()), count=int(n[i]))
+            counting.Slot(tuple(colours[:, i].tolist()), count=int(n[i]))
             for colours, n in ((leader, surveys), (challenger, votes))
         ]
         counts = [slot.count for slot in pair]

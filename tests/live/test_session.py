@@ -527,6 +527,7 @@ def test_the_page_is_told_the_state_at_first() -> None:
         "blur": None,
         "edge": 0.6,
         "smooth": 1,
+        "careful": False,
         "matrix": None,
     }
     assert state["models"] == ["auto", "lite", "full", "heavy", "selfie", "selfie-landscape"]

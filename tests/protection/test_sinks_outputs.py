@@ -152,7 +152,13 @@ def test_a_folder_that_is_no_text(tmp_path: Path, video: Path) -> None:
     out = tmp_path / os.fsdecode(b"out\xff")
     done = unveil("recover", video, "-o", out, "--method", "transitions")
     assert (done.exit_code, done.stderr) == (0, "")
-    assert names(out / "video") == ["background.png", "report.json", "room.png", "stats.parquet"]
+    assert names(out / "video") == [
+        "background.png",
+        "report.json",
+        "room.png",
+        "stats.parquet",
+        "timeline.parquet",
+    ]
     done = unveil("timeline", video, "-o", out / os.fsdecode(b"s\xff.png"), "--at", "1,1")
     assert (done.exit_code, done.stderr) == (0, "")
 

@@ -34,7 +34,7 @@ from unveil.errors import (
     UnreadableVideo,
 )
 from unveil.progress import Progress
-from unveil.protection import Protection, protect, stream
+from unveil.protection import Protection, protect, run
 from unveil.protection import protector as protector_module
 from unveil.video import audio
 from unveil.video.source import Source
@@ -166,6 +166,7 @@ def test_the_report_tells_everything(tmp_path: Path, video: Path) -> None:
         "model": "auto",
         "edge": 0.6,
         "smooth": 1,
+        "careful": False,
         "every": 1,
     }
     assert report["input"]["name"] == "video.mp4"
@@ -479,7 +480,7 @@ def test_ctrl_c_completes_the_output(tmp_path: Path, talk: Path) -> None:
 
 def finishing(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object]) -> None:
     """Call `before` in the thread that completes an output, when all frames are written."""
-    real = stream.open_sink
+    real = run.open_sink
 
     def opened(*arguments: Any, **options: Any) -> Any:
         sink = real(*arguments, **options)
@@ -492,7 +493,7 @@ def finishing(monkeypatch: pytest.MonkeyPatch, before: Callable[[], object]) -> 
         monkeypatch.setattr(sink, "finish", finish_later)
         return sink
 
-    monkeypatch.setattr(stream, "open_sink", opened)
+    monkeypatch.setattr(run, "open_sink", opened)
 
 
 @posix
@@ -574,7 +575,7 @@ def test_an_output_that_exists_is_not_replaced(tmp_path: Path, video: Path) -> N
 def test_a_failure_while_writing_ends_it(
     tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = stream.open_sink
+    real = run.open_sink
 
     def failing(*arguments: Any, **options: Any) -> Any:
         sink = real(*arguments, **options)
@@ -583,7 +584,7 @@ def test_a_failure_while_writing_ends_it(
         )
         return sink
 
-    monkeypatch.setattr(stream, "open_sink", failing)
+    monkeypatch.setattr(run, "open_sink", failing)
     with pytest.raises(OutputUnwritable, match="full"):
         white(video, tmp_path / "out.mp4")
     assert not list(tmp_path.iterdir())

@@ -17,6 +17,7 @@ from PIL import Image
 from unveil.counting.times import TimeIndex
 from unveil.errors import OutputExists, OutputUnwritable
 from unveil.recovery import statistics
+from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.result import FILES, Recovery
 from unveil.recovery.statistics import COLUMNS, PixelCounts
 
@@ -41,6 +42,7 @@ def make_recovery(height: int = 13, width: int = 10, *, timed: bool = True) -> R
         ciede2000=rng.uniform(0, 50, shape).astype(np.float32),
         colours_seen=rng.integers(1, 99, shape).astype(np.uint32),
         evictions=rng.integers(0, 2**16, shape).astype(np.uint16),
+        blurred=np.zeros(shape, np.bool_),
     )
     times = TimeIndex()
     if timed:
@@ -54,7 +56,20 @@ def make_recovery(height: int = 13, width: int = 10, *, timed: bool = True) -> R
         "frames_read": 60,
         "seconds": {"open": float("nan")},
     }
-    return Recovery(room, background, room[..., 3] / np.float32(255), counts, times, report)
+    confidence = room[..., 3] / np.float32(255)
+    seconds = np.arange(10.0, 12)
+    leaks = LeakTimes(
+        seconds, seconds + 1, np.array([0.5, 0]), np.zeros(2), np.array([0.5, 0]), height * width
+    )
+    return Recovery(
+        room,
+        background,
+        confidence,
+        counts,
+        times,
+        report,
+        leak_times=leaks if timed else None,
+    )
 
 
 def column(table: pa.Table, name: str, shape: tuple[int, int]) -> Array:
@@ -78,11 +93,11 @@ def test_names_types_units_and_meaning() -> None:
         *("y", "x", "background_r", "background_g", "background_b", "background_count"),
         *("room_r", "room_g", "room_b", "room_count", "episodes"),
         *("first_frame", "last_frame", "first_seconds", "last_seconds"),
-        *("ciede2000", "confidence", "colours_seen", "evictions"),
+        *("ciede2000", "confidence", "room_is_blurred", "colours_seen", "evictions"),
     ]
     for name, (kind, unit, meaning) in COLUMNS.items():
         field = schema.field(name)
-        assert field.type == getattr(pa, kind)()
+        assert field.type == pa.type_for_alias(kind)
         assert field.metadata == {b"unit": unit.encode(), b"meaning": meaning.encode()}
         assert unit
         assert meaning

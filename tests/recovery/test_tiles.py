@@ -184,4 +184,5 @@ def test_the_command_writes_a_folder_for_each_tile(
         "report.json",
         "room.png",
         "stats.parquet",
+        "timeline.parquet",
     ]

@@ -8,7 +8,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from unveil._version import __version__
-from unveil.cli import demo, live, protect, recover, score, shield, simulate, timeline
+from unveil.cli import (
+    audit,
+    demo,
+    live,
+    protect,
+    recover,
+    redact,
+    score,
+    shield,
+    simulate,
+    timeline,
+)
 from unveil.cli.streams import flush_standard_output, prepare_standard_streams, print_line
 from unveil.interruption import stop_on_signals
 
@@ -62,6 +73,8 @@ def unveil(
 
 for command in (
     recover.recover,
+    audit.audit,
+    redact.redact,
     protect.protect,
     shield.shield,
     live.live,

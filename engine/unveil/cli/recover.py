@@ -156,8 +156,9 @@ def recover(
 ) -> None:
     """Recover the room and the virtual background from calls.
 
-    Each input gets a folder OUT/NAME/ with room.png, background.png, stats.parquet, report.json;
-    a meeting with several tiles one such folder for each of them, tile-1, tile-2 and so on.
+    Each input gets a folder OUT/NAME/ with room.png, background.png, stats.parquet,
+    timeline.parquet, report.json; a meeting with several tiles one such folder for each of them,
+    tile-1, tile-2 and so on.
     """
     with reporting(context, quiet=quiet, as_json=as_json) as report:
         from unveil.recovery.batch import find_sources, recover_all

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -68,13 +68,19 @@ def reporting(
 
 
 @contextmanager
-def batch_reporting(report: Report, n_inputs: int | None) -> Iterator[BatchReport]:
+def batch_reporting(
+    report: Report,
+    n_inputs: int | None,
+    print_table: Callable[[Sequence[Any]], object] = print_outcomes,
+) -> Iterator[BatchReport]:
     """Give what a command tells of several inputs by; a table of them stands at the end.
 
     Parameters
     ----------
     n_inputs
         How many there are, None where they are not to be numbered.
+    print_table
+        Prints the table, given the outcomes.
 
     Raises
     ------
@@ -89,7 +95,7 @@ def batch_reporting(report: Report, n_inputs: int | None) -> Iterator[BatchRepor
     except (KeyboardInterrupt, Interrupted) as interrupt:
         raise Interrupted(_unfinished(batch.outcomes)) from interrupt
     finally:
-        report.table(batch.outcomes)
+        report.table(batch.outcomes, print_table)
     failed = [outcome for outcome in batch.outcomes if outcome.state != "recovered"]
     if failed:
         # Such as a crop outside the picture: that is known only when the input is open.
@@ -155,12 +161,14 @@ class Report:
             for line in lines:
                 print_line(printable(line), err=err)
 
-    def table(self, outcomes: Sequence[Outcome]) -> None:
+    def table(
+        self, outcomes: Sequence[Outcome], print_table: Callable[[Sequence[Any]], object]
+    ) -> None:
         """End the progress, and print a table unless nothing was recovered, or none is wanted."""
         self._display.clear()
         worth_it = any(outcome.state == "recovered" for outcome in outcomes)
         if worth_it and not (self._quiet or self._as_json):
-            print_outcomes(outcomes)
+            print_table(outcomes)
 
 
 class BatchReport:

@@ -56,7 +56,7 @@ AccumulateOption = Annotated[
     bool, typer.Option("--accumulate", help="pixels: what changed stays changed.")
 ]
 NoiseEveryOption = Annotated[
-    float, typer.Option(metavar="X", help="frames: seconds per frame of noise, 1 to 3600.")
+    float, typer.Option(metavar="X", help="frames: seconds per frame of noise, 2 to 3600.")
 ]
 
 

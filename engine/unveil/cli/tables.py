@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from unveil.auditing.batch import AuditOutcome
     from unveil.recovery.batch import Outcome
     from unveil.scoring.background_metrics import InitialisationMetrics
     from unveil.scoring.leak import TruthScore
@@ -23,7 +24,7 @@ _PAGE_WIDTH: Final = 160
 _NAME_WIDTH: Final = 24
 _NUMBERS: Final = frozenset(
     {"frames", "damaged", "recovered", "confidence", "speed", "value", "pixels", "correct"}
-)
+) | {"leaks", "certain"}
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -45,6 +46,33 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
             reason = (outcome.problem or outcome.state).removeprefix(f"{outcome.name}: ")
             table.add_row(outcome.name, *5 * [""], reason)
     _stdout().print(table)
+
+
+def print_audits(outcomes: Sequence[AuditOutcome]) -> None:
+    """Print the verdict of one call, or a table of the audits of several, on stdout."""
+    audited = [outcome for outcome in outcomes if outcome.audit is not None]
+    console = _stdout()
+    if len(outcomes) == 1:
+        for outcome in audited:
+            assert outcome.audit is not None
+            grade = outcome.audit["grade"] or "none"
+            console.print(f"{outcome.audit['verdict']} Grade {grade}.", soft_wrap=True)
+            console.print(printable(str(outcome.page)), soft_wrap=True)
+        return
+    table = _table("input", "grade", "leaks", "certain", "result")
+    for outcome in outcomes:
+        if outcome.audit is None:
+            reason = (outcome.problem or outcome.state).removeprefix(f"{outcome.name}: ")
+            table.add_row(outcome.name, *3 * [""], reason)
+            continue
+        shares = [outcome.audit[key] for key in ("leaked_share", "confident_share")]
+        table.add_row(
+            outcome.name,
+            outcome.audit["grade"] or "none",
+            *("unknown" if share is None else f"{share:.1%}" for share in shares),
+            printable(str(outcome.page)),
+        )
+    console.print(table)
 
 
 def print_score(score: Score) -> None:

@@ -15,7 +15,6 @@ from unveil.counting.presence import PersonWatch, Presence
 from unveil.counting.specification import Specification
 from unveil.counting.state_file import layout_of, whole_number, write_state
 from unveil.counting.table import MAX_FRAMES, ColourTable
-from unveil.counting.times import TimeIndex
 from unveil.counting.transitions import TransitionTable
 from unveil.errors import IncompatibleTable
 from unveil.parallel import Bands
@@ -155,7 +154,7 @@ class AutoTable:
         arrays = dict(PersonWatch.arrays_of(layout))
         for part in parts:
             n_slots = slots_of(part.method, _chosen_slots(header))
-            specified = {**part.arrays_of(layout, n_slots), **TimeIndex.SPECIFICATION}
+            specified = part.stored_of(layout, n_slots)
             arrays |= {f"{part.method}_{name}": spec for name, spec in specified.items()}
         return arrays
 

@@ -11,12 +11,13 @@ from unveil.counting.specification import ArraySpec, Specification
 from unveil.counting.surveying import SurveyingTable, tail_arrays
 from unveil.counting.table import by_pixel, colours_by_pixel, slots_by_pixel
 from unveil.video.chunk import Chunk, Layout
+from unveil_kernels.counting.colour_times import TimeBins
 from unveil_kernels.counting.frames import Frames, PersonMask
+from unveil_kernels.counting.merge_outside import merge_outside
 from unveil_kernels.counting.outside import (
     OUTSIDE_SURVEY_EVERY,
     OutsideState,
     count_outside,
-    merge_outside,
 )
 from unveil_kernels.counting.slots import OUTSIDE_SLOT
 from unveil_kernels.counting.survey import held_after
@@ -63,7 +64,9 @@ class OutsideTable(SurveyingTable):
         surveyed: Bool = frames % OUTSIDE_SURVEY_EVERY == 0
         return surveyed
 
-    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
+    def _count(
+        self, frames: Frames, chunk: Chunk, first_row: int, last_row: int, times: TimeBins
+    ) -> None:
         if chunk.person is None:
             raise ValueError("the chunk has no person mask")
         more = self._surveys_in(chunk)
@@ -72,7 +75,14 @@ class OutsideTable(SurveyingTable):
             return  # nothing is outside: no memory is touched for frames that show nobody
         person = PersonMask(chunk.person, chunk.mask_is_fresh, self.layout.block_size)
         count_outside(
-            frames, person, self.n_surveys, first_row, last_row, self.comparison, self.state
+            frames,
+            person,
+            self.n_surveys,
+            first_row,
+            last_row,
+            self.comparison,
+            self.state,
+            times,
         )
 
     def _remember_merged(self, later: Self) -> None:

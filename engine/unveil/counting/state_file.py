@@ -23,7 +23,7 @@ from unveil.errors import IncompatibleTable, MissingInput
 from unveil.files import replacing
 from unveil.video.chunk import Colour, Layout, Matrix
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Version of the files: it rises whenever an array's shape, type or meaning changes.
 
 Files of version 1 had no number.

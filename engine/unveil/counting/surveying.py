@@ -12,6 +12,7 @@ from unveil.arrays import I64, Array, Bool
 from unveil.counting.specification import ArraySpec
 from unveil.counting.table import ColourTable
 from unveil.video.chunk import Chunk, Layout, Planes
+from unveil_kernels.counting.colour_times import TimeBins
 from unveil_kernels.counting.survey import MAX_SURVEYS, held_after
 
 
@@ -83,7 +84,9 @@ class SurveyingTable(ColourTable):
         for tail, plane in zip(self._tails, chunk.planes, strict=True):
             tail[...] = plane[-1:]
 
-    def _merge(self, later: Self, first_row: int, last_row: int) -> None:
+    def _merge(
+        self, later: Self, first_row: int, last_row: int, times: TimeBins, later_times: TimeBins
+    ) -> None:
         self.merge_kernel(
             first_row,
             last_row,
@@ -93,6 +96,8 @@ class SurveyingTable(ColourTable):
             self.comparison,
             self.state,
             later.state,
+            times,
+            later_times,
         )
 
     def _halvings(self, later: Self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -12,12 +13,14 @@ import numpy as np
 
 from unveil.arrays import Array
 from unveil.counting.capacity import MAX_SLOTS, Accumulator
+from unveil.counting.colour_times import ColourTimes
 from unveil.counting.specification import ArraySpec, Specification, aligned_zeros
 from unveil.counting.state_file import layout_of, whole_number, write_state
 from unveil.counting.times import TimeIndex
 from unveil.errors import IncompatibleTable
 from unveil.parallel import Bands
 from unveil.video.chunk import Chunk, Layout
+from unveil_kernels.counting.colour_times import TimeBins
 from unveil_kernels.counting.frames import Comparison, Frames
 
 MAX_FRAMES: Final = 2**32 - 1
@@ -48,6 +51,10 @@ class ColourTable(ABC):
         (h, w, n) records, the colours of a pixel and what was counted of them.
     evictions
         (h, w) uint16, colours that lost their slot to another, saturating.
+    times
+        Times of the counted frames.
+    colour_times
+        When each colour of a grid of sampled pixels was seen.
     """
 
     method: ClassVar[Accumulator]
@@ -64,6 +71,7 @@ class ColourTable(ABC):
         self.tolerance = tolerance
         self.n_frames = 0
         self.times = TimeIndex()
+        self.colour_times = ColourTimes(layout, slots)
         self._specified = self.arrays_of(layout, slots)
         for name, spec in self._specified.items():
             setattr(self, name, aligned_zeros(spec.shape, spec.dtype))
@@ -72,6 +80,15 @@ class ColourTable(ABC):
     @abstractmethod
     def arrays_of(cls, layout: Layout, n_slots: int) -> Specification:
         """Return the arrays of a table, those of `state_type` first."""
+
+    @classmethod
+    def stored_of(cls, layout: Layout, n_slots: int) -> Specification:
+        """Return the arrays of `stored`."""
+        return {
+            **cls.arrays_of(layout, n_slots),
+            **TimeIndex.SPECIFICATION,
+            **ColourTimes.specification(layout, n_slots),
+        }
 
     @property
     def arrays(self) -> dict[str, Array]:
@@ -92,7 +109,7 @@ class ColourTable(ABC):
 
     @property
     def bytes_per_pixel(self) -> float:
-        """Size of the state."""
+        """Size of the state, without the bits of `colour_times`."""
         pixels = self.layout.height * self.layout.width
         return sum(array.nbytes for array in self.arrays.values() if array.ndim > 1) / pixels
 
@@ -111,9 +128,11 @@ class ColourTable(ABC):
         frames = Frames(
             *chunk.planes, self.n_frames, self.layout.chroma_shift_y, self.layout.chroma_shift_x
         )
+        times = self.colour_times.append(chunk.pts_seconds)
         try:
             bands.run(
-                lambda first, last: self._count(frames, chunk, first, last), self.layout.height
+                lambda first, last: self._count(frames, chunk, first, last, times),
+                self.layout.height,
             )
         finally:
             # Where a band failed the others have counted these frames all the same.
@@ -140,10 +159,14 @@ class ColourTable(ABC):
         if self.n_frames == 0:
             for name, array in self.arrays.items():
                 array[...] = later.arrays[name]
+            self.colour_times = deepcopy(later.colour_times)
             self._add_length(later)
             return
+        own, its = self.colour_times.merged_with(later.colour_times)
         try:
-            bands.run(lambda first, last: self._merge(later, first, last), self.layout.height)
+            bands.run(
+                lambda first, last: self._merge(later, first, last, own, its), self.layout.height
+            )
         finally:
             # As in `update`.
             self._remember_merged(later)
@@ -172,7 +195,7 @@ class ColourTable(ABC):
     @property
     def stored(self) -> dict[str, Array]:
         """All that is saved but the header."""
-        return self.arrays | self.times.as_arrays()
+        return self.arrays | self.times.as_arrays() | self.colour_times.as_arrays()
 
     @classmethod
     def specification(cls, header: Mapping[str, Any]) -> Specification:
@@ -184,7 +207,7 @@ class ColourTable(ABC):
             It is not the header of such a table.
         """
         n_slots = whole_number(header["parameters"], "slots", 2, MAX_SLOTS)
-        return {**cls.arrays_of(layout_of(header), n_slots), **TimeIndex.SPECIFICATION}
+        return cls.stored_of(layout_of(header), n_slots)
 
     @classmethod
     def restored(cls, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
@@ -218,6 +241,7 @@ class ColourTable(ABC):
             raise ValueError(f"times of {times.n_frames} frames for a state of {n_frames}")
         for name in self._specified:
             setattr(self, name, stored[name])
+        self.colour_times.restore(stored)
         self.n_frames = n_frames
         self.times = times
 
@@ -225,7 +249,9 @@ class ColourTable(ABC):
         return self.method, self.layout, self.n_slots, self.bits, self.tolerance
 
     @abstractmethod
-    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
+    def _count(
+        self, frames: Frames, chunk: Chunk, first_row: int, last_row: int, times: TimeBins
+    ) -> None:
         """Update a band of rows."""
 
     @abstractmethod
@@ -237,7 +263,9 @@ class ColourTable(ABC):
         """Keep what concerns all rows of a later table, once all bands are merged."""
 
     @abstractmethod
-    def _merge(self, later: Self, first_row: int, last_row: int) -> None:
+    def _merge(
+        self, later: Self, first_row: int, last_row: int, times: TimeBins, later_times: TimeBins
+    ) -> None:
         """Merge a band of rows."""
 
 

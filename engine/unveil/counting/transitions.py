@@ -9,14 +9,15 @@ from unveil.counting.specification import ArraySpec, Specification
 from unveil.counting.surveying import SurveyingTable, tail_arrays
 from unveil.counting.table import by_pixel, colours_by_pixel, slots_by_pixel
 from unveil.video.chunk import Chunk, Layout
+from unveil_kernels.counting.colour_times import TimeBins
 from unveil_kernels.counting.frames import Frames
+from unveil_kernels.counting.merge_transitions import merge_transitions
 from unveil_kernels.counting.slots import TRANSITION_SLOT
 from unveil_kernels.counting.transitions import (
     SURVEY_EVERY,
     UNCHANGED,
     TransitionState,
     count_transitions,
-    merge_transitions,
 )
 
 
@@ -58,5 +59,9 @@ class TransitionTable(SurveyingTable):
         surveyed: Bool = (frames % SURVEY_EVERY == 1) | (frames == 0)
         return surveyed
 
-    def _count(self, frames: Frames, chunk: Chunk, first_row: int, last_row: int) -> None:
-        count_transitions(frames, self.n_surveys, first_row, last_row, self.comparison, self.state)
+    def _count(
+        self, frames: Frames, chunk: Chunk, first_row: int, last_row: int, times: TimeBins
+    ) -> None:
+        count_transitions(
+            frames, self.n_surveys, first_row, last_row, self.comparison, self.state, times
+        )

@@ -50,7 +50,7 @@ class Reading:
     leaked_share, confident_share
         Shares of the pixels whose room colour is claimed, and with a confidence above `SURE`.
     notes
-        What limits the figures, such as that nothing can be recovered behind a blur.
+        What limits the figures, such as that the background is a blur of the room.
     picture
         The room as a PNG with transparency where nothing is claimed.
     """
@@ -204,14 +204,14 @@ class CountedFrames:
         if self._n_staged:
             self._count_staged()
         recovery = self._engine.finalise()
-        claimed = recovery.room[..., 3] > 0
+        claimed = recovery.sharp  # everybody sees the blurred room
         self._read = time.monotonic()
         return Reading(
             self._read - self._began,
             self._n_frames,
             n_skipped,
             float(claimed.mean()),
-            float((recovery.confidence > SURE).mean()),
+            float((claimed & (recovery.confidence > SURE)).mean()),
             tuple(recovery.report["warnings"]),
             _png(recovery.room, claimed),
         )

@@ -123,6 +123,11 @@ class ProtectParameters:
         """Return `blur`, or the default for frames of this height, in pixels."""
         return self.blur or max(MIN_BLUR, round(BLUR_SHARE * height))
 
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether the background is removed and nothing takes its place."""
+        return self.chosen_mode == "remove" and self.background is None
+
     def weak_blur(self, height: int) -> str | None:
         """Tell, in one sentence, that frames of this height are blurred too little.
 

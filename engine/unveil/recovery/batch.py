@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Save: TypeAlias = "Callable[[Source, Recovery | TileRecoveries, Path], object]"
+"""Writes what was recovered from a source into a folder."""
+
 State: TypeAlias = Literal["recovered", "failed", "interrupted", "not started"]
 
 
@@ -164,6 +167,7 @@ def recover_all(
     preview_seconds: float | None = None,
     progress: Callable[[Source, Progress], object] | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
+    save: Save | None = None,
     stop: StopRequested = never,
     **options: Unpack[RecoverKeywords],
 ) -> list[Outcome]:
@@ -187,6 +191,9 @@ def recover_all(
         Called with a source and its progress.
     on_outcome
         Called with the outcome of a source as soon as it is known.
+    save
+        Writes what was recovered from a source into its folder, in which it replaces an earlier
+        result; None: its own `save`.
     stop
         Returns whether to stop, see `unveil.interruption`.
     options
@@ -221,7 +228,9 @@ def recover_all(
 
     with _writable(out):
         for number, source in enumerate(sources):
-            job = _Job(source, out / source.stem, force, tiles, preview_seconds, progress, stop)
+            job = _Job(
+                source, out / source.stem, force, tiles, preview_seconds, progress, save, stop
+            )
             later = sources[number + 1 :]
             try:
                 outcome = job.run(options)
@@ -251,6 +260,7 @@ class _Job:
     tiles: TilesArgument
     preview_seconds: float | None
     progress: Callable[[Source, Progress], object] | None
+    save: Save | None
     stop: StopRequested
     notes: list[str] = field(default_factory=list)
     previewed: bool = False
@@ -263,8 +273,11 @@ class _Job:
             refuse_earlier_result(self.folder, force=self.force)
             with _writable(self.folder):
                 recovery = self._recover(options)
-                # `force`: the folder may hold previews of this run.
-                recovery.save(self.folder, force=True)
+                if self.save is None:
+                    # `force`: the folder may hold previews of this run.
+                    recovery.save(self.folder, force=True)
+                else:
+                    self.save(self.source, recovery, self.folder)
         except Interrupted:
             raise
         except Exception as error:

@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from unveil.counting.accumulators import TABLES
 from unveil.counting.auto import STATES, AutoTable
+from unveil.counting.colour_times import largest_bytes
 from unveil.counting.outside import OutsideTable
 from unveil.counting.state_file import read_state
 from unveil.counting.table import ColourTable
 from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
 from unveil.memory import memory_limit
 from unveil.parallel import Bands, uninterrupted
+from unveil.recovery.background.blurred_room import BlurSurvey
 from unveil.recovery.background.changes import Backgrounds, Stretch
 from unveil.recovery.background.picture import Background, background_picture
 from unveil.recovery.decide.finalise import finalise
@@ -90,6 +92,7 @@ class Engine:
         self._reader: PlaneReader | None = None
         self._masker: BlockMasker | None = None
         self._backgrounds = Backgrounds()
+        self._blur_survey: BlurSurvey | None = None
 
     @property
     def n_frames(self) -> int:
@@ -237,6 +240,9 @@ class Engine:
             chunk = self._add_person_mask(chunk, self._table)
         if chunk.person is not None:
             self._backgrounds.add(chunk)
+            if self._blur_survey is None:
+                self._blur_survey = BlurSurvey(chunk.layout)
+            self._blur_survey.add(chunk)
         self._table.update(chunk, self._bands)
 
     def _add_person_mask(self, chunk: Chunk, table: AutoTable | OutsideTable) -> Chunk:
@@ -284,7 +290,7 @@ class Engine:
         self._flush()
         table = self._table or self._create(Layout(self.height, self.width, colour=RGB))
         picture = self._background if use_background else None
-        return finalise(table, self.parameters, self._bands, picture)
+        return finalise(table, self.parameters, self._bands, picture, self._blur_survey)
 
     def merge(self, other: Engine) -> None:
         """Add the counts of another engine, whose frames follow those of this one.
@@ -315,6 +321,10 @@ class Engine:
             )
         merge: Callable[..., None] = self._table.merge
         merge(other._table, self._bands)
+        if self._blur_survey is None:
+            self._blur_survey = other._blur_survey
+        elif other._blur_survey is not None:
+            self._blur_survey.merge(other._blur_survey)
 
     def save(self, path: str | Path) -> None:
         """Save the state, from which `Engine.load` continues.
@@ -363,6 +373,7 @@ def _refuse_too_large(layout: Layout, slots: int) -> None:
     from unveil_kernels.counting.slots import RUN_SLOT
 
     needed = layout.height * layout.width * (slots * RUN_SLOT.itemsize + 64)
+    needed += largest_bytes(layout, slots)
     limit = memory_limit()
     if limit is not None and needed > limit:
         raise FrameTooLarge(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from unveil.arrays import F32, U8, Array
+from unveil.arrays import F32, U8, Array, Bool
 from unveil.errors import OutputExists
 from unveil.files import (
     BACKGROUND,
@@ -24,17 +24,27 @@ from unveil.files import (
     write_png,
 )
 from unveil.recovery import statistics
+from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.statistics import PixelCounts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from unveil.counting.times import TimeIndex
+    from unveil.recovery.leak_times import LeakTimes
 
 
-STATS, REPORT = "stats.parquet", "report.json"
-FILES: Final = (ROOM, BACKGROUND, STATS, REPORT)
-"""Files of a saved recovery; the report is written last."""
+ROOM_SHARP: Final = "room_sharp.png"
+"""What leaked sharply, of a call whose background is a blur of the room; else no file."""
+
+STATS, TIMELINE, REPORT = "stats.parquet", "timeline.parquet", "report.json"
+FILES: Final = (ROOM, BACKGROUND, STATS, TIMELINE, REPORT)
+"""Files of a saved recovery; the report is written last. There is no timeline without times."""
+
+PAGE, AUDIT = "index.html", "audit.json"
+REDACTED: Final = ("redacted.mp4", "redacted.mkv")
+AUDIT_FILES: Final = (PAGE, AUDIT, *REDACTED, "redacted.report.json")
+"""Files of an audit in the folder of its recovery; a new recovery makes them wrong."""
 
 _FURTHER: Final = re.compile(r"(?:background|tile)-\d+")
 """Folders of further backgrounds, and of tiles."""
@@ -59,6 +69,8 @@ class Recovery:
         Version, parameters, input, counts and warnings; ready for JSON.
     others
         Recoveries behind further backgrounds of the call, the longest first.
+    leak_times
+        The leaked area over time; None where times are not known, and behind a moving background.
     """
 
     room: U8 = field(repr=False)
@@ -68,6 +80,7 @@ class Recovery:
     times: TimeIndex = field(repr=False)
     report: Mapping[str, Any] = field(repr=False)
     others: tuple[Recovery, ...] = field(default=(), repr=False)
+    leak_times: LeakTimes | None = field(default=None, repr=False)
 
     @property
     def recovered(self) -> int:
@@ -75,12 +88,23 @@ class Recovery:
         return int(np.count_nonzero(self.room[..., 3]))
 
     @property
+    def sharp(self) -> Bool:
+        """(h, w) bool, where the room was recovered, but not from a blur of it."""
+        sharp: Bool = (self.room[..., 3] > 0) & ~self.counts.blurred
+        return sharp
+
+    @property
+    def sharp_room(self) -> U8:
+        """`room` without what was recovered from a blur of it: (h, w, 4) RGBA."""
+        return np.where(self.sharp[..., None], self.room, np.uint8(0))
+
+    @property
     def stats(self) -> pa.Table:
         """One row per pixel, row by row of the picture; see `statistics.COLUMNS`."""
         return statistics.table(self)
 
     def save(self, folder: str | Path, *, force: bool = False) -> None:
-        """Write room.png, background.png, stats.parquet and report.json into a folder.
+        """Write room.png, background.png and the other files of a result into a folder.
 
         The `others` are written into its subfolders background-2, background-3 and so on.
 
@@ -106,6 +130,10 @@ class Recovery:
                 pool.submit(self.write_stats, folder / STATS),
             ]:
                 written.result()
+        if self.counts.blurred.any():
+            write_png(folder / ROOM_SHARP, self.sharp_room)
+        if self.leak_times is not None:
+            self.leak_times.write(folder / TIMELINE, self.report)
         for number, other in enumerate(self.others, 2):
             other.save(folder / f"background-{number}", force=force)
         write_json(folder / REPORT, self.report)
@@ -113,6 +141,18 @@ class Recovery:
     def write_stats(self, path: Path) -> None:
         """Write the statistics as Parquet, band by band of rows."""
         statistics.write(self, path)
+
+    def _repr_png_(self) -> bytes:
+        """Return the room for notebooks."""
+        from unveil.recovery.notebook import room_png
+
+        return room_png(self)
+
+    def _repr_html_(self) -> str:
+        """Return the room and its figures for notebooks."""
+        from unveil.recovery.notebook import summary_html
+
+        return summary_html(self)
 
     def mapped(self, change: Callable[[Array], Array]) -> Recovery:
         """Return the recovery with `change`, such as a rotation, applied to all its arrays."""
@@ -175,7 +215,9 @@ def remove_earlier_result(folder: Path) -> None:
 
 def _result_files(folder: Path) -> list[Path]:
     """Return the paths that a saved recovery may have, whether they exist or not."""
-    return [place / name for place in (folder, *_further_folders(folder)) for name in FILES]
+    names = (*FILES, ROOM_SHARP)
+    inside = [place / name for place in (folder, *_further_folders(folder)) for name in names]
+    return [*inside, *(folder / name for name in AUDIT_FILES)]
 
 
 def _further_folders(folder: Path) -> list[Path]:

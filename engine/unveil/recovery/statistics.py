@@ -54,6 +54,11 @@ COLUMNS: Final[dict[str, tuple[str, str, str]]] = {
         "distance between the room's colour and the background's",
     ),
     "confidence": ("float32", "1", "0 (nothing recovered) to 1"),
+    "room_is_blurred": (
+        "bool",
+        "1",
+        "whether the room's colour is the blurred room's, sharpened; null where not recovered",
+    ),
     "colours_seen": ("uint32", "colour", "colours counted, with those evicted"),
     "evictions": ("uint16", "colour", "colours that lost their slot to another, at most 65535"),
 }
@@ -75,6 +80,7 @@ class PixelCounts:
     ciede2000: Array
     colours_seen: Array
     evictions: Array
+    blurred: Array
 
 
 class Recovered(Protocol):
@@ -198,6 +204,7 @@ def _columns(recovery: Recovered, band: slice) -> dict[str, tuple[Array, Array |
         "last_seconds": (last, unseen | np.isnan(last)),
         "ciede2000": (counts["ciede2000"], unrecovered | unknown),
         "confidence": (recovery.confidence[band], None),
+        "room_is_blurred": (counts["blurred"], unrecovered),
         "colours_seen": (counts["colours_seen"], None),
         "evictions": (counts["evictions"], None),
     }

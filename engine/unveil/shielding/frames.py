@@ -85,7 +85,7 @@ def _steps(still: U8, parameters: ShieldParameters) -> list[Step]:
         )
         steps.append(pixels.applied)
     if "frames" in parameters.kinds:
-        seconds = max(1.0, parameters.noise_every / strength)
+        seconds = max(2.0, parameters.noise_every / strength)  # half of it may lie between two
         frames = NoiseFrames(
             height,
             width,

@@ -50,9 +50,9 @@ class ShieldParameters:
     accumulate
         For "pixels": changed pixels stay changed until the end of the video, as in zoomg.
     noise_every
-        For "frames": seconds per noise frame, 1 to 3600. More than one flash per second is
+        For "frames": mean seconds per noise frame, 2 to 3600. More than one flash per second is
         uncomfortable, and above three per second it can harm photosensitive people (WCAG 2.3.1),
-        so the interval never gets shorter than a second, whatever `strength` is.
+        so two are never closer than a second, whatever `strength` is.
 
     Raises
     ------
@@ -93,7 +93,7 @@ class ShieldParameters:
                 )
         check_range("noise_share", self.noise_share, 0, 1)
         check_range("noise_size", self.noise_size, 1, 64)
-        check_range("noise_every", self.noise_every, 1, 3600)
+        check_range("noise_every", self.noise_every, 2, 3600)
         if self.accumulate and "pixels" not in chosen:
             raise InvalidParameter("accumulate: only the kind pixels accumulates; add it to kind")
 

@@ -7,7 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from unveil_kernels._jit import kernel
-from unveil_kernels.counting.counters import count_of
+from unveil_kernels.counting.colour_times import (
+    add_bits,
+    before_free_slot,
+    before_make_room,
+    bits_of,
+    clear_bits,
+    mark_far,
+    mark_leaders,
+)
 from unveil_kernels.counting.rows import (
     ALL_BITS,
     LISTED_ROWS,
@@ -32,10 +40,7 @@ from unveil_kernels.counting.survey import (
     change_places,
     follow_row,
     halve_row,
-    join,
-    most_voted,
     overtaken_row,
-    read_candidates,
     survey_row,
     take_row,
     vote_row,
@@ -97,7 +102,9 @@ class OutsideState(NamedTuple):
 
 
 @kernel
-def count_outside(frames, person, n_surveys, first_row, last_row, comparison, state_inout):
+def count_outside(
+    frames, person, n_surveys, first_row, last_row, comparison, state_inout, times_inout
+):
     """Count the samples outside the person mask that are far from the leader, in a band.
 
     The leader is the colour that a survey of every `OUTSIDE_SURVEY_EVERY`-th frame finds most
@@ -110,6 +117,9 @@ def count_outside(frames, person, n_surveys, first_row, last_row, comparison, st
     none is free, one is evicted: the one seen longest ago of those that count 1; where all count
     more, the one nearest to the leader, because distant colours are the candidates for the room.
 
+    The leader has no samples deposited. Its times are marked in the frames surveyed and in the
+    first one of each second.
+
     Parameters
     ----------
     frames : Frames
@@ -120,6 +130,7 @@ def count_outside(frames, person, n_surveys, first_row, last_row, comparison, st
         The band.
     comparison : Comparison
     state_inout : OutsideState
+    times_inout : TimeBins
 
     Notes
     -----
@@ -160,6 +171,7 @@ def count_outside(frames, person, n_surveys, first_row, last_row, comparison, st
         row_stills = state_inout.leader_stills[row]
         row_votes = state_inout.challenger_votes[row]
         row_outside = state_inout.outside_surveys[row]
+        sampled = times_inout.sample_row[row]
         n_listed = 0
         held = n_surveys
         for i in range(n_frames):
@@ -211,13 +223,19 @@ def count_outside(frames, person, n_surveys, first_row, last_row, comparison, st
                     overtaken_row(row_surveys, row_votes, flags)
                     for k in range(list_set(flags, flag_words, i, listed_x, listed_tag, 0)):
                         x = listed_x[k]
-                        _replace_leader(state_inout, row, x, frame, mask, tolerance_)
+                        _replace_leader(state_inout, row, x, frame, mask, tolerance_, times_inout)
                         row_stills[x] = 1 - moved[x]
             difference_row(luma, leader0, mask, distance)
             greater_difference_row(chroma1, leader1, mask, distance)
             greater_difference_row(chroma2, leader2, mask, distance)
             _flag_outside_row(distance, comparison.far, inside[i], flags)
             n_listed = list_set(flags, flag_words, i, listed_x, listed_tag, n_listed)
+            second = times_inout.second[i + 1]
+            is_probed = (frame % OUTSIDE_SURVEY_EVERY == 0) | (second != times_inout.second[i])
+            if sampled >= 0 and is_probed:
+                mark_leaders(
+                    times_inout, sampled, second, distance, tolerance, inside[i], row_surveys
+                )
             # Before a survey moves the leader: evictions depend on it, and must not depend on when
             # the list happens to be full.
             due = (i == n_frames - 1) | ((frame + 1) % OUTSIDE_SURVEY_EVERY == 0)
@@ -235,6 +253,7 @@ def count_outside(frames, person, n_surveys, first_row, last_row, comparison, st
                     mask,
                     tolerance_,
                     state_inout,
+                    times_inout,
                 )
                 n_listed = 0
 
@@ -276,6 +295,7 @@ def _deposit_listed(
     mask,
     tolerance,
     state_inout,
+    times_inout,
 ):
     """Deposit the listed samples of a row in their order; a tag is twice the frame's place."""
     leader, slots, evictions = (
@@ -284,9 +304,27 @@ def _deposit_listed(
         state_inout.evictions[row],
     )
     leader0, leader1, leader2 = leader[0, row], leader[1, row], leader[2, row]
+    sampled = times_inout.sample_row[row]
     for k in range(n_listed):
         x, i = listed_x[k], listed_tag[k] >> 1
         c0, c1, c2 = frames.plane0[i, row, x], wide1[i, x], wide2[i, x]
+        if sampled >= 0 and times_inout.sample_column[x] >= 0:
+            mark_far(
+                times_inout,
+                sampled,
+                times_inout.sample_column[x],
+                slots,
+                x,
+                c0,
+                c1,
+                c2,
+                leader0[x],
+                leader1[x],
+                leader2[x],
+                times_inout.second[i + 1],
+                mask,
+                tolerance,
+            )
         evicted = make_room(
             slots, x, c0, c1, c2, leader0[x], leader1[x], leader2[x], mask, tolerance
         )
@@ -306,21 +344,49 @@ def _deposit_listed(
 
 
 @kernel
-def _replace_leader(state_inout, row, x, frame, mask, tolerance):
+def _replace_leader(state_inout, row, x, frame, mask, tolerance, times_inout):
     """Make the challenger of a pixel its leader, and a leader that was one the challenger."""
     leader, challenger = state_inout.leader, state_inout.challenger
     slots = state_inout.slots[row]
     change_places(state_inout, row, x)
     leader0, leader1, leader2 = leader[0, row, x], leader[1, row, x], leader[2, row, x]
-    free_slot(slots, x, leader0, leader1, leader2, mask, tolerance)
+    c0, c1, c2 = challenger[0, row, x], challenger[1, row, x], challenger[2, row, x]
     surveys = np.int64(state_inout.challenger_votes[row, x])
+    j, i = times_inout.sample_row[row], times_inout.sample_column[x]
+    sampled = j >= 0 and i >= 0
+    if sampled:
+        place = times_inout.seen.shape[3] - 1
+        resigned = bits_of(times_inout, j, i, place)
+        clear_bits(times_inout, j, i, place)
+        freed = before_free_slot(
+            times_inout, j, i, slots, x, leader0, leader1, leader2, mask, tolerance
+        )
+        add_bits(times_inout, j, i, place, freed)
+    free_slot(slots, x, leader0, leader1, leader2, mask, tolerance)
     if surveys > 0:
+        if sampled:
+            s = before_make_room(
+                times_inout,
+                j,
+                i,
+                slots,
+                x,
+                c0,
+                c1,
+                c2,
+                leader0,
+                leader1,
+                leader2,
+                mask,
+                tolerance,
+            )
+            add_bits(times_inout, j, i, s, resigned)
         evicted = deposit_far(
             slots,
             x,
-            challenger[0, row, x],
-            challenger[1, row, x],
-            challenger[2, row, x],
+            c0,
+            c1,
+            c2,
             surveys,
             surveys,
             frame,
@@ -332,102 +398,3 @@ def _replace_leader(state_inout, row, x, frame, mask, tolerance):
             tolerance,
         )
         add_saturating(state_inout.evictions[row], x, evicted)
-
-
-@kernel
-def merge_outside(
-    first_row, last_row, later_by, later_frames, halvings, comparison, state_inout, later
-):
-    """Add what was counted of a later part of a recording to that of an earlier one, in a band.
-
-    Leaders and challengers are joined as in `merge_transitions`; the still surveys of the joined
-    leaders are added up. Then the later part's slots are deposited, and each leader that does not
-    lead any more, as in `count_outside`, at its part's last frame; at last the slot of the new
-    leader is freed. Evictions go by the distance from the new leader.
-
-    Parameters
-    ----------
-    first_row, last_row : int
-        The band.
-    later_by : int
-        Frame of the earlier part at which the later one's frame 0 lies.
-    later_frames : int
-        Frames of the later part.
-    halvings : int
-        As in `merge_transitions`.
-    comparison : Comparison
-    state_inout, later : OutsideState
-        The caller replaces the tails.
-    """
-    mask, tolerance = comparison.mask, np.int32(comparison.tolerance)
-    colour = np.empty((4, 3), np.uint8)
-    votes = np.empty(4, np.int64)
-    joined = np.empty(4, np.int64)
-    total = np.empty(4, np.int64)
-    for row in range(first_row, last_row):
-        row_slots, later_slots = state_inout.slots[row], later.slots[row]
-        for x in range(state_inout.leader.shape[2]):
-            read_candidates(state_inout, later, row, x, colour, votes)
-            join(colour, votes, mask, tolerance, joined, total)
-            first = most_voted(colour, total)
-            total_first = total[first]
-            total[first] = 0
-            second = most_voted(colour, total)
-            leader0, leader1, leader2 = colour[first, 0], colour[first, 1], colour[first, 2]
-            evicted = np.int64(later.evictions[row, x])
-            for s in range(later_slots.shape[1]):
-                if later_slots[x, s]["count"] != 0:
-                    evicted += deposit_far(
-                        row_slots,
-                        x,
-                        later_slots[x, s]["c0"],
-                        later_slots[x, s]["c1"],
-                        later_slots[x, s]["c2"],
-                        count_of(later_slots[x, s]["episodes"]),
-                        count_of(later_slots[x, s]["count"]),
-                        np.int64(later_slots[x, s]["first"]) + later_by,
-                        np.int64(later_slots[x, s]["last"]) + later_by,
-                        leader0,
-                        leader1,
-                        leader2,
-                        mask,
-                        tolerance,
-                    )
-            for k in range(2):
-                surveys = np.int64(
-                    state_inout.leader_surveys[row, x] if k == 0 else later.leader_surveys[row, x]
-                )
-                if joined[k] != first and surveys > 0:
-                    seen = later_by - 1 if k == 0 else later_by + later_frames - 1
-                    evicted += deposit_far(
-                        row_slots,
-                        x,
-                        colour[k, 0],
-                        colour[k, 1],
-                        colour[k, 2],
-                        surveys,
-                        surveys,
-                        seen,
-                        seen,
-                        leader0,
-                        leader1,
-                        leader2,
-                        mask,
-                        tolerance,
-                    )
-            stills = np.int64(0)
-            if joined[0] == first:
-                stills += np.int64(state_inout.leader_stills[row, x])
-            if joined[1] == first:
-                stills += np.int64(later.leader_stills[row, x])
-            state_inout.leader_stills[row, x] = stills >> halvings
-            free_slot(row_slots, x, leader0, leader1, leader2, mask, tolerance)
-            add_saturating(state_inout.evictions[row], x, evicted)
-            outside = np.int64(state_inout.outside_surveys[row, x])
-            outside += np.int64(later.outside_surveys[row, x])
-            state_inout.outside_surveys[row, x] = outside >> halvings
-            state_inout.leader_surveys[row, x] = total_first >> halvings
-            state_inout.challenger_votes[row, x] = total[second] >> halvings
-            for channel in range(3):
-                state_inout.leader[channel, row, x] = colour[first, channel]
-                state_inout.challenger[channel, row, x] = colour[second, channel]

@@ -100,7 +100,7 @@ def find_slot(slots, x, c0, c1, c2, mask, tolerance):
 
 
 @inlined
-def _rarest_slot(slots, x):
+def rarest_slot(slots, x):
     """Return the slot with the fewest samples; of equals, the one not seen for longest."""
     s = 0
     for other in range(1, slots.shape[1]):
@@ -144,7 +144,7 @@ def deposit(slots_inout, x, c0, c1, c2, episodes, count, first, last, gap, exact
     s = find_slot(slots_inout, x, c0, c1, c2, mask, tolerance)
     if s == slots_inout.shape[1]:
         evicted = 1
-        s = _rarest_slot(slots_inout, x)
+        s = rarest_slot(slots_inout, x)
         slots_inout[x, s]["count"] = 0
     slot = slots_inout[x, s]
     if slot["count"] == 0:
@@ -195,7 +195,7 @@ def deposit_newest(slots_inout, x, c0, c1, c2, weight, frame, gap, mask, toleran
         s += 1
     if s == n_slots:
         evicted = 1
-        s = _rarest_slot(slots_inout, x)
+        s = rarest_slot(slots_inout, x)
         slots_inout[x, s]["count"] = 0
     slot = slots_inout[x, s]
     if slot["count"] == 0:
@@ -211,32 +211,6 @@ def deposit_newest(slots_inout, x, c0, c1, c2, weight, frame, gap, mask, toleran
         slot["episodes"] = added(slot["episodes"], more, frame)
         slot["count"] = added(slot["count"], weight, frame)
         slot["last"] = frame
-    return evicted
-
-
-@inlined
-def deposit_all(slots_inout, x, later_slots, later_by, gap, exact, mask, tolerance):
-    """Deposit a pixel's slots of a later part, `later_by` frames later; return the evictions."""
-    evicted = 0
-    for s in range(later_slots.shape[1]):
-        if later_slots[x, s]["count"] != 0:
-            evicted += deposit(
-                slots_inout,
-                x,
-                later_slots[x, s]["c0"],
-                later_slots[x, s]["c1"],
-                later_slots[x, s]["c2"],
-                count_of(later_slots[x, s]["episodes"]),
-                np.int64(later_slots[x, s]["count"])
-                if exact
-                else count_of(later_slots[x, s]["count"]),
-                np.int64(later_slots[x, s]["first"]) + later_by,
-                np.int64(later_slots[x, s]["last"]) + later_by,
-                gap,
-                exact,
-                mask,
-                tolerance,
-            )
     return evicted
 
 
@@ -259,7 +233,7 @@ def free_slot(slots_inout, x, c0, c1, c2, mask, tolerance):
 
 
 @inlined
-def _least_informative_slot(slots, x, leader0, leader1, leader2):
+def least_informative_slot(slots, x, leader0, leader1, leader2):
     """Return the slot to evict: the oldest of those counted once, else the nearest to the leader.
 
     The distance is the sum of the channels' differences.
@@ -288,7 +262,7 @@ def make_room(slots_inout, x, c0, c1, c2, leader0, leader1, leader2, mask, toler
     """
     if find_slot(slots_inout, x, c0, c1, c2, mask, tolerance) != slots_inout.shape[1]:
         return 0
-    s = _least_informative_slot(slots_inout, x, leader0, leader1, leader2)
+    s = least_informative_slot(slots_inout, x, leader0, leader1, leader2)
     end = slots_inout.shape[1] - 1
     slots_inout[x, s] = slots_inout[x, end]
     slots_inout[x, end]["count"] = 0

@@ -7,6 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from unveil_kernels._jit import kernel
+from unveil_kernels.counting.colour_times import (
+    add_bits,
+    before_deposit,
+    before_free_slot,
+    bits_of,
+    clear_bits,
+    mark_deposit,
+    mark_shown,
+)
 from unveil_kernels.counting.counters import added, count_of
 from unveil_kernels.counting.rows import (
     ALL_BITS,
@@ -21,7 +30,6 @@ from unveil_kernels.counting.slots import (
     EPISODE_GAP,
     add_saturating,
     deposit,
-    deposit_all,
     deposit_newest,
     free_slot,
     prefetch,
@@ -31,10 +39,7 @@ from unveil_kernels.counting.survey import (
     change_places,
     follow_row,
     halve_row,
-    join,
-    most_voted,
     overtaken_row,
-    read_candidates,
     survey_row,
     take_row,
     vote_row,
@@ -105,12 +110,15 @@ class TransitionState(NamedTuple):
 
 
 @kernel
-def count_transitions(frames, n_surveys, first_row, last_row, comparison, state_inout):
+def count_transitions(frames, n_surveys, first_row, last_row, comparison, state_inout, times_inout):
     """Count the samples around a change from or to each pixel's leader, in a band.
 
     A sample is counted if it is far from the leader while the sample just before it or just after
     it is the leader's. If the one after is, a return to the leader is counted, too. As the next
     sample must be known, a sample is counted one frame late.
+
+    The first frame of each second is probed: there all colours that have a slot, and the leader,
+    are marked where they show. Else the times of a colour that stays would be those of its changes.
 
     Parameters
     ----------
@@ -121,6 +129,7 @@ def count_transitions(frames, n_surveys, first_row, last_row, comparison, state_
         The band.
     comparison : Comparison
     state_inout : TransitionState
+    times_inout : TimeBins
 
     Notes
     -----
@@ -156,9 +165,10 @@ def count_transitions(frames, n_surveys, first_row, last_row, comparison, state_
             widen_rows(frames.plane2, chroma_row, shift_x, wide2[1:])
         leader0, leader1, leader2 = leader[0, row], leader[1, row], leader[2, row]
         rival0, rival1, rival2 = challenger[0, row], challenger[1, row], challenger[2, row]
-        row_surveys, row_returns = state_inout.leader_surveys[row], state_inout.leader_returns[row]
-        row_votes, row_history = state_inout.challenger_votes[row], state_inout.history[row]
-        row_slots, row_evictions = state_inout.slots[row], state_inout.evictions[row]
+        row_surveys, row_votes = state_inout.leader_surveys[row], state_inout.challenger_votes[row]
+        row_history = state_inout.history[row]
+        row_slots = state_inout.slots[row]
+        sampled = times_inout.sample_row[row]
         n_listed = 0
         held = n_surveys
         for i in range(n_frames):
@@ -214,32 +224,44 @@ def count_transitions(frames, n_surveys, first_row, last_row, comparison, state_
                     follow_row(chroma2, differs, rival2)
                     overtaken_row(row_surveys, row_votes, flags)
                     n_overtaken = list_set(flags, flag_words, i, overtaken_x, overtaken_tag, 0)
-            if (n_overtaken > 0) | (i == n_frames - 1) | (n_listed + len(flags) > max_listed):
+            second = times_inout.second[i + 1]
+            is_probed = (sampled >= 0) & (second != times_inout.second[i])
+            # Before a row is probed: what it finds must not depend on when the list is full.
+            due = (n_overtaken > 0) | (i == n_frames - 1) | is_probed
+            if due | (n_listed + len(flags) > max_listed):
                 prefetched[0] = prefetch(row_slots, listed_x, n_listed)
-                for k in range(n_listed):
-                    x, j = listed_x[k], listed_tag[k] >> 1
-                    evicted = deposit_newest(
-                        row_slots,
-                        x,
-                        frames.plane0[j - 1, row, x] if j > 0 else state_inout.tail0[0, row, x],
-                        wide1[j, x],
-                        wide2[j, x],
-                        1,
-                        frames.first_frame + np.int64(j) - 1,
-                        EPISODE_GAP,
-                        mask,
-                        tolerance_,
-                    )
-                    add_saturating(row_evictions, x, evicted)
-                    row_returns[x] = added(
-                        row_returns[x],
-                        np.int64(listed_tag[k] & 1),
-                        frames.first_frame + np.int64(j),
-                    )
+                _deposit_listed(
+                    frames,
+                    wide1,
+                    wide2,
+                    row,
+                    listed_x,
+                    listed_tag,
+                    n_listed,
+                    mask,
+                    tolerance_,
+                    state_inout,
+                    times_inout,
+                )
                 n_listed = 0
             for k in range(n_overtaken):
                 x = overtaken_x[k]
-                _replace_leader(state_inout, row, x, frame, mask, tolerance_)
+                _replace_leader(state_inout, row, x, frame, mask, tolerance_, times_inout)
+            if is_probed:
+                mark_shown(
+                    times_inout,
+                    sampled,
+                    second,
+                    row_slots,
+                    luma,
+                    chroma1,
+                    chroma2,
+                    leader0,
+                    leader1,
+                    leader2,
+                    mask,
+                    tolerance_,
+                )
 
 
 @kernel
@@ -268,7 +290,49 @@ def _advance_row(distance, tolerance, far, history_inout, flags_out):
 
 
 @kernel
-def _replace_leader(state_inout, row, x, frame, mask, tolerance):
+def _deposit_listed(
+    frames,
+    wide1,
+    wide2,
+    row,
+    listed_x,
+    listed_tag,
+    n_listed,
+    mask,
+    tolerance,
+    state_inout,
+    times_inout,
+):
+    """Deposit the listed samples of a row, each of the frame before that of its tag, in order."""
+    slots, evictions = state_inout.slots[row], state_inout.evictions[row]
+    returns, tail0 = state_inout.leader_returns[row], state_inout.tail0[0, row]
+    sampled = times_inout.sample_row[row]
+    for k in range(n_listed):
+        x, i = listed_x[k], listed_tag[k] >> 1
+        c0 = frames.plane0[i - 1, row, x] if i > 0 else tail0[x]
+        c1, c2 = wide1[i, x], wide2[i, x]
+        if sampled >= 0 and times_inout.sample_column[x] >= 0:
+            mark_deposit(
+                times_inout,
+                sampled,
+                times_inout.sample_column[x],
+                slots,
+                x,
+                c0,
+                c1,
+                c2,
+                times_inout.second[i],
+                mask,
+                tolerance,
+            )
+        frame = frames.first_frame + np.int64(i)
+        evicted = deposit_newest(slots, x, c0, c1, c2, 1, frame - 1, EPISODE_GAP, mask, tolerance)
+        add_saturating(evictions, x, evicted)
+        returns[x] = added(returns[x], np.int64(listed_tag[k] & 1), frame)
+
+
+@kernel
+def _replace_leader(state_inout, row, x, frame, mask, tolerance, times_inout):
     """Make the challenger of a pixel its leader, and the leader the challenger.
 
     What was counted of the new leader becomes returns to it. The old one's returns are counted
@@ -277,15 +341,28 @@ def _replace_leader(state_inout, row, x, frame, mask, tolerance):
     leader, challenger = state_inout.leader, state_inout.challenger
     slots, returns = state_inout.slots[row], state_inout.leader_returns[row]
     change_places(state_inout, row, x)
-    found = free_slot(
-        slots, x, leader[0, row, x], leader[1, row, x], leader[2, row, x], mask, tolerance
-    )
-    evicted = _resign(
+    leader0, leader1, leader2 = leader[0, row, x], leader[1, row, x], leader[2, row, x]
+    c0, c1, c2 = challenger[0, row, x], challenger[1, row, x], challenger[2, row, x]
+    j, i = times_inout.sample_row[row], times_inout.sample_column[x]
+    sampled = j >= 0 and i >= 0
+    if sampled:
+        place = times_inout.seen.shape[3] - 1
+        resigned = bits_of(times_inout, j, i, place)
+        clear_bits(times_inout, j, i, place)
+        freed = before_free_slot(
+            times_inout, j, i, slots, x, leader0, leader1, leader2, mask, tolerance
+        )
+        add_bits(times_inout, j, i, place, freed)
+    found = free_slot(slots, x, leader0, leader1, leader2, mask, tolerance)
+    if sampled:
+        s = before_deposit(times_inout, j, i, slots, x, c0, c1, c2, mask, tolerance)
+        add_bits(times_inout, j, i, s, resigned)
+    evicted = resign(
         slots,
         x,
-        challenger[0, row, x],
-        challenger[1, row, x],
-        challenger[2, row, x],
+        c0,
+        c1,
+        c2,
         returns[x],
         frame,
         mask,
@@ -297,102 +374,7 @@ def _replace_leader(state_inout, row, x, frame, mask, tolerance):
 
 
 @kernel
-def merge_transitions(
-    first_row, last_row, later_by, later_frames, halvings, comparison, state_inout, later
-):
-    """Add what was counted of a later part of a recording to that of an earlier one, in a band.
-
-    The four still colours, each part's leader and challenger, are joined where they are within
-    the tolerance: the one with the most votes (of equals, that with the smallest channels) takes
-    the votes of those within its tolerance, then the next one that is left. Of the joined colours
-    the one with the most votes leads, and the next one is its challenger. A leader that does not
-    lead any more is deposited as in `count_transitions`, at its part's last frame; the slot of
-    the new leader becomes returns to it.
-
-    Parameters
-    ----------
-    first_row, last_row : int
-        The band.
-    later_by : int
-        Frame of the earlier part at which the later one's frame 0 lies.
-    later_frames : int
-        Frames of the later part.
-    halvings : int
-        1 if both parts have more than `MAX_SURVEYS` surveys together, else 0.
-    comparison : Comparison
-    state_inout, later : TransitionState
-        The caller replaces the tails.
-    """
-    mask, tolerance = comparison.mask, np.int32(comparison.tolerance)
-    colour = np.empty((4, 3), np.uint8)
-    votes = np.empty(4, np.int64)
-    joined = np.empty(4, np.int64)  # the place of the colour that took it in
-    total = np.empty(4, np.int64)
-    for row in range(first_row, last_row):
-        row_slots = state_inout.slots[row]
-        for x in range(state_inout.leader.shape[2]):
-            read_candidates(state_inout, later, row, x, colour, votes)
-            join(colour, votes, mask, tolerance, joined, total)
-            first = most_voted(colour, total)
-            total_first = total[first]
-            total[first] = 0
-            second = most_voted(colour, total)
-
-            evicted = np.int64(later.evictions[row, x])
-            returns = np.int64(0)
-            if joined[0] == first:
-                returns += count_of(state_inout.leader_returns[row, x])
-            else:
-                evicted += _resign(
-                    row_slots,
-                    x,
-                    colour[0, 0],
-                    colour[0, 1],
-                    colour[0, 2],
-                    state_inout.leader_returns[row, x],
-                    later_by - 1,
-                    mask,
-                    tolerance,
-                )
-            evicted += deposit_all(
-                row_slots, x, later.slots[row], later_by, EPISODE_GAP, False, mask, tolerance
-            )
-            if joined[1] == first:
-                returns += count_of(later.leader_returns[row, x])
-                state_inout.history[row, x] = later.history[row, x]
-            else:
-                evicted += _resign(
-                    row_slots,
-                    x,
-                    colour[1, 0],
-                    colour[1, 1],
-                    colour[1, 2],
-                    later.leader_returns[row, x],
-                    later_by + later_frames - 1,
-                    mask,
-                    tolerance,
-                )
-                state_inout.history[row, x] = UNCHANGED
-            returns += free_slot(
-                row_slots,
-                x,
-                colour[first, 0],
-                colour[first, 1],
-                colour[first, 2],
-                mask,
-                tolerance,
-            )
-            add_saturating(state_inout.evictions[row], x, evicted)
-            state_inout.leader_returns[row, x] = added(0, returns, later_by)
-            state_inout.leader_surveys[row, x] = total_first >> halvings
-            state_inout.challenger_votes[row, x] = total[second] >> halvings
-            for channel in range(3):
-                state_inout.leader[channel, row, x] = colour[first, channel]
-                state_inout.challenger[channel, row, x] = colour[second, channel]
-
-
-@kernel
-def _resign(slots_inout, x, c0, c1, c2, returns, frame, mask, tolerance):
+def resign(slots_inout, x, c0, c1, c2, returns, frame, mask, tolerance):
     """Deposit a former leader with its returns, all of one frame; return the evictions."""
     returned = max(np.int64(1), count_of(returns))
     return deposit(

@@ -1,4 +1,4 @@
-"""Slow, obvious references of the kernels that count and select: lists, loops, one pixel at a time.
+"""Slow, obvious references of the kernels that count: lists, loops, one pixel at a time.
 
 Written from the docstrings and the design, not from the kernels: what is vectorised, packed
 into bits or shared between threads there is a plain list of samples here.
@@ -34,6 +34,7 @@ class Slot:
     count: int = 0
     first: int = 0
     last: int = 0
+    seconds: frozenset[int] = field(default=frozenset(), compare=False)
 
     @property
     def free(self) -> bool:
@@ -148,18 +149,19 @@ class Slots:
         slot.episodes = kept(slot.episodes + sample.episodes - continues, sample.last)
         count = slot.count + sample.count
         slot.count = min(count, U32_MAX) if self.exact else kept(count, sample.last)
+        slot.seconds |= sample.seconds
         slot.first = min(slot.first, sample.first)
         slot.last = max(slot.last, sample.last)
 
-    def free_slot(self, colour: Colour) -> int:
-        """Free the slot of a colour, fill its place with the last one; return its episodes."""
+    def free_slot(self, colour: Colour) -> Slot:
+        """Free the slot of a colour, fill its place with the last one; return what it held."""
         slot = self.find(colour)
         if slot is None:
-            return 0
+            return Slot()
         last = self.used.pop()
         if last is not slot:
             self.used[self.used.index(slot)] = last
-        return slot.episodes
+        return slot
 
     def merge(self, later: Slots, later_by: int) -> None:
         """Add the slots of a later stretch of frames."""
@@ -167,6 +169,28 @@ class Slots:
             first, last = slot.first + later_by, slot.last + later_by
             self.deposit(replace(slot, first=first, last=last))
         self.evictions = min(self.evictions + later.evictions, U16_MAX)
+
+
+@dataclass
+class Clock:
+    """The seconds of frames: one whose time is unknown is of the second before it."""
+
+    now: int | None = None
+
+    def tick(self, second: int | None) -> bool:
+        """Go on to a frame; return whether it is the first one of a second."""
+        before = self.now
+        self.now = before if second is None else second
+        return self.now != before
+
+    def go_on(self, later: Clock) -> None:
+        """Go on to the end of a later stretch."""
+        self.now = self.now if later.now is None else later.now
+
+    @property
+    def seconds(self) -> frozenset[int]:
+        """The second, if it is known."""
+        return frozenset() if self.now is None else frozenset([self.now])
 
 
 class RunPixel:
@@ -177,18 +201,27 @@ class RunPixel:
         self.comparison = comparison
         self.run: Colour = (0, 0, 0)
         self.run_start = 0
+        self.run_second: int | None = None
+        self.clock = Clock()
 
-    def see(self, frame: int, colour: Colour) -> None:
+    def see(self, frame: int, colour: Colour, second: int | None = None) -> None:
         """Count the sample of a frame."""
-        if frame == 0:
-            self.run, self.run_start = colour, 0
-        elif not self.comparison.same(colour, self.run):
+        begins = frame == 0
+        if frame > 0 and not self.comparison.same(colour, self.run):
             self.end_run(frame)
-            self.run, self.run_start = colour, frame
+            begins = True
+        self.clock.tick(second)
+        if begins:
+            self.run, self.run_start, self.run_second = colour, frame, self.clock.now
 
     def end_run(self, frame: int) -> None:
         """Deposit the run that ended before `frame`."""
-        self.slots.deposit(Slot(self.run, 1, frame - self.run_start, self.run_start, frame - 1))
+        run = Slot(self.run, 1, frame - self.run_start, self.run_start, frame - 1)
+        last = self.clock.now
+        if last is not None:
+            first = last if self.run_second is None else self.run_second
+            run.seconds = frozenset(range(min(first, last), max(first, last) + 1))
+        self.slots.deposit(run)
 
     def closed(self, n_frames: int) -> RunPixel:
         """Return a copy that has counted the run that goes on."""
@@ -202,6 +235,8 @@ class RunPixel:
         self.end_run(n_frames)
         self.slots.merge(later.slots, n_frames)
         self.run, self.run_start = later.run, later.run_start + n_frames
+        self.run_second = later.run_second
+        self.clock.go_on(later.clock)
 
 
 @dataclass
@@ -211,6 +246,7 @@ class Sample:
     colour: Colour
     is_leader: bool = True
     is_far: bool = False
+    seconds: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -244,24 +280,38 @@ class TransitionPixel:
         # The one to decide on between its neighbours; before the first all is the leader.
         self.newest = [Sample((0, 0, 0)) for _ in range(3)]
         self.surveys = 0
+        self.clock = Clock()
+        self.leader_seconds: frozenset[int] = frozenset()
 
-    def see(self, frame: int, colour: Colour) -> None:
+    def see(self, frame: int, colour: Colour, second: int | None = None) -> None:
         """Count the sample of a frame."""
+        is_probed = self.clock.tick(second)
         if frame == 0:
             self.leader = Candidate(colour, 1)
             self.surveys = 1
         distance = self.comparison.distance(colour, self.leader.colour)
-        sample = Sample(colour, distance <= self.comparison.tolerance, distance > self.far)
+        is_leader, is_far = distance <= self.comparison.tolerance, distance > self.far
+        sample = Sample(colour, is_leader, is_far, self.clock.seconds)
         self.newest = [*self.newest[1:], sample]
         self.count_around_change(frame)
         if frame % SURVEY_EVERY == 1:
             self.survey(colour, frame)
+        if is_probed:
+            self.probe(colour)
+
+    def probe(self, colour: Colour) -> None:
+        """Note when a colour shows that is remembered."""
+        slot = self.slots.find(colour)
+        if self.comparison.same(colour, self.leader.colour):
+            self.leader_seconds |= self.clock.seconds
+        elif slot is not None:
+            slot.seconds |= self.clock.seconds
 
     def count_around_change(self, frame: int) -> None:
         """Decide about the sample of the frame before, whose neighbours are now known."""
         before, sample, after = self.newest
         if sample.is_far and (before.is_leader or after.is_leader):
-            self.slots.deposit(Slot(sample.colour, 1, 1, frame - 1, frame - 1))
+            self.slots.deposit(Slot(sample.colour, 1, 1, frame - 1, frame - 1, sample.seconds))
             if after.is_leader:
                 self.returns = kept(self.returns + 1, frame)
 
@@ -284,20 +334,21 @@ class TransitionPixel:
         else:
             self.challenger = replace(self.challenger, votes=self.challenger.votes - 1)
         if self.challenger.votes > self.leader.votes:
-            new_returns = self.slots.free_slot(self.challenger.colour)
-            self.resign(self.leader, self.returns, frame)
+            freed = self.slots.free_slot(self.challenger.colour)
+            self.resign(self.leader, self.returns, frame, self.leader_seconds)
             self.leader, self.challenger = self.challenger, self.leader
-            self.returns = kept(new_returns, frame)
+            self.returns = kept(freed.episodes, frame)
+            self.leader_seconds = freed.seconds
             self.start_afresh()
 
     def voted(self, candidate: Candidate, colour: Colour) -> Candidate:
         """Return a candidate with one more vote by a sample of its colour."""
         return Candidate(followed(candidate.colour, colour), candidate.votes + 1)
 
-    def resign(self, leader: Candidate, returns: int, frame: int) -> None:
+    def resign(self, leader: Candidate, returns: int, frame: int, seconds: frozenset[int]) -> None:
         """Count a leader's returns as those of any other colour."""
         episodes = max(1, returns)
-        self.slots.deposit(Slot(leader.colour, episodes, episodes, frame, frame))
+        self.slots.deposit(Slot(leader.colour, episodes, episodes, frame, frame, seconds))
 
     def start_afresh(self) -> None:
         """Take all samples seen so far for the leader's."""
@@ -322,12 +373,17 @@ class TransitionPixel:
         takes_over = any(c is later.leader for c in members)
 
         if not stays:
-            self.resign(old, self.returns, n_frames - 1)
+            self.resign(old, self.returns, n_frames - 1, self.leader_seconds)
         self.slots.merge(later.slots, n_frames)
         if not takes_over:
-            self.resign(later.leader, later.returns, n_frames + later_frames - 1)
+            last = n_frames + later_frames - 1
+            self.resign(later.leader, later.returns, last, later.leader_seconds)
         returns = self.returns * stays + later.returns * takes_over
-        self.returns = kept(returns + self.slots.free_slot(leader.colour), n_frames)
+        freed = self.slots.free_slot(leader.colour)
+        self.returns = kept(returns + freed.episodes, n_frames)
+        kinds = [(self.leader_seconds, stays), (later.leader_seconds, takes_over)]
+        self.leader_seconds = freed.seconds.union(*(seconds for seconds, leads in kinds if leads))
+        self.clock.go_on(later.clock)
         second = joined[1][0] if len(joined) > 1 else Candidate()
         self.surveys += later.surveys
         if self.surveys > U16_MAX:
@@ -376,96 +432,3 @@ def read_slots(slots: Array) -> list[list[Slot]]:
         assert decoded[: len(used)] == used
         read.append(used)
     return read
-
-
-# Selecting
-
-
-def most_counted(counts: Sequence[int], firsts: Sequence[int], noise_frames: int) -> int:
-    used = [s for s, n in enumerate(counts) if n > 0]
-    sound = [s for s in used if counts[s] > noise_frames]
-    return min(sound or used, key=lambda s: (-counts[s], firsts[s]), default=-1)
-
-
-def rarest_beyond(
-    counts: Sequence[int], firsts: Sequence[int], beyond: Sequence[bool], noise_frames: int
-) -> int:
-    candidates = [s for s, n in enumerate(counts) if n > noise_frames and beyond[s]]
-    return min(candidates, key=lambda s: (counts[s], -firsts[s]), default=-1)
-
-
-def most_episodes(
-    counts: Sequence[int], episodes: Sequence[int], beyond: Sequence[bool], noise_frames: int
-) -> int:
-    candidates = [s for s, n in enumerate(counts) if n > noise_frames and beyond[s]]
-    return max(candidates, key=lambda s: (episodes[s], counts[s]), default=-1)
-
-
-def neighbours(place: Place, shape: tuple[int, ...]) -> list[Place]:
-    """Return the four neighbours of a place that lie in the picture."""
-    y, x = place
-    around = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
-    return [(v, u) for v, u in around if 0 <= v < shape[0] and 0 <= u < shape[1]]
-
-
-def places(mask: Array) -> set[Place]:
-    return {(int(y), int(x)) for y, x in np.argwhere(mask)}
-
-
-def regions(mask: Array) -> list[set[Place]]:
-    """Split a mask into its regions, connected by four neighbours."""
-    left = places(mask)
-    found = []
-    while left:
-        region = {left.pop()}
-        edge = set(region)
-        while edge:
-            edge = {q for p in edge for q in neighbours(p, mask.shape)} & left
-            left -= edge
-            region |= edge
-        found.append(region)
-    return found
-
-
-def keep_large_regions(mask: Array, share_of_largest: float) -> Array:
-    found = regions(mask)
-    largest = max(map(len, found), default=0)
-    kept = np.zeros_like(mask)
-    for region in found:
-        if len(region) >= share_of_largest * largest:
-            for place in region:
-                kept[place] = True
-    return kept
-
-
-def grow_region(region: Array, lab: Array, allowed: Array, tolerance: float) -> Array:
-    grown = region.copy()
-    changed = True
-    while changed:
-        changed = False
-        for place in sorted(places(allowed & ~grown)):
-            for neighbour in neighbours(place, region.shape):
-                if grown[neighbour] and within_tolerance(lab[place], lab[neighbour], tolerance):
-                    grown[place] = changed = True
-    return grown
-
-
-def within_tolerance(lab_a: Array, lab_b: Array, tolerance: float) -> bool:
-    return sum((float(a) - float(b)) ** 2 for a, b in zip(lab_a, lab_b, strict=True)) <= (
-        tolerance**2
-    )
-
-
-def neighbour_agreement(lab: Array, claimed: Array, tolerance: float) -> Array:
-    height, width = claimed.shape
-    agreement = np.zeros(claimed.shape)
-    for y, x in places(claimed):
-        around = [
-            (v, u)
-            for v in range(y - 2, y + 3)
-            for u in range(x - 2, x + 3)
-            if 0 <= v < height and 0 <= u < width and (v, u) != (y, x)
-        ]
-        like = [p for p in around if claimed[p] and within_tolerance(lab[y, x], lab[p], tolerance)]
-        agreement[y, x] = len(like) / len(around) if around else 0
-    return agreement

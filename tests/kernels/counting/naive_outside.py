@@ -8,7 +8,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
-from tests.kernels.counting.naive import U16_MAX, Colour, Comparison, Slot, Slots, followed
+from tests.kernels.counting.naive import U16_MAX, Clock, Colour, Comparison, Slot, Slots, followed
 from unveil_kernels.counting.outside import (
     FRESH_MASK_WEIGHT,
     OUTSIDE_STILLNESS,
@@ -79,9 +79,20 @@ class OutsidePixel:
         self.leader_stills = 0
         self.before: Colour | None = None
         self.surveys = 0
+        self.clock = Clock()
+        self.leader_seconds: frozenset[int] = frozenset()
 
-    def see(self, frame: int, colour: Colour, *, inside: bool, searched: bool) -> None:
+    def see(
+        self,
+        frame: int,
+        colour: Colour,
+        second: int | None = None,
+        *,
+        inside: bool,
+        searched: bool,
+    ) -> None:
         """Count the sample of a frame."""
+        is_probed = self.clock.tick(second) or frame % OUTSIDE_SURVEY_EVERY == 0
         before, self.before = self.before, colour
         if frame % OUTSIDE_SURVEY_EVERY == 0:
             self.begin_survey()
@@ -92,7 +103,11 @@ class OutsidePixel:
             self.survey(colour, frame, still=before is None or is_still(before, colour))
         if self.comparison.distance(colour, self.leader.colour) > self.far:
             n = FRESH_MASK_WEIGHT if searched else 1
-            self.slots.deposit_beside(self.leader.colour, Slot(colour, 1, n, frame, frame))
+            sample = Slot(colour, 1, n, frame, frame, self.clock.seconds)
+            self.slots.deposit_beside(self.leader.colour, sample)
+        leads = self.leader.votes > 0 and self.comparison.same(colour, self.leader.colour)
+        if is_probed and leads:
+            self.leader_seconds |= self.clock.seconds
 
     def begin_survey(self) -> None:
         """Count a survey, wherever the person is; halve all counts before one could overflow."""
@@ -121,16 +136,16 @@ class OutsidePixel:
         if self.challenger.votes > self.leader.votes:
             self.leader, self.challenger = self.challenger, self.leader
             self.leader_stills = int(still)
-            self.slots.free_slot(self.leader.colour)
-            self.resign(self.challenger, frame)
+            resigned = self.leader_seconds
+            self.leader_seconds = self.slots.free_slot(self.leader.colour).seconds
+            self.resign(self.challenger, frame, resigned)
 
-    def resign(self, candidate: Candidate, frame: int) -> None:
+    def resign(self, candidate: Candidate, frame: int, seconds: frozenset[int]) -> None:
         """Count a leader that was one as any other colour."""
         n = candidate.votes
         if n:
-            self.slots.deposit_beside(
-                self.leader.colour, Slot(candidate.colour, n, n, frame, frame)
-            )
+            sample = Slot(candidate.colour, n, n, frame, frame, seconds)
+            self.slots.deposit_beside(self.leader.colour, sample)
 
     def merge(self, later: OutsidePixel, n_frames: int, later_frames: int) -> None:
         """Add a later stretch of frames that begins after this one's `n_frames`."""
@@ -158,10 +173,17 @@ class OutsidePixel:
             self.slots.deposit_beside(
                 leader.colour, replace(deepcopy(slot), first=first, last=last)
             )
-        for candidate, frame in ((old, n_frames - 1), (its, n_frames + later_frames - 1)):
+        seconds: frozenset[int] = frozenset()
+        for candidate, frame, own in (
+            (old, n_frames - 1, self.leader_seconds),
+            (its, n_frames + later_frames - 1, later.leader_seconds),
+        ):
             if all(candidate is not member for member in members):
-                self.resign(candidate, frame)
-        self.slots.free_slot(leader.colour)
+                self.resign(candidate, frame, own)
+            else:
+                seconds |= own
+        self.leader_seconds = seconds | self.slots.free_slot(leader.colour).seconds
+        self.clock.go_on(later.clock)
         self.slots.evictions = min(self.slots.evictions + later.slots.evictions, U16_MAX)
         self.outside_surveys += later.outside_surveys
         self.surveys += later.surveys

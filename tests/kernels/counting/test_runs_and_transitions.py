@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.clips import PROPERTY, Clip, ShuffledBands, chunks, clips, counted
 from tests.kernels.counting import naive
+from unveil.counting.colour_times import ColourTimes
 from unveil.counting.runs import RunTable
 from unveil.counting.table import ColourTable
 from unveil.counting.transitions import TransitionTable
@@ -64,7 +65,7 @@ def assert_runs_equal(table: RunTable, pixels: dict[Any, naive.RunPixel]) -> Non
     assert table.evictions.ravel().tolist() == [p.slots.evictions for p in pixels.values()]
     assert colours_of(table.run) == [p.run for p in pixels.values()]
     assert table.run_start.ravel().tolist() == [p.run_start for p in pixels.values()]
-    slots, evictions = table.closed(0, table.layout.height)
+    slots, evictions, _ = table.closed(0, table.layout.height)
     closed = [p.closed(table.n_frames) for p in pixels.values()]
     assert naive.read_slots(slots) == naive.slots_of(closed)
     assert evictions.ravel().tolist() == [p.slots.evictions for p in closed]
@@ -171,7 +172,7 @@ def test_merging_equals_the_reference(
 @PROPERTY
 @given(clip=clips())
 def test_counts_add_up_to_the_frames(clip: Clip) -> None:
-    slots, evictions = counted(RunTable, clip).closed(0, clip.layout.height)
+    slots, evictions, _ = counted(RunTable, clip).closed(0, clip.layout.height)
     whole = evictions == 0
     counted_frames = slots["count"].sum(-1)
     assert (counted_frames[whole] == clip.n_frames).all()
@@ -273,10 +274,12 @@ def test_merged_counters_stop_at_their_largest_value() -> None:
     slots["first"], slots["last"] = 0, 9
     evictions = np.full((1, 1), 65000, np.uint16)
     run, start = np.zeros((3, 1, 1), np.uint8), np.zeros((1, 1), np.uint32)
-    state = runs.RunState(slots, evictions, run, start)
-    later = runs.RunState(slots.copy(), evictions.copy(), run, start)
+    second = np.zeros((1, 1), np.int64)
+    state = runs.RunState(slots, evictions, run, start, second)
+    later = runs.RunState(slots.copy(), evictions.copy(), run, start, second)
+    times = ColourTimes(Layout(1, 1), 2).at_end()
     exact = Comparison(np.uint8(255), np.uint8(0), np.uint8(0))
-    runs.merge_runs(0, 1, 20, exact, state, later)
+    runs.merge_runs(0, 1, 20, exact, state, later, times, times)
     assert slots["count"].tolist() == [[[2**32 - 1, 14]]]
     assert [slot.episodes for slot in naive.read_slots(slots)[0]] == [naive.kept(65534, 29), 10]
     assert slots["last"].tolist() == [[[29, 29]]]

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from tests.kernels import naive_select
 from tests.kernels.counting import naive
 from unveil.recovery.decide import claims, transitions
 from unveil.recovery.parameters import Parameters
@@ -203,12 +204,12 @@ def decide_rarest(
 ) -> Decision:
     counts, firsts = [s.count for s in slots], [s.first for s in slots]
     colours = [to_rgb(levels_of(slot), colour) for slot in slots]
-    most = naive.most_counted(counts, firsts, parameters.noise_frames)
+    most = naive_select.most_counted(counts, firsts, parameters.noise_frames)
     beyond = [
         place != most and not slot.free and is_beyond(colours[place], colours[most], parameters)
         for place, slot in enumerate(slots)
     ]
-    room = naive.rarest_beyond(counts, firsts, beyond, parameters.noise_frames)
+    room = naive_select.rarest_beyond(counts, firsts, beyond, parameters.noise_frames)
     background = to_rgb(mean_near(slots, most, radius, counts), colour)
     total = weight_near(slots, most, radius, counts)
     seen = sum(n > 0 for n in counts) + evictions
@@ -248,7 +249,7 @@ def decide_transitions(
         for place, slot in enumerate(slots)
     ]
     counts, episodes = [s.count for s in slots], [s.episodes for s in slots]
-    room = naive.most_episodes(counts, episodes, beyond, parameters.noise_frames)
+    room = naive_select.most_episodes(counts, episodes, beyond, parameters.noise_frames)
     seen = slots[room].episodes if room >= 0 else 0
     share = slots[room].count / max(1, sum(counts[:-1]))
     if not known and leader.episodes >= seen:
@@ -270,8 +271,12 @@ def background_of(pixel: Transitions, radius: float, colour: Colour) -> tuple[Tr
 
 
 def known_background(shares: Array, labs: Array) -> Array:
-    steady = naive.keep_large_regions(shares >= transitions.STEADY_SHARE, claims.LARGE_REGION)
-    return naive.grow_region(steady, labs, shares >= transitions.SEEN_SHARE, transitions.CONTINUITY)
+    steady = naive_select.keep_large_regions(
+        shares >= transitions.STEADY_SHARE, claims.LARGE_REGION
+    )
+    return naive_select.grow_region(
+        steady, labs, shares >= transitions.SEEN_SHARE, transitions.CONTINUITY
+    )
 
 
 def merge_radius(parameters: Parameters) -> int:
@@ -288,7 +293,7 @@ def finalise_rarest(
     ]
     told = tell(decisions, evictions.shape)
     claimed = told["episodes"] > 0
-    agreement = naive.neighbour_agreement(told["lab"], claimed, claims.NEIGHBOUR_DISTANCE)
+    agreement = naive_select.neighbour_agreement(told["lab"], claimed, claims.NEIGHBOUR_DISTANCE)
     told["confidence"] = np.where(claimed, np.maximum(agreement, 1 / 255), 0)
     return told
 
@@ -325,7 +330,7 @@ def finalise_transitions(
     ]
     told = tell(decisions, shape)
     claimed = told["episodes"] > 0
-    agreement = naive.neighbour_agreement(told["lab"], claimed, claims.NEIGHBOUR_DISTANCE)
+    agreement = naive_select.neighbour_agreement(told["lab"], claimed, claims.NEIGHBOUR_DISTANCE)
     often = 1 - 0.5 ** (told["episodes"] / np.array([d.needed for d in decisions]).reshape(shape))
     consistency = np.array([d.consistency for d in decisions]).reshape(shape)
     confidence = np.cbrt(often * consistency * agreement)

@@ -80,7 +80,7 @@ def test_rarest_equals_the_reference(
     assert isinstance(table, RunTable)
     object.__setattr__(table.layout, "colour", colour)
     parameters = choose(table, metric, noise_frames)
-    slots, evictions = table.closed(0, clip.layout.height)
+    slots, evictions, _ = table.closed(0, clip.layout.height)
     told = naive_finalise.finalise_rarest(naive.read_slots(slots), evictions, parameters, colour)
     recovery = finalise(table, parameters, Bands(1))
     assert_told(recovery, told)

@@ -79,8 +79,14 @@ def test_each_background_is_recovered_by_itself(tmp_path: Path) -> None:
         assert one.report["decided_by"] == "farend"
         assert one.report["person"]["frames_searched"] == -(-N_FRAMES // 4)
     assert recovery.report["frames_used"] == SWITCH - 1
+    for one, seconds in ((recovery, range(4)), (other, range(4, 7))):
+        assert one.leak_times is not None
+        assert one.leak_times.start_seconds.tolist() == list(seconds)
+        np.testing.assert_allclose(one.leak_times.leaked_share, one.report["coverage"], rtol=0.2)
+        assert one.report["leak_times"]["n_bins"] == len(seconds)
     recovery.save(tmp_path / "out")
     assert (tmp_path / "out" / "background-2" / "room.png").exists()
+    assert (tmp_path / "out" / "background-2" / "timeline.parquet").exists()
 
 
 def test_frames_of_noise_are_left_out(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ U8 = npt.NDArray[np.uint8]
 
 HEIGHT, WIDTH, N_FRAMES = 144, 192, 140
 LEAK = np.s_[20:60, 16:40]
+LEAK_AREA = 40 * 24 / (HEIGHT * WIDTH)
 ROOM = np.array([210.0, 60.0, 40.0])
 PERIOD = 20
 
@@ -104,6 +105,11 @@ def test_the_room_is_found_behind_a_moving_background(
     assert np.mean(recovery.room[outside][:, 3] > 0) < 0.02
     assert recovery.confidence.max() <= 0.5
     assert recovery.report["coverage"] == np.mean(recovery.room[..., 3] > 0)
+    assert recovery.leak_times is not None
+    # The room shows alone, as claimed, in every second: in each 15th frame.
+    claimed_area = np.mean(recovery.room[LEAK][..., 3] > 0) * LEAK_AREA
+    np.testing.assert_allclose(recovery.leak_times.leaked_share, claimed_area, rtol=0.3)
+    assert recovery.report["leak_times"] == recovery.leak_times.as_dict()
     known = recovery.background[..., 3] > 0
     known[LEAK] = False
     assert known.mean() > 0.5
@@ -117,6 +123,9 @@ def test_threads_change_nothing(tmp_path: Path) -> None:
     one, two = (recover(call, threads=threads) for threads in (1, 2))
     assert np.array_equal(one.room, two.room)
     assert np.array_equal(one.background, two.background)
+    assert one.leak_times is not None
+    assert two.leak_times is not None
+    assert one.leak_times.table() == two.leak_times.table()
 
 
 def test_a_file_that_was_resolved_ahead_is_read_again(tmp_path: Path) -> None:
@@ -130,6 +139,7 @@ def test_an_unpredictable_background_is_told(tmp_path: Path) -> None:
     assert recovery.report["background"] == "moves"
     assert MOVING in recovery.report["warnings"]
     assert not recovery.room[..., 3].any()
+    assert recovery.leak_times is recovery.report["leak_times"] is None
 
 
 def test_the_colour_that_explains_most_is_the_room() -> None:

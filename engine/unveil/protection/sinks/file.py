@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from fractions import Fraction
+from io import BufferedWriter, FileIO
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import av
@@ -100,9 +101,18 @@ class VideoSink:
 
 
 def _standard_output() -> BinaryIO:
+    """Open standard output with a buffer of its own; a stand-in for it is taken as it is.
+
+    A write that waits for the reader holds the lock of its buffer. For that of `sys.stdout` the
+    end of the program, which flushes it, would wait for ever.
+    """
     try:
-        return sys.stdout.buffer
+        binary = sys.stdout.buffer
     except AttributeError:  # None, or text alone
         raise OutputUnwritable(
             "standard output: is closed; name a file or a program that takes the video"
         ) from None
+    if not isinstance(binary, (BufferedWriter, FileIO)):
+        return binary
+    sys.stdout.flush()
+    return open(binary.fileno(), "wb", closefd=False)

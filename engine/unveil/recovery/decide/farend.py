@@ -134,6 +134,9 @@ def decide_farend(
         behind_lab = to_lab(behind)
         considered = counts > parameters.noise_frames
         place = _farthest(levels, considered, behind, behind_lab, colour, parameters)
+        times = table.colour_times
+        seen = times.seen[:, times.sampled_rows(first, last)]
+        out.set_seen(band, times, seen, levels, place, behind_lab, colour)
 
         (pixels,) = np.nonzero(place >= 0)
         place = place[pixels]

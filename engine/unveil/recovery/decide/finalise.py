@@ -16,8 +16,11 @@ from unveil.counting.auto import AutoTable
 from unveil.counting.outside import OutsideTable
 from unveil.counting.table import ColourTable
 from unveil.parallel import Bands
+from unveil.recovery.background.blurred_room import BlurSurvey, RoomBlur
 from unveil.recovery.background.steadiness import BackgroundMotion, background_motion
 from unveil.recovery.decide import Claims, decide_farend, decide_rarest, decide_transitions
+from unveil.recovery.decide.blurred import forget_times, show_blurred_room
+from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.parameters import Parameters
 from unveil.recovery.result import Recovery
 
@@ -46,6 +49,7 @@ def finalise(
     parameters: Parameters,
     bands: Bands,
     picture: Array | None = None,
+    survey: BlurSurvey | None = None,
 ) -> Recovery:
     """Decide room and background from a counting state, which is not changed.
 
@@ -56,6 +60,9 @@ def finalise(
     picture
         (m, n, 3) RGB of 0 to 255, a picture of the background, for "farend". If "auto" chooses
         another accumulator, the picture is not used and a warning says so.
+    survey
+        How the frames change beside the person, for "farend" without a picture: it tells whether
+        the background is a blur of the room.
 
     Raises
     ------
@@ -63,9 +70,11 @@ def finalise(
         The picture does not match the call.
     """
     table = state.decided if isinstance(state, AutoTable) else state
-    claims = Claims.nothing(table.layout.height, table.layout.width)
-    moving = background_motion(table) if isinstance(table, OutsideTable) else None
-    match = None
+    claims = Claims.nothing(table)
+    blur = moving = match = None
+    if isinstance(table, OutsideTable):
+        blur = survey.find() if survey is not None and picture is None else None
+        moving = "still" if blur is not None else background_motion(table)
     if moving == "moves":
         # Claim nothing: the colour farthest from a wrong background is not the room.
         claims.counts.evictions[...] = table.evictions
@@ -73,13 +82,35 @@ def finalise(
         match = decide_farend(table, parameters, bands, claims, picture)
     elif table.n_frames:
         DECIDE[table.method](table, parameters, bands, claims)
+    if blur is not None and survey is not None:
+        show_blurred_room(claims, survey, blur)
+        forget_times(claims, table.colour_times)
+    # Behind a background that moves nothing is claimed, which says nothing about leaks.
+    leak_times = (
+        None
+        if moving == "moves"
+        else LeakTimes.of(table.colour_times, claims.seen, claims.confidence)
+    )
     report = _report(table, parameters, moving, claims)
+    report["blur"] = None if blur is None else _blur(blur, claims)
+    report["leak_times"] = None if leak_times is None else leak_times.as_dict()
     report["person"] = _person(state, parameters)
     report["warnings"] = list(_warnings(state, parameters, moving, picture is not None))
+    if blur is not None:
+        report["warnings"].append(
+            f"the background is a blur of the room, of about {blur.sigma:.0f} pixels: where "
+            "nothing leaked sharply, the room is the blurred one, sharpened"
+        )
     if match is not None:
         report["background_match"] = match.as_dict()
     return Recovery(
-        claims.room, claims.background, claims.confidence, claims.counts, table.times, report
+        claims.room,
+        claims.background,
+        claims.confidence,
+        claims.counts,
+        table.times,
+        report,
+        leak_times=leak_times,
     )
 
 
@@ -103,6 +134,18 @@ def _report(
         "evicted_colours": int(claims.counts.evictions.sum(dtype=np.int64)),
         "state_bytes_per_pixel": table.bytes_per_pixel,
         "background": moving,
+    }
+
+
+def _blur(blur: RoomBlur, claims: Claims) -> dict[str, float | int]:
+    """Return the `blur` field of the report."""
+    blurred = claims.counts.blurred
+    return {
+        "sigma_pixels": blur.sigma,
+        "sigma_share": blur.sigma / len(blurred),
+        "change_levels": blur.change,
+        "change_levels_far": blur.change_far,
+        "sharp_pixels": int(np.count_nonzero(~blurred)),
     }
 
 

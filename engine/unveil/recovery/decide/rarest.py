@@ -37,7 +37,7 @@ def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Cl
 
     def decide(first: int, last: int) -> None:
         band = slice(first, last)
-        slots, evictions = table.closed(first, last)
+        slots, evictions, seen = table.closed(first, last)
         slots = slots.reshape(-1, slots.shape[2])
         counts, firsts = field_of(slots, "count"), field_of(slots, "first")
         rows = np.arange(len(slots))
@@ -56,12 +56,13 @@ def decide_rarest(table: RunTable, parameters: Parameters, bands: Bands, out: Cl
         out.background[band, :, 3] = 255
         out.counts.background_count[band] = total.reshape(-1, width)
 
+        background_lab = to_lab(background)
+        all_levels = levels_of(slots)
+        out.set_seen(band, table.colour_times, seen, all_levels, rarest, background_lab, colour)
         (pixels,) = np.nonzero(rarest >= 0)
         chosen = slots[pixels, rarest[pixels]]
         rgb = to_rgb(levels_of(chosen), colour)
-        room_lab[band] = out.set_room(
-            band, pixels, rgb, to_lab(background), ColourCounts.of(chosen)
-        )
+        room_lab[band] = out.set_room(band, pixels, rgb, background_lab, ColourCounts.of(chosen))
         out.set_colours_seen(band, counts, evictions, leader=False)
 
     out.run(decide, bands)

@@ -89,6 +89,13 @@ def decide_transitions(
         share[is_leader] = surveys[is_leader] / table.all_surveys
         consistency[band] = share.reshape(-1, width)
 
+        times = table.colour_times
+        chosen_place = np.where(is_leader, table.n_slots - 1, place)
+        seen = times.seen[:, times.sampled_rows(first, last)]
+        leader = table.leader[:, band].reshape(3, -1).T.astype(np.float64)
+        all_levels = np.concatenate([levels_of(slots), leader[:, None]], 1)
+        out.set_seen(band, times, seen, all_levels, chosen_place, behind_lab, colour)
+
         (pixels,) = np.nonzero(is_leader | (place >= 0))
         by_leader = is_leader[pixels]
         chosen = slots[pixels, place[pixels]]

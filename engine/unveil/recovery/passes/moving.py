@@ -18,10 +18,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from unveil.counting.colour_times import ColourTimes, SampleGrid, bits_of_all
 from unveil.parallel import Bands
 from unveil.recovery.background.motion_model import PREFIX_FRAMES, Loop, MotionSurvey, Pan
-from unveil.recovery.decide.claims import neighbour_agreement
+from unveil.recovery.decide.claims import SAME_ROOM, levels_of, neighbour_agreement
 from unveil.recovery.decide.finalise import MOVING
+from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.parameters import Parameters
 from unveil.recovery.passes.plan import Pass
 from unveil.recovery.result import Recovery
@@ -139,6 +141,38 @@ class Prediction:
         own = FAR_LEVELS, weight, seen.slots, seen.explained, seen.total
         self._run(lines.count_explained, chunk, index, frame, bands, *own)
 
+    def shown_colours(
+        self, chunk: Chunk, index: int, frame: int, grid: SampleGrid, seen: Seen
+    ) -> npt.NDArray[np.bool_]:
+        """Return which stored colours a frame shows at the sampled pixels, outside the person.
+
+        Returns
+        -------
+        (rows, columns, SEEN_SLOTS) bool; never a colour that is the background's just then.
+        """
+        layout, rows, columns = chunk.layout, grid.rows, grid.columns
+        picture, down, right = self.place(frame)
+        shown, behind = self.pictures[picture], self.votes[picture]
+        at = np.ix_((rows + down) % shown.shape[1], (columns + right) % shown.shape[2])
+        chroma = np.ix_(rows >> layout.chroma_shift_y, columns >> layout.chroma_shift_x)
+        slots = seen.slots[np.ix_(rows, columns)]
+        is_far = np.zeros(grid.shape, np.bool_)
+        matches: npt.NDArray[np.bool_] = slots["count"] > 0
+        for channel, plane in enumerate(chunk.planes):
+            frame_levels = plane[index]
+            levels = (
+                grid.of_picture(frame_levels) if channel == 0 else frame_levels[chroma]
+            ).astype(np.int16)
+            is_far |= np.abs(levels - shown[channel][at]) > FAR_LEVELS
+            matches &= np.abs(levels[..., None] - slots[f"c{channel}"]) <= seen.tolerance
+        assert chunk.person is not None
+        person = chunk.person[index][
+            np.ix_(rows // layout.block_size, columns // layout.block_size)
+        ]
+        shows = is_far & (person <= lines.PERSON_MARGIN) & (behind[at] > 0)
+        matches &= shows[..., None]
+        return matches
+
     def _run(
         self,
         kernel: Callable[..., None],
@@ -247,6 +281,7 @@ class MovingBackground:
         self._n_learned = self._n_frames = 0
         self._seen: Seen | None = None
         self._prediction: Prediction | None = None
+        self._times = ColourTimes(layout, SEEN_SLOTS)
 
     def passes(self) -> Iterator[Pass]:
         """Yield the passes; only the first one where the motion is neither a pan nor a loop."""
@@ -265,7 +300,7 @@ class MovingBackground:
         self._prediction = again
         for name, predicted, step in (
             ("collect colours", prediction, Prediction.count),
-            ("explain colours", again, Prediction.explain),
+            ("explain colours", again, self._explain),
         ):
             yield Pass(name, partial(self._compare, predicted, step, seen))
 
@@ -293,6 +328,21 @@ class MovingBackground:
             step(prediction, chunk, i, frame, self._bands, seen)
         self._n_frames = first_frame + len(chunk)
 
+    def _explain(
+        self,
+        prediction: Prediction,
+        chunk: Chunk,
+        index: int,
+        frame: int,
+        bands: Bands,
+        seen: Seen,
+    ) -> None:
+        """Count what the colours explain, and mark in which time bins they show themselves."""
+        prediction.explain(chunk, index, frame, bands, seen)
+        times = self._times
+        second = int(times.append(chunk.pts_seconds[index : index + 1]).second[1])
+        times.mark(second, prediction.shown_colours(chunk, index, frame, times.grid, seen))
+
     def recovery(self) -> Recovery | None:
         """Return the recovery with its claims, None where the motion was not found."""
         if self._seen is None or self._prediction is None:
@@ -301,12 +351,21 @@ class MovingBackground:
         shown = 0 if self._prediction.holds(self._n_frames) else self._n_frames - 1
         background = self._prediction.shown(shown)
         motion = self._prediction.motion
-        return _decided(self._recovery, self._seen, motion, background, self._layout, self._bands)
+        return _decided(
+            self._recovery,
+            self._seen,
+            self._times,
+            motion,
+            background,
+            self._layout,
+            self._bands,
+        )
 
 
 def _decided(
     recovery: Recovery,
     seen: Seen,
+    times: ColourTimes,
     motion: Pan | Loop,
     background: tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]],
     layout: Layout,
@@ -328,6 +387,12 @@ def _decided(
         room_count=np.where(claimed, explained, 0).astype(np.uint32),
         ciede2000=np.where(claimed, distance, np.float32(0)),
     )
+    slots = seen.slots[np.ix_(times.grid.rows, times.grid.columns)]
+    slot_lab = to_lab(to_rgb(levels_of(slots).reshape(-1, 3), layout.colour))
+    slot_lab = slot_lab.reshape(*slots.shape, 3)
+    room_lab = times.grid.of_picture(lab)[:, :, None]
+    from_room = ciede2000(slot_lab, np.broadcast_to(room_lab, slot_lab.shape))
+    leak_times = LeakTimes.of(times, bits_of_all(times.seen, from_room <= SAME_ROOM), confidence)
     pixels = claimed.size
     report = {
         **recovery.report,
@@ -337,6 +402,7 @@ def _decided(
         "coverage": float(np.count_nonzero(claimed) / pixels),
         "mean_confidence": float(confidence.sum() / max(1, np.count_nonzero(claimed))),
         "background_coverage": float(np.count_nonzero(known) / pixels),
+        "leak_times": None if leak_times is None else leak_times.as_dict(),
         "warnings": [text for text in recovery.report["warnings"] if text != MOVING],
     }
     return replace(
@@ -346,4 +412,5 @@ def _decided(
         confidence=confidence,
         counts=counts,
         report=report,
+        leak_times=leak_times,
     )

@@ -1,0 +1,183 @@
+"""Single frames of a call: the worst moments, read by seeking."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from unveil.arrays import U8, Bool
+from unveil.auditing.leaking_pixels import LeakingPixels
+from unveil.auditing.people import PersonFinder, person_finder
+from unveil.auditing.pictures import fitted
+from unveil.auditing.regions import Region, cut, part_layout
+from unveil.errors import Interrupted, NoFrames, UnveilError
+from unveil.interruption import StopRequested, never
+from unveil.protection.batches import Batches
+from unveil.protection.frames import Converter, frame_of
+from unveil.video.chunk import Layout, Planes
+from unveil.video.reader import open_video
+from unveil.video.source import Source
+
+MAX_FRAMES: Final = 3
+"""Frames that are looked at in each moment."""
+
+GAP_SECONDS: Final = 4.0
+"""Moments that are no farther apart are read in one go: keyframes are often farther apart."""
+
+MIN_SECONDS: Final = 1e-3
+"""Length of a stretch that has only the frame at its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A frame of a call.
+
+    Attributes
+    ----------
+    seconds
+        Its time.
+    picture
+        (h, w, 3) uint8 RGB, of the region, as displayed.
+    leaking
+        (h, w) bool, the pixels that show the room.
+    """
+
+    seconds: float
+    picture: U8 = field(repr=False)
+    leaking: Bool = field(repr=False)
+
+
+class ShotReader:
+    """Reads single frames of a region of a call, which is a file.
+
+    Parameters
+    ----------
+    source
+        It is read from the last keyframe before what is wanted.
+    region
+        What is looked at.
+    threads, stream
+        As for `open_video`.
+    stop
+        Returns whether to stop.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        region: Region,
+        *,
+        threads: int,
+        stream: int | None,
+        stop: StopRequested = never,
+    ) -> None:
+        self._source = source
+        self._region = region
+        self._threads = threads
+        self._stream = stream
+        self._stop = stop
+        self._pixels: dict[Layout, LeakingPixels] = {}
+        self._people: dict[Layout, PersonFinder | None] = {}
+
+    def worst_of(self, stretches: Sequence[tuple[float, float]]) -> list[Shot | None]:
+        """Read, of each stretch of seconds, the frame in which most pixels show the room.
+
+        At most `MAX_FRAMES` frames of a stretch are compared. None where a stretch has no frame
+        that shows the region.
+        """
+        best: list[Shot | None] = [None] * len(stretches)
+        most = [-1] * len(stretches)
+        for group in _grouped(stretches):
+            wanted = [stretches[number] for number in group]
+            for position, seconds, planes, layout in self._frames(wanted):
+                number = group[position]
+                showing = self._region.showing_at(seconds)
+                part = None if showing is None else cut(planes, layout, showing)
+                if showing is None or part is None:
+                    continue
+                inner = part_layout(layout, showing)
+                leaking = self._leaking(part, inner)
+                n_leaking = int(np.count_nonzero(leaking))
+                if n_leaking > most[number]:
+                    most[number] = n_leaking
+                    picture = fitted(_rgb(part, inner), *leaking.shape)
+                    best[number] = Shot(seconds, picture, leaking)
+        return best
+
+    def _leaking(self, planes: Planes, layout: Layout) -> Bool:
+        """Mark what leaks, nothing in a frame of another size than those that were counted."""
+        size = self._region.recovery.confidence.shape
+        if (layout.height, layout.width) != size:
+            return np.zeros(size, np.bool_)
+        if layout not in self._pixels:
+            self._pixels[layout] = LeakingPixels(self._region.recovery, layout)
+            self._people[layout] = person_finder(self._region.recovery, self._threads)
+        pixels, people = self._pixels[layout], self._people[layout]
+        person = None if people is None else people.find(planes, layout)
+        return pixels.find(planes, person, pixels.shown_background(planes))
+
+    def _frames(
+        self, stretches: Sequence[tuple[float, float]]
+    ) -> Iterator[tuple[int, float, Planes, Layout]]:
+        """Yield evenly spaced frames of stretches: number of the stretch, seconds, frame."""
+        start = max(0.0, min(begin for begin, _ in stretches))
+        end = max(end for _, end in stretches)
+        with (
+            suppress(NoFrames),
+            open_video(
+                self._source,
+                threads=self._threads,
+                stream=self._stream,
+                start_seconds=start,
+                end_seconds=max(end, start + MIN_SECONDS),
+                chunk_frames=1,
+                stop=self._stop,
+            ) as video,
+        ):
+            next_seconds = [begin for begin, _ in stretches]
+            for batch in Batches(video):
+                ((planes, seconds),) = batch.frames
+                for number, (begin, until) in enumerate(stretches):
+                    # A stretch without length is the frame at its beginning.
+                    inside = begin <= seconds < until or (begin == until and seconds >= begin)
+                    if inside and seconds >= next_seconds[number]:
+                        step = (until - begin) / MAX_FRAMES
+                        next_seconds[number] = seconds + step if step else math.inf
+                        yield number, seconds, planes, batch.layout
+
+
+def _grouped(stretches: Sequence[tuple[float, float]]) -> list[list[int]]:
+    """Group the numbers of stretches that are read in one go, because they lie close together."""
+    groups: list[list[int]] = []
+    reached = -math.inf
+    for number in sorted(range(len(stretches)), key=lambda number: stretches[number]):
+        begin, end = stretches[number]
+        if begin - reached > GAP_SECONDS:
+            groups.append([])
+        groups[-1].append(number)
+        reached = max(reached, end)
+    return groups
+
+
+def _rgb(planes: Planes, layout: Layout) -> U8:
+    """Convert upright planes to (h, w, 3) uint8 RGB."""
+    contiguous = tuple(np.ascontiguousarray(plane) for plane in planes)
+    luma, cb, cr = contiguous
+    return Converter().picture(frame_of((luma, cb, cr), layout), "rgb24")
+
+
+def shots_of(
+    reader: ShotReader, stretches: Sequence[tuple[float, float]]
+) -> tuple[list[Shot | None], str | None]:
+    """Read the worst frame of each stretch; of a file that can no longer be read none, and why."""
+    try:
+        return reader.worst_of(stretches), None
+    except Interrupted:
+        raise
+    except UnveilError as error:
+        return [None] * len(stretches), f"no frames of the call are shown: {error}"

@@ -1,0 +1,59 @@
+"""Sums over the blocks of a plane."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from unveil_kernels._jit import kernel
+
+
+@kernel
+def block_sums(plane, size, sums_out):
+    """Sum the samples of each whole block.
+
+    Parameters
+    ----------
+    plane : (h, w) uint8
+    size : int
+        Rows and columns of a block.
+    sums_out : (h // size, w // size) int64
+    """
+    rows, columns = sums_out.shape
+    for row in range(rows):
+        for column in range(columns):
+            total = 0
+            for y in range(row * size, (row + 1) * size):
+                for x in range(column * size, (column + 1) * size):
+                    total += np.int64(plane[y, x])
+            sums_out[row, column] = total
+
+
+@kernel
+def add_blocks(plane, chosen, size, shift_y, shift_x, sums_inout):
+    """Add the samples of the chosen blocks to sums.
+
+    Parameters
+    ----------
+    plane : (h, w) uint8
+    chosen : (rows, columns) bool
+        Samples beyond these blocks are not added.
+    size : int
+        Rows and columns of a block, in luma samples.
+    shift_y, shift_x : int
+        Binary logarithm of the luma rows and columns to one of the plane's.
+    sums_inout : (h, w) uint32
+    """
+    height, width = plane.shape
+    rows, columns = chosen.shape
+    for y in range(height):
+        row = (y << shift_y) // size
+        if row >= rows:
+            break
+        first = 0
+        for column in range(columns):
+            # The first sample whose luma column is in the next block.
+            end = min(width, (((column + 1) * size - 1) >> shift_x) + 1)
+            if chosen[row, column]:
+                for x in range(first, end):
+                    sums_inout[y, x] += plane[y, x]
+            first = end

@@ -1,0 +1,121 @@
+"""A background that is a blur of the room is told from still ones, also from smooth ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import pytest
+
+from tests.recovery.background.test_gaussian import HEIGHT, WIDTH, furniture
+from unveil.arrays import F32, U8
+from unveil.recovery.background.blurred_room import (
+    MAX_DISTANCE,
+    BlurSurvey,
+    distance_from_person,
+)
+from unveil.recovery.background.gaussian import filtered, filtered_inside
+from unveil.video.chunk import Chunk, Layout
+
+FRAMES = 30
+LAYOUT = Layout(HEIGHT, WIDTH, 1, 1)
+
+
+def furnished(seed: int) -> F32:
+    """Draw a room with weak detail between its strong edges."""
+    room: F32 = furniture(seed) + 0.3 * (furniture(seed + 9, 300, 50) - 128)
+    return np.clip(room, 0, 255)
+
+
+def frames_of(kind: str, sigma: float, seed: int = 0) -> Iterator[Chunk]:
+    """Make frames of a person who moves to and fro before a background of some kind."""
+    rng = np.random.default_rng(seed)
+    room = furnished(seed)
+    still = filtered(room, sigma)
+    for number in range(FRAMES):
+        left = 150 + round(90 * np.sin(number / 4))
+        person = np.zeros((HEIGHT, WIDTH), np.bool_)
+        person[120:, left : left + 120] = True
+        camera = np.where(person, np.float32(60), room)
+        shown = {
+            "halo": lambda camera=camera: filtered(camera, sigma),
+            "blur": lambda camera=camera, person=person: filtered_inside(camera, ~person, sigma),
+            "smooth": lambda: still,
+            "photo": lambda: room,
+            "gradient": lambda: np.linspace(0, 255, WIDTH, dtype=np.float32) + 0 * room,
+        }[kind]()
+        noise = rng.normal(0, 0.4, room.shape)
+        yield chunk_of(np.where(person, camera, shown) + noise, person)
+
+
+@cache
+def survey_of(kind: str, sigma: float = 8.0) -> BlurSurvey:
+    """Survey such frames."""
+    survey = BlurSurvey(LAYOUT)
+    for chunk in frames_of(kind, sigma):
+        survey.add(chunk)
+    return survey
+
+
+def chunk_of(luma: F32, person: np.ndarray) -> Chunk:
+    """Make a chunk of one grey frame with its mask."""
+    size = LAYOUT.block_size
+    rows, columns = LAYOUT.block_grid
+    mask = np.zeros((1, rows, columns), np.uint8)
+    mask[0] = 2 * person[::size, ::size]
+    grey: U8 = np.full((1, LAYOUT.chroma_height, LAYOUT.chroma_width), 128, np.uint8)
+    levels = np.clip(np.rint(luma), 0, 255).astype(np.uint8)[None]
+    return Chunk((levels, grey, grey), np.zeros(1), LAYOUT, mask)
+
+
+@pytest.mark.parametrize(("kind", "sigma"), [("halo", 6.0), ("blur", 8.0), ("blur", 12.0)])
+def test_a_blur_of_the_room_is_found_with_its_strength(kind: str, sigma: float) -> None:
+    found = survey_of(kind, sigma).find()
+    assert found is not None
+    assert abs(found.sigma - sigma) <= 0.2 * sigma
+    assert found.change > found.change_far
+
+
+@pytest.mark.parametrize("kind", ["smooth", "photo", "gradient"])
+def test_a_still_background_is_none(kind: str) -> None:
+    assert survey_of(kind).find() is None
+
+
+def test_nothing_is_told_without_frames_or_without_a_person() -> None:
+    survey = BlurSurvey(LAYOUT)
+    assert survey.find() is None
+    for _ in range(FRAMES):
+        survey.add(chunk_of(furniture(0), np.ones((HEIGHT, WIDTH), np.bool_)))
+    assert survey.find() is None
+
+
+def test_the_background_is_the_mean_far_from_the_person() -> None:
+    rgb, known = survey_of("smooth").background()
+    assert known.all()
+    still = filtered(furnished(0), 8.0)
+    full = (still - 16) * 255 / 219
+    assert np.abs(rgb[known] - np.clip(full, 0, 255)[known][:, None]).mean() < 1
+
+
+def test_a_merged_survey_holds_both_halves() -> None:
+    whole, merged, second = survey_of("blur"), BlurSurvey(LAYOUT), BlurSurvey(LAYOUT)
+    for number, chunk in enumerate(frames_of("blur", 8.0)):
+        (merged if number < FRAMES // 2 else second).add(chunk)
+    merged.merge(second)
+    assert all(
+        np.array_equal(*means)
+        for means in zip(merged.background(), whole.background(), strict=True)
+    )
+    assert merged.find() is not None
+
+
+def test_the_distance_is_counted_in_blocks() -> None:
+    rng = np.random.default_rng(1)
+    person = rng.random((30, 40)) < 0.004
+    person[20, 20] = True
+    rows, columns = np.nonzero(person)
+    for y, x in np.ndindex(person.shape):
+        nearest = np.maximum(np.abs(rows - y), np.abs(columns - x)).min()
+        assert distance_from_person(person)[y, x] == min(nearest, MAX_DISTANCE)
+    assert (distance_from_person(np.zeros_like(person)) == MAX_DISTANCE).all()

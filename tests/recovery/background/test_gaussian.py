@@ -1,0 +1,79 @@
+"""The strength of a blur is measured, and undone as far as noise allows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unveil.arrays import F32
+from unveil.recovery.background.gaussian import (
+    blur_of_edges,
+    filtered,
+    filtered_inside,
+    sharpened,
+)
+
+HEIGHT, WIDTH = 360, 480
+
+
+def furniture(seed: int, n: int = 40, largest: int = 200) -> F32:
+    """Draw rectangles of many sizes and levels: (h, w) float32."""
+    rng = np.random.default_rng(seed)
+    picture = np.full((HEIGHT, WIDTH), 128.0, np.float32)
+    for _ in range(n):
+        top, left = rng.integers(0, HEIGHT), rng.integers(0, WIDTH)
+        rows, columns = rng.integers(largest // 5, largest, 2)
+        picture[top : top + rows, left : left + columns] = rng.integers(20, 236)
+    return picture
+
+
+def test_the_filter_is_a_gaussian() -> None:
+    impulse = np.zeros((41, 41), np.float32)
+    impulse[20, 20] = 1
+    places = np.arange(-20, 21)
+    one = np.exp(-0.5 * (places / 4.0) ** 2)
+    one /= one.sum()
+    assert np.abs(filtered(impulse, 4.0) - np.outer(one, one)).max() < 3e-4
+    assert np.allclose(filtered(np.full((9, 30), 7.0, np.float32), 3.0), 7.0)
+
+
+def test_what_is_outside_does_not_count() -> None:
+    inside = np.zeros((20, 20), np.bool_)
+    inside[:, :10] = True
+    values = np.where(inside, np.float32(5), np.float32(200))[..., None]
+    assert np.allclose(filtered_inside(values, inside, 2.0)[:, :10], 5.0)
+
+
+@pytest.mark.parametrize("sigma", [3.0, 6.0, 14.0])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_strength_is_found_within_a_fifth(sigma: float, seed: int) -> None:
+    blurred = filtered(furniture(seed), sigma)
+    noise = np.random.default_rng(seed).normal(0, 0.1, blurred.shape)
+    found = blur_of_edges((blurred + noise).astype(np.float32), np.ones(blurred.shape, np.bool_))
+    assert found is not None
+    assert abs(found - sigma) <= 0.2 * sigma
+
+
+def test_a_sharp_picture_is_not_blurred() -> None:
+    picture = furniture(3)
+    found = blur_of_edges(picture, np.ones(picture.shape, np.bool_))
+    assert found is not None
+    assert found < 1
+
+
+def test_too_few_edges_tell_nothing() -> None:
+    picture = furniture(4)
+    nothing = np.zeros(picture.shape, np.bool_)
+    assert blur_of_edges(picture, nothing) is None
+    assert blur_of_edges(np.full_like(picture, 9), ~nothing) is None
+
+
+def test_sharpening_comes_nearer_to_what_was_blurred() -> None:
+    picture = np.stack([furniture(seed) for seed in (5, 6, 7)], -1)
+    blurred = filtered(picture, 6.0)
+    rounded = np.rint(blurred).astype(np.float32)
+    result = sharpened(rounded, 6.0)
+    before, after = (np.sqrt(np.mean((p - picture) ** 2)) for p in (rounded, result))
+    assert after < 0.9 * before
+    assert result.min() >= 0
+    assert result.max() <= 255
