@@ -114,7 +114,6 @@ _REQUIRED: dict[str, list[str]] = {
     "recover": ["INPUT", "-o", "OUT"],
     "audit": ["INPUT", "-o", "OUT"],
     "redact": ["INPUT", "-o", "OUT"],
-    "shield": ["BACKGROUND", "-o", "OUT.mp4"],
     "protect": ["INPUT", "-o", "OUT"],
     "shield": ["BACKGROUND", "-o", "OUT.mp4"],
     "timeline": ["INPUT", "--at", "1,1", "-o", "OUT"],

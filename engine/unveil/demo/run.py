@@ -1,94 +1,51 @@
-"""The demonstration: makes an ideal call, encodes it, recovers its room and measures the result."""
+"""Runs the demonstration of a kind: makes a call, recovers its room and measures the result."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-import numpy as np
-from PIL import Image, ImageDraw
-
-from unveil.arrays import U8
-from unveil.drawing import checkerboard, font, over
-from unveil.errors import OutputExists
+from unveil.demo.person import refuse_earlier_demo, run_person_demo
+from unveil.demo.result import DemoKind, DemoResult, side_by_side
+from unveil.errors import OutputExists, check_choice
 from unveil.files import is_there, removed_unless_complete, result_folder, write_png
 from unveil.interruption import StopRequested, check, never
+from unveil.progress import ProgressCallback
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
-from unveil.simulation.ideal import DemoCall, Kind, make_call, moving_call
+from unveil.simulation.ideal import Kind, make_call
 from unveil.video.writer import VideoWriter
 
 if TYPE_CHECKING:
     from os import PathLike
 
-__all__ = ["DemoCall", "DemoResult", "Kind", "make_call", "moving_call", "run_demo"]
-
-
-_DEMO_CRF = 8
-_CAPTION_PIXELS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class DemoResult:
-    """Files and scores of the demonstration.
-
-    Attributes
-    ----------
-    call, true_room, true_background
-        The encoded call, and pictures of its true room and background.
-    recovery
-        Folder of the recovery, as `unveil recover` writes it.
-    picture
-        One frame of the call next to the recovered room.
-    recovered_share
-        Share of all pixels whose room colour the recovery claims.
-    right_share
-        Share of all pixels whose claimed colour is within CIEDE2000 10 of the true one.
-    """
-
-    kind: Kind
-    call: Path
-    true_room: Path
-    true_background: Path
-    recovery: Path
-    picture: Path
-    recovered_share: float
-    right_share: float
-
-    def as_dict(self) -> dict[str, str | float]:
-        """Return all fields, ready for JSON."""
-        return {
-            "kind": self.kind,
-            "call": str(self.call),
-            "true_room": str(self.true_room),
-            "true_background": str(self.true_background),
-            "recovery": str(self.recovery),
-            "picture": str(self.picture),
-            "recovered_share": self.recovered_share,
-            "right_share": self.right_share,
-        }
+_CRF = 8
 
 
 def run_demo(
     folder: str | PathLike[str],
-    kind: Kind = "plain",
+    kind: DemoKind = "person",
     *,
     force: bool = False,
     threads: int | None = None,
-    progress: Callable[..., object] | None = None,
+    progress: ProgressCallback | None = None,
     stop: StopRequested = never,
 ) -> DemoResult:
-    """Make an ideal call, encode it to H.264, recover it and measure the recovery.
+    """Make a call, encode it to H.264, recover it and measure the recovery.
+
+    An ideal call has no person and leaks without noise, so nearly all of its room is recovered.
+    "person" makes the ideal call "plain" and, in the folder `person` beside it, a call with a
+    person and the leaks of a real network, audits it, protects it and audits that (see
+    `run_person_demo`).
 
     Parameters
     ----------
     folder
         Output folder; it is made if it is missing.
     kind
-        Kind of call, see `make_call`.
+        "person", or a kind of ideal call, see `make_call`.
     force
         Replace an earlier demonstration in `folder`.
     threads
@@ -103,18 +60,38 @@ def run_demo(
     InvalidParameter
         There is no such kind.
     Interrupted
-        `stop` asked for it; as after Ctrl-C, no file of the demonstration is left.
+        `stop` asked for it; as after Ctrl-C, no file of the call that was being made is left.
     OutputExists
         The folder holds an earlier demonstration.
     OutputUnwritable
         The folder cannot be made or written.
     """
+    check_choice("kind", kind, get_args(DemoKind))
+    folder = Path(folder)
+    if kind != "person":
+        return _run_ideal(folder, kind, force, threads, progress, stop)
+    with_person = folder / "person"
+    refuse_earlier_demo(with_person, force=force)
+    ideal = _run_ideal(folder, "plain", force, threads, progress, stop)
+    person = run_person_demo(
+        with_person, force=force, threads=threads, progress=progress, stop=stop
+    )
+    return replace(ideal, kind="person", person=person)
+
+
+def _run_ideal(
+    folder: Path,
+    kind: Kind,
+    force: bool,
+    threads: int | None,
+    progress: ProgressCallback | None,
+    stop: StopRequested,
+) -> DemoResult:
     # Imported late: Numba loads slowly, and making a call needs none.
     from unveil.recovery.recover import recover
     from unveil.recovery.result import FILES, refuse_earlier_result, remove_earlier_result
 
     call = make_call(kind)
-    folder = Path(folder)
     video, recovered = folder / "call.mp4", folder / "call"
     true_room, true_background = folder / "true_room.png", folder / "true_background.png"
     picture = folder / "demo.png"
@@ -132,7 +109,7 @@ def run_demo(
             height=call.height,
             width=call.width,
             frame_rate=call.frame_rate,
-            crf=_DEMO_CRF,
+            crf=_CRF,
             preset="veryfast",
         ) as writer:
             for frame in call.frames():
@@ -145,7 +122,9 @@ def run_demo(
             recovery.save(recovered)
             claimed = recovery.room[..., 3] > 0
             right = claimed & (compare_colours(recovery.room[..., :3], call.room) < RIGHT_DISTANCE)
-            write_png(picture, _side_by_side(call, recovery.room, float(right.mean())))
+            shown = next(itertools.islice(call.frames(), call.n_frames * 5 // 12, None))
+            right_share = float(right.mean())
+            write_png(picture, side_by_side(shown, recovery.room, call.n_frames, right_share))
     return DemoResult(
         kind=kind,
         call=video,
@@ -154,26 +133,5 @@ def run_demo(
         recovery=recovered,
         picture=picture,
         recovered_share=float(claimed.mean()),
-        right_share=float(right.mean()),
+        right_share=right_share,
     )
-
-
-def _side_by_side(call: DemoCall, room: U8, right_share: float) -> U8:
-    """Draw a frame of the call and the recovered room side by side, with captions."""
-    shown = next(itertools.islice(call.frames(), call.n_frames * 5 // 12, None))
-    height, width = call.height, call.width
-    recovered = over(room, checkerboard(height, width))
-    gap = np.full((height, 8, 3), 255, np.uint8)
-    pair = np.hstack([shown, gap, recovered])
-    page = np.full((height + _CAPTION_PIXELS, pair.shape[1], 3), 255, np.uint8)
-    page[:height] = pair
-    image = Image.fromarray(page)
-    draw = ImageDraw.Draw(image)
-    typeface = font(17)
-    middle = height + _CAPTION_PIXELS // 2
-    for centre, caption in (
-        (width // 2, f"one of {call.n_frames} frames of the call"),
-        (width + 8 + width // 2, f"the room recovered from them, {right_share:.0%} of it right"),
-    ):
-        draw.text((centre, middle), caption, fill=(30, 30, 30), font=typeface, anchor="mm")
-    return np.array(image)
