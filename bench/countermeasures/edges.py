@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +32,11 @@ BEST_ATTACKS: Final = ("default", "default, background given", "`transitions`")
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A way to cut out the person; with `recipe`, as meeting software does it."""
+    """A way to cut out the person; with `recipe`, as meeting software does it.
+
+    With `other`, a pixel shows what the masks of both networks show: the smaller opacity. No option
+    of `protect` does so yet.
+    """
 
     model: ProtectModel
     edge: float = 0.6
@@ -40,12 +44,16 @@ class Edge:
     careful: bool = False
     recipe: bool = False
     is_attacked: bool = False
+    other: ProtectModel | None = None
 
     @property
     def title(self) -> str:
         """Name in the table."""
         if self.recipe:
             return f"a service's recipe with `{self.model}`"
+        if self.other is not None:
+            first = replace(self, other=None).title
+            return f"what {first} and the same with `{self.other}` both show"
         words = f"`--model {self.model} --edge {self.edge:g} --smooth {self.smooth}"
         return f"{words} --careful`" if self.careful else f"{words}`"
 
@@ -74,6 +82,10 @@ EDGES: Final = (
     Edge("full", careful=True),
     Edge("selfie"),
     Edge("selfie", careful=True),
+    Edge("selfie", 0.3, careful=True, other="selfie-landscape"),
+    Edge("selfie", 0.4, careful=True, other="selfie-landscape"),
+    Edge("selfie", 0.5, careful=True, is_attacked=True, other="selfie-landscape"),
+    Edge("selfie", 0.6, careful=True, other="selfie-landscape"),
 )
 
 
@@ -131,6 +143,9 @@ class _Shown:
 
     def by(self, edge: Edge) -> U8:
         """Return the opacity of each frame, (n, h, w)."""
+        if edge.other is not None:
+            first, second = replace(edge, other=None), replace(edge, model=edge.other, other=None)
+            return np.minimum(self.by(first), self.by(second))
         options: dict[str, Any] = {"model": edge.model, "edge": edge.edge, "smooth": edge.smooth}
         # The masks of "auto" depend on the edge.
         key = edge.model, edge.edge if edge.model == "auto" else 0.0

@@ -27,11 +27,11 @@ def test_the_pages_show_the_stored_results(report: Any) -> None:
         assert page.read_text(encoding="utf-8") == text, "run python -m bench.report"
 
 
-def test_the_summary_has_six_lines(report: Any) -> None:
+def test_the_summary_has_seven_lines(report: Any) -> None:
     text = report.README.read_text(encoding="utf-8")
     _, _, after = text.partition("<!-- bench:summary -->\n")
     lines = after.partition("<!-- /bench:summary -->")[0].splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert all(line.startswith("- ") for line in lines)
 
 
