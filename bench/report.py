@@ -1,9 +1,10 @@
 """Results as JSON in `bench/results/`, and as tables in docs/benchmarks.md.
 
 Each runner stores its result with `save`, which also renders the pages. A table replaces the text
-between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` in docs/benchmarks.md; the block `summary`
-in README.md holds one line for each of six results. `python -m bench.report` renders both pages
-from the stored results, without measuring.
+between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` in docs/benchmarks.md, or in
+docs/countermeasures.md for the two results of `bench.countermeasures`; the block `summary` in
+README.md holds one line for each of six results. `python -m bench.report` renders all pages from
+the stored results, without measuring.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 README = ROOT / "README.md"
 BENCHMARKS = ROOT / "docs" / "benchmarks.md"
+COUNTERMEASURES = ROOT / "docs" / "countermeasures.md"
+OF_COUNTERMEASURES = ("shields", "edges")
+"""Results that are shown in docs/countermeasures.md."""
 
 
 def save(name: str, result: Json) -> None:
@@ -54,7 +58,11 @@ def rendered_pages() -> dict[Path, str]:
         if (path := RESULTS / f"{name}.json").exists()
     }
     tables = {name: TABLES[name](result) for name, result in results.items()}
-    blocks = {BENCHMARKS: tables, README: {"summary": summary(results)}}
+    blocks = {
+        BENCHMARKS: {name: tables[name] for name in tables if name not in OF_COUNTERMEASURES},
+        COUNTERMEASURES: {name: tables[name] for name in tables if name in OF_COUNTERMEASURES},
+        README: {"summary": summary(results)},
+    }
     pages = {}
     for page, own in blocks.items():
         text = page.read_text(encoding="utf-8")
@@ -82,7 +90,7 @@ def with_block(page: str, name: str, block: str) -> str:
 def main() -> None:
     """Render the stored results into the pages."""
     changed = write_pages()
-    for page in (README, BENCHMARKS):
+    for page in (README, BENCHMARKS, COUNTERMEASURES):
         print(f"{page.relative_to(ROOT)}: {'written' if page in changed else 'unchanged'}")
 
 

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 LINES = (
     ("__init__", "__main__"),
     ("cli",),
-    ("demo", "live", "auditing", "cluster"),
+    ("demo",),
+    ("live", "auditing", "cluster"),
     ("timeline", "protection", "simulation"),
     ("recovery", "shielding"),
     ("scoring", "counting", "tiles"),

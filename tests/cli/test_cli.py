@@ -24,7 +24,7 @@ from unveil import __version__, cli
 from unveil.auditing.batch import audit_all
 from unveil.auditing.redact import redact
 from unveil.cli import options, progress_bar
-from unveil.demo import Kind, run_demo
+from unveil.demo import DemoKind, run_demo
 from unveil.files import read_image
 from unveil.live import LiveOptions
 from unveil.person import ModelName
@@ -96,7 +96,7 @@ def test_defaults_are_those_of_the_library(name: str) -> None:
 
 
 def test_the_demo_offers_every_kind() -> None:
-    assert get_args(get_type_hints(cli.demo.demo)["kind"]) == get_args(Kind)
+    assert get_args(get_type_hints(cli.demo.demo)["kind"]) == get_args(DemoKind)
 
 
 def test_simulate_offers_every_choice() -> None:
@@ -206,7 +206,7 @@ def test_timeline_draws_a_row_a_pixel(tmp_path: Path, call: Path) -> None:
 
 
 def test_demo_tells_how_much_was_recovered_and_is_not_overwritten(tmp_path: Path) -> None:
-    done = unveil("demo", "-o", tmp_path / "out")
+    done = unveil("demo", "-o", tmp_path / "out", "--kind", "plain")
     assert done.exit_code == 0
     assert re.search(r"Recovered (9\d\.\d|100\.0)% of the room", done.stdout)
     assert str(tmp_path / "out" / "demo.png") in done.stdout

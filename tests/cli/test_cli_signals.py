@@ -262,7 +262,7 @@ def test_protect_does_not_wait_for_a_reader_who_does_not_read(tmp_path: Path) ->
             lambda out: list(out.glob(".call.*")),
         ),
         (("demo",), lambda out: list(out.glob(".call.*"))),
-        (("demo",), lambda out: (out / "true_background.png").exists()),
+        (("demo", "--kind", "plain"), lambda out: (out / "true_background.png").exists()),
     ],
     ids=["simulate", "demo-encoding", "demo-recovering"],
 )

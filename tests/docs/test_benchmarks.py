@@ -1,4 +1,4 @@
-"""The figures in README.md and docs/benchmarks.md are those of the stored results."""
+"""The figures in README.md and docs/ are those of the stored results."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ def report(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_pages_show_the_stored_results(report: Any) -> None:
     rendered = report.rendered_pages()
-    assert {page.name for page in rendered} == {"README.md", "benchmarks.md"}
+    assert {page.name for page in rendered} == {
+        "README.md",
+        "benchmarks.md",
+        "countermeasures.md",
+    }
     for page, text in rendered.items():
         assert page.read_text(encoding="utf-8") == text, "run python -m bench.report"
 
 
-def test_the_summary_has_six_lines(report: Any) -> None:
+def test_the_summary_has_seven_lines(report: Any) -> None:
     text = report.README.read_text(encoding="utf-8")
     _, _, after = text.partition("<!-- bench:summary -->\n")
     lines = after.partition("<!-- /bench:summary -->")[0].splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert all(line.startswith("- ") for line in lines)
 
 

@@ -186,6 +186,9 @@ def test_every_field_that_the_commands_print_is_documented_and_no_other(
     report = told("protect", inputs / "talk.mp4", "-o", protected, "--model", "lite", "--json")
     assert fields_of_all(report) == documented("Report of protect").keys()
     assert report == json.loads((tmp_path / "protected.report.json").read_text())
+    size = ("--height", 64, "--width", 96, "--seconds", 1)
+    made = told("shield", inputs / "beach.jpg", "-o", tmp_path / "shield.mp4", *size, "--json")
+    assert fields_of_all(made) == documented("shield --json").keys()
 
 
 def test_every_field_of_an_audit_is_documented_and_no_other(inputs: Path, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ class Countermeasure:
     title
         What to change, as an imperative sentence.
     remaining_share
-        F of the best attack with the countermeasure, divided by that without it: 0 is best, 1
-        does nothing.
+        What the best attack recovers with the countermeasure, divided by that without it: 0 is
+        best, 1 does nothing.
     cost
         What is seen of it, in one sentence.
     command

@@ -22,6 +22,7 @@ import numpy as np
 from unveil.arrays import F32
 from unveil.person import Mask, ModelName
 from unveil.person.framing import framing_of
+from unveil.protection.agreement import drawn
 from unveil.protection.compose import AlphaLut, cell_side
 from unveil.protection.framing import (
     is_alone,
@@ -31,7 +32,7 @@ from unveil.protection.framing import (
     stray_share,
 )
 from unveil.video.chunk import Layout, Planes
-from unveil_kernels import matte, warp
+from unveil_kernels import matte
 
 POSE_MODEL: Final[ModelName] = "full"
 SELFIE_MODEL: Final[ModelName] = "selfie-landscape"
@@ -204,8 +205,7 @@ class AutoSegmenter:
 
     def _drawn(self, mask: Mask, landmarks: F32 | None, step: int) -> F32:
         """Resample a mask to the grid of the opacity and keep the regions with landmarks."""
-        picture = np.empty((-(-mask.height // step), -(-mask.width // step)), np.float32)
-        warp.warp_mask(mask.probability, mask.to_mask * np.array([step, step, 1.0]), picture)
+        picture = drawn(mask, step)
         return joined_to_landmarks(picture, landmarks, 1 / step, 1 / step, self._clear)
 
     def _use(self, *, selfie: bool) -> None:

@@ -14,7 +14,6 @@ from PIL import Image
 
 from unveil.arrays import F64, U8
 from unveil.shielding.waves import Wandering
-from unveil.video.geometry import Shape, cover
 
 SHARE: Final = 0.003
 """Largest shift of a point at strength 1, as a share of the frame's height."""
@@ -27,31 +26,30 @@ _ROWS: Final = 4
 
 
 class Drift:
-    """Bends a picture that is larger than the frame by a margin, so that its border never shows.
+    """Bends a picture; its border is mirrored outwards, so that nothing beyond it shows.
 
     Parameters
     ----------
     picture
-        RGB, (h, w, 3) uint8 of any size; it is scaled to cover the frame and the margin.
+        RGB, (h, w, 3) uint8, of the size of the frame.
     """
 
     def __init__(
         self,
         picture: U8,
-        height: int,
-        width: int,
         *,
         strength: float,
         n_frames: int,
         seconds: float,
         rng: np.random.Generator,
     ) -> None:
+        height, width, _ = picture.shape
         self._size = (height, width)
         self.reach = SHARE * strength * height
         # Bicubic sampling reads two pixels around a point.
         self._margin = int(np.ceil(self.reach)) + 2
-        enlarged = Shape(height + 2 * self._margin, width + 2 * self._margin)
-        self._picture = Image.fromarray(cover(picture, enlarged, Image.Resampling.LANCZOS))
+        margins = [(self._margin, self._margin), (self._margin, self._margin), (0, 0)]
+        self._picture = Image.fromarray(np.pad(picture, margins, mode="symmetric"))
         columns = max(1, round(_ROWS * width / height))
         self._rows = np.rint(np.linspace(0, height, _ROWS + 1)).astype(int)
         self._columns = np.rint(np.linspace(0, width, columns + 1)).astype(int)

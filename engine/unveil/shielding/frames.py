@@ -30,9 +30,9 @@ def shielded_frames(picture: U8, parameters: ShieldParameters) -> Iterator[U8]:
     picture
         RGB, (h, w, 3) uint8 of any size; it is scaled to cover the frame, and its middle is shown.
     """
-    drift = _drift(picture, parameters) if "drift" in parameters.kinds else None
     shape = Shape(parameters.height, parameters.width)
     still = cover(picture, shape, Image.Resampling.LANCZOS)
+    drift = _drift(still, parameters) if "drift" in parameters.kinds else None
     steps = _steps(still, parameters)
     for number in range(parameters.n_frames):
         frame = still if drift is None else drift.picture(number)
@@ -44,8 +44,6 @@ def shielded_frames(picture: U8, parameters: ShieldParameters) -> Iterator[U8]:
 def _drift(picture: U8, parameters: ShieldParameters) -> Drift:
     return Drift(
         picture,
-        parameters.height,
-        parameters.width,
         strength=parameters.strength,
         n_frames=parameters.n_frames,
         seconds=parameters.seconds,

@@ -22,7 +22,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
     """Run it in a folder with an earlier one, which `force` replaces."""
     folder = tmp_path_factory.mktemp("plain")
     (folder / "call.mp4").write_bytes(b"earlier")
-    return run_demo(folder, force=True)
+    return run_demo(folder, "plain", force=True)
 
 
 @pytest.mark.parametrize("kind", ["plain", "photo", "noise-frame"])
@@ -56,7 +56,7 @@ def test_the_picture_shows_call_and_room_side_by_side(plain: DemoResult) -> None
 def test_an_earlier_demonstration_is_kept_without_force(tmp_path: Path) -> None:
     (tmp_path / "call.mp4").write_bytes(b"earlier")
     with pytest.raises(OutputExists, match="force"):
-        run_demo(tmp_path)
+        run_demo(tmp_path, "plain")
     assert [entry.name for entry in tmp_path.iterdir()] == ["call.mp4"]
     assert (tmp_path / "call.mp4").read_bytes() == b"earlier"
 
@@ -66,7 +66,7 @@ def test_parts_of_an_earlier_demonstration_are_refused_first(tmp_path: Path, nam
     (tmp_path / "call").mkdir()
     (tmp_path / name).write_text("earlier")
     with pytest.raises(OutputExists, match="--force"):
-        run_demo(tmp_path)
+        run_demo(tmp_path, "plain")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(
         {"call", name.split("/")[0]}
     )
@@ -83,17 +83,17 @@ def test_a_demonstration_that_fails_leaves_none_of_the_earlier_results(
         (tmp_path / name).write_text("earlier")
     monkeypatch.setattr("unveil.recovery.recover.recover", fail)
     with pytest.raises(RuntimeError):
-        run_demo(tmp_path, force=True)
+        run_demo(tmp_path, "plain", force=True)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_file_in_the_way_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"")
     with pytest.raises(OutputUnwritable, match="out"):
-        run_demo(tmp_path / "out")
+        run_demo(tmp_path / "out", "plain")
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameter, match="plain, photo, noise-frame"):
+    with pytest.raises(InvalidParameter, match="person, plain, photo, noise-frame"):
         run_demo(tmp_path / "out", "other")
     assert not (tmp_path / "out").exists()
