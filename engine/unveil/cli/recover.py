@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -201,6 +203,15 @@ NoResumeOption = Annotated[
         help="Count a long recording anew instead of going on where an interrupted run stopped.",
     ),
 ]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        show_default="none",
+        help="Let the workers of a Dask cluster do the work: the address of its scheduler, such as "
+        "tcp://10.0.0.1:8786, or local. All of them must reach the inputs and OUT.",
+    ),
+]
 AsJsonOption = Annotated[
     bool,
     typer.Option(
@@ -237,6 +248,7 @@ def recover(
     preview_seconds: PreviewSecondsOption = None,
     workers: WorkersOption = None,
     no_resume: NoResumeOption = False,
+    cluster: ClusterOption = None,
     isolate: IsolateOption = None,
     watchdog_seconds: WatchdogOption = WATCHDOG_SECONDS,
     max_memory: MaxMemoryOption = None,
@@ -252,30 +264,31 @@ def recover(
     tile-1, tile-2 and so on.
     """
     with reporting(context, quiet=quiet or as_events, as_json=as_json) as report:
-        from unveil.recovery.batch import recover_all
-
         if as_json and as_events:
             raise InvalidParameter("as_json: --json and --events exclude each other; leave one out")
+        run = _runner(
+            cluster,
+            preview_seconds=preview_seconds,
+            isolate=isolate,
+            watchdog_seconds=watchdog_seconds,
+            max_memory=n_bytes("max_memory", max_memory),
+            resume=not no_resume,
+        )
         found = _inputs(inputs or [], from_file)
         events = Events(len(found), wanted=as_events)
         n_inputs = None if len(inputs or []) == 1 and from_file is None else len(found)
         with batch_reporting(report, n_inputs, events=events) as batch:
-            recover_all(
+            run(
                 found,
                 out,
                 force=force,
                 tiles=tiles,
-                preview_seconds=preview_seconds,
-                isolate=isolate,
-                watchdog_seconds=watchdog_seconds,
-                max_memory=n_bytes("max_memory", max_memory),
                 catalogue=catalogue,
                 on_start=events.started,
                 progress=batch.progress,
                 on_outcome=batch.outcome,
                 stop=report.stop,
                 workers=workers,
-                resume=not no_resume,
                 method=method,
                 metric=metric,
                 threshold=threshold,
@@ -294,6 +307,30 @@ def recover(
                 background=background,
                 crop=crop,
             )
+
+
+_OF_THIS_MACHINE: Final = {
+    "preview_seconds": None,
+    "isolate": None,
+    "watchdog_seconds": WATCHDOG_SECONDS,
+    "max_memory": None,
+    "resume": True,
+}
+"""Defaults of the options that a cluster does without."""
+
+
+def _runner(cluster: str | None, **options: Any) -> Callable[..., object]:
+    """Return what recovers all inputs: here with `options`, or on a cluster, which has none."""
+    if cluster is None:
+        from unveil.recovery.batch import recover_all
+
+        return partial(recover_all, **options)
+    from unveil.cluster import recover_many
+
+    for name, default in _OF_THIS_MACHINE.items():
+        if options[name] != default:
+            raise InvalidParameter(f"{name}: cannot be chosen with --cluster; leave one out")
+    return partial(recover_many, cluster=cluster)
 
 
 def _inputs(arguments: list[str], from_file: str | None) -> Inputs:

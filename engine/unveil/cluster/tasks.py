@@ -76,6 +76,7 @@ class CountingPlan:
 
     task: SegmentTask
     segments: tuple[Segment, ...]
+    expected_frames: int | None = None
 
 
 def plan(recording: Recording) -> CountingPlan | Outcome | None:
@@ -94,12 +95,13 @@ def plan(recording: Recording) -> CountingPlan | Outcome | None:
         with destination.opened([source.stem]):
             done = destination.done_before(_job_of(recording, destination.folder(source.stem)))
         if done is not None:
-            return replace(done, stem=source.stem)
+            return done
         with opened() as video:
             segments, _ = planned(source, options, video, never)
         if not segments or tiles_to_recover(source, recording.tiles, options):
             return None
-        return CountingPlan(segment_task(source, options, opened), segments)
+        task = segment_task(source, options, opened)
+        return CountingPlan(task, segments, video.expected_frames)
     except Exception as error:
         return _sendable(Outcome(source.name, "failed", error=error))
 
@@ -156,7 +158,7 @@ def _saved(recording: Recording, work: Callable[[Job], Outcome]) -> Outcome:
             outcome = destination.done_before(job) or destination.complete(work(job))
     except Exception as error:
         outcome = Outcome(source.name, "failed", error=error)
-    return _sendable(replace(outcome, stem=source.stem))
+    return _sendable(outcome)
 
 
 def _job_of(recording: Recording, folder: Path) -> Job:

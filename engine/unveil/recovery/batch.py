@@ -226,7 +226,7 @@ def recover_all(
         raise InvalidParameter("isolate: `save` cannot be sent to another process; leave one out")
     outcomes: list[Outcome] = []
     with ExitStack() as stack:
-        table = stack.enter_context(_catalogue(catalogue, gathered, force=force))
+        table = stack.enter_context(opened_catalogue(catalogue, gathered, force=force))
 
         def add(outcome: Outcome, row: int | None) -> None:
             outcomes.append(outcome)
@@ -327,9 +327,16 @@ class _Batch:
 
 
 @contextmanager
-def _catalogue(
+def opened_catalogue(
     path: str | os.PathLike[str] | None, inputs: Inputs, *, force: bool
 ) -> Iterator[Catalogue | None]:
+    """Claim and open the catalogue of a batch; None for none.
+
+    Raises
+    ------
+    OutputUnwritable, OutputExists, OutputBusy
+        As for `recover_all`.
+    """
     if path is None:
         yield None
         return
