@@ -155,3 +155,37 @@ def test_sizes_are_read(text: str, expected: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^max_memory: .* is not a size"):
         n_bytes("max_memory", text)
+
+
+def test_a_local_cluster_does_the_work(calls: Path) -> None:
+    pytest.importorskip("distributed")
+    files = ("room.png", "background.png", "stats.parquet", "timeline.parquet")
+    arguments = (*RECOVER, calls / "a.mp4", calls / "text.mp4")
+    alone = unveil(*arguments, "-o", calls / "alone", "--json")
+    done = unveil(*arguments, "-o", calls / "out", "--json", "--cluster", "local", "--workers", "1")
+    assert done.exit_code == alone.exit_code == 1
+    assert done.stderr == alone.stderr
+    states = [json.loads(line)["state"] for line in done.stdout.splitlines()]
+    assert sorted(states) == ["failed", "recovered"]
+    for name in files:
+        here, there = (calls / out / "a" / name for out in ("alone", "out"))
+        assert here.read_bytes() == there.read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--preview", "5", "--cluster", "local"], 2, "--preview: cannot be chosen with --cluster"),
+        (["--no-resume", "--cluster", "local"], 2, "cannot be chosen with --cluster"),
+        (["--cluster", "nowhere"], 1, "nowhere: no scheduler of Dask answers"),
+        (["--cluster", "tcp://127.0.0.1:1", "--workers", "2"], 2, "--workers"),
+    ],
+)
+def test_a_wrong_use_of_a_cluster_is_refused(
+    calls: Path, options: list[str], code: int, message: str
+) -> None:
+    pytest.importorskip("distributed")
+    done = unveil(*RECOVER, calls / "a.mp4", "-o", calls / "out", *options)
+    assert done.exit_code == code
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1

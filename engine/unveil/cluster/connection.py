@@ -55,7 +55,7 @@ def connected(cluster: str, workers: int | None = None) -> Iterator[Client]:
             LocalCluster(
                 n_workers=workers or available_cores(),
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any port; None would take 8787, and warn
                 host="127.0.0.1",
             ) as started,
             Client(started) as client,

@@ -34,10 +34,10 @@ def use_short_segments(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(segments, "TARGET_SECONDS", TARGET_SECONDS)
 
 
-def write_long_call(path: Path) -> Path:
-    """Encode eight seconds with a key frame in each half."""
+def write_long_call(path: Path, rate: int = RATE) -> Path:
+    """Encode `N_FRAMES` frames; at 30 a second, eight seconds with a key frame in each half."""
     options = {"g": "15", "qp": "0", "preset": "ultrafast"}
-    return write_video(path, call_frames(N_FRAMES), rate=RATE, options=options)
+    return write_video(path, call_frames(N_FRAMES), rate=rate, options=options)
 
 
 def planned(path: Path) -> tuple[Segment, ...]:
