@@ -10,6 +10,7 @@ from PIL import Image
 
 import unveil
 from tests.swaying import ASTRONAUT, HEIGHT, WIDTH, write_footage
+from tests.test_demo import use_small_calls
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +38,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a copy of the inputs the current folder."""
+    """Make a copy of the inputs the current folder; a demonstration there is a small one."""
     folder = tmp_path / "work"
     shutil.copytree(inputs, folder)
     monkeypatch.chdir(folder)
+    use_small_calls(monkeypatch)
     return folder
