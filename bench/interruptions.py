@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -68,6 +69,9 @@ class Ended:
 
 
 Check = Callable[[Ended], Iterator[str]]
+
+Start = Callable[[Sequence[str | Path]], Any]
+"""Starts a command of unveil; returns what behaves as a `subprocess.Popen` of text."""
 
 
 @dataclass(frozen=True)
@@ -218,11 +222,10 @@ def check_batch(ended: Ended) -> Iterator[str]:
     yield from torn_counts(ended.folder)
 
 
-def run(kind: Kind, number: int, after_seconds: float | None) -> Ended:
-    """Run a kind of work in a new folder; send the signal after so long, None sends none."""
-    folder = Path(tempfile.mkdtemp(prefix="unveil-interruption-"))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "unveil", *map(str, kind.arguments(folder))],
+def start_interpreter(arguments: Sequence[str | Path]) -> subprocess.Popen[str]:
+    """Start a command in a new interpreter."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "unveil", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
@@ -230,11 +233,19 @@ def run(kind: Kind, number: int, after_seconds: float | None) -> Ended:
         env={**os.environ, "NO_COLOR": "1"},
         preexec_fn=_default_handlers,
     )
+
+
+def run(
+    kind: Kind, number: int, after_seconds: float | None, start: Start = start_interpreter
+) -> Ended:
+    """Run a kind of work in a new folder; send the signal after so long, None sends none."""
+    folder = Path(tempfile.mkdtemp(prefix="unveil-interruption-"))
+    process = start(kind.arguments(folder))
     try:
         if after_seconds is not None:
             time.sleep(after_seconds)
             process.send_signal(number)
-        said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+        said = "".join(text or "" for text in process.communicate(timeout=PATIENCE_SECONDS))
     finally:
         process.kill()
         process.wait()
@@ -269,12 +280,14 @@ def remove(folder: Path) -> None:
     folder.rmdir()
 
 
-def interrupt(kind: Kind, n_instants: int, seed: int) -> tuple[Counter[str], list[str]]:
+def interrupt(
+    kind: Kind, n_instants: int, seed: int, start: Start = start_interpreter
+) -> tuple[Counter[str], list[str]]:
     """Interrupt a kind of work; return how the runs ended, and the broken promises."""
     usual_seconds = LIVE_SECONDS
     if not kind.is_live:
         before = time.perf_counter()
-        whole = run(kind, 0, None)
+        whole = run(kind, 0, None, start)
         usual_seconds = time.perf_counter() - before
         problems = broken_promises(kind, whole)
         remove(whole.folder)
@@ -285,7 +298,7 @@ def interrupt(kind: Kind, n_instants: int, seed: int) -> tuple[Counter[str], lis
     broken = []
     for n in range(n_instants):
         number, after = SIGNALS[n % len(SIGNALS)], rng.uniform(0, LATEST * usual_seconds)
-        ended = run(kind, number, after)
+        ended = run(kind, number, after, start)
         kept = "with" if files_in(ended.folder) else "without"
         ends[f"{'complete' if ended.code == 0 else 'stopped'}, {kept} a result"] += 1
         broken += [

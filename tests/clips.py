@@ -99,7 +99,7 @@ def clips(
     shift_y, shift_x = draw(st.sampled_from([(0, 0), (0, 1), (1, 1), (0, 2), (2, 2)]))
     return Clip(
         Layout(
-            draw(st.integers(1, 9)),
+            draw(st.integers(1, 6)),
             draw(st.integers(1, 9 if WITHOUT_JIT else 19)),
             shift_y,
             shift_x,

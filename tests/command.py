@@ -70,6 +70,7 @@ def start_unveil(
     ignored: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
     new_interpreter: bool = False,
+    closed: tuple[int, ...] = (),
     **streams: Any,
 ) -> Process:
     """Start a command in a process of its own.
@@ -85,6 +86,8 @@ def start_unveil(
     new_interpreter
         Start Python, too. Needed for what happens in its start, and takes two seconds of CPU
         more; otherwise the process is forked from one that has loaded the program.
+    closed
+        Numbers of standard streams that are closed when the program begins.
     streams
         `stdin`, `stdout` and `stderr` as for `subprocess.Popen`; with a new interpreter, all of
         its options.
@@ -95,13 +98,15 @@ def start_unveil(
     program = _PROGRAM.format(file_bytes=file_bytes, ignored=ignored)
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
     if not new_interpreter and command_server.IS_AVAILABLE:
-        assert not any(name.startswith(("PYTHON", "LC_")) for name in environment or {})
-        return command_server.running().start(program, words, variables, **options)
+        names = {*(environment or {})} - {"PYTHONIOENCODING"}
+        assert not any(name.startswith(("PYTHON", "LC_")) for name in names)
+        return command_server.running().start(program, words, variables, closed=closed, **options)
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program, *words],
         text=True,
         errors="backslashreplace",
         env=variables,
+        preexec_fn=(lambda: [os.close(number) for number in closed]) if closed else None,
         **options,
     )
 

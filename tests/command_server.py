@@ -2,9 +2,9 @@
 
 A new interpreter loads Numba, PyAV and the compiled kernels for two seconds of CPU before the
 command begins. `CommandServer` starts one interpreter that loads them, and forks it for each
-command: the process has its own descriptors, signals, environment and exit code. What the
-interpreter does with them while it starts is not part of it: variables such as `PYTHONUTF8`, and
-closed standard streams, need a new interpreter.
+command: the process has its own descriptors, signals, environment and exit code. Closed standard
+streams and `PYTHONIOENCODING` give it what an interpreter makes of them. Variables that change the
+rest of an interpreter's start, such as `PYTHONUTF8`, need a new one.
 
 Linux alone: the server waits for its children by `pidfd_open`.
 """
@@ -147,6 +147,7 @@ class CommandServer:
         stdin: Stream = None,
         stdout: Stream = None,
         stderr: Stream = None,
+        closed: Sequence[int] = (),
     ) -> ForkedProcess:
         """Start a process, as `python -c program arguments...` in the current folder.
 
@@ -158,11 +159,14 @@ class CommandServer:
             All variables.
         stdin, stdout, stderr
             None: those of this process.
+        closed
+            Numbers of standard streams that are closed.
         """
         request = {
             "program": program,
             "arguments": [*arguments],
             "environment": {**environment},
+            "closed": [*closed],
             "folder": str(Path.cwd()),
         }
         ours: list[TextIO | None] = []
@@ -292,12 +296,16 @@ def _run(content: int, streams: Sequence[int]) -> NoReturn:
             os.dup2(stream, number)
             os.close(stream)
         # As an interpreter opens them.
-        sys.stdin = open(0, closefd=False)  # noqa: SIM115
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+        encoding = request["environment"].get("PYTHONIOENCODING")
+        sys.stdin = open(0, encoding=encoding, closefd=False)  # noqa: SIM115
+        sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
         sys.stderr = open(  # noqa: SIM115
-            2, "w", buffering=1, errors="backslashreplace", closefd=False
+            2, "w", buffering=1, encoding=encoding, errors="backslashreplace", closefd=False
         )
         os.chdir(request["folder"])
+        for number in request["closed"]:
+            setattr(sys, ("stdin", "stdout", "stderr")[number], None)
+            os.close(number)
         os.environ.clear()
         os.environ.update(request["environment"])
         sys.argv[1:] = request["arguments"]

@@ -228,7 +228,9 @@ def test_an_earlier_result_is_kept_without_force(tmp_path: Path, call: Path) -> 
     out = tmp_path / "out"
     assert unveil(*RECOVER, call, "-o", out, "--end", "1").exit_code == 0
     earlier = {name: (out / "call" / name).read_bytes() for name in FILES}
-    assert_told(unveil(*RECOVER, call, "-o", out), "earlier result; add --force")
+    assert_told(
+        unveil(*RECOVER, call, "-o", out), "earlier result with other parameters; add --force"
+    )
     assert {name: (out / "call" / name).read_bytes() for name in FILES} == earlier
     assert unveil(*RECOVER, call, "-o", out, "--force").exit_code == 0
     assert report_of(out / "call")["frames_read"] == CALL_FRAMES

@@ -37,6 +37,7 @@ RECOVERY = (
     ("jobs",),
     ("tiles",),
     ("recover",),
+    ("run",),
     ("segments",),
     ("passes", "warmup"),
     ("engine",),

@@ -19,6 +19,7 @@ import typer
 from PIL import Image
 
 from tests.command import CALL_FRAMES, RECOVER, unveil, write_call
+from tests.demo.test_run import use_small_calls
 from tests.scoring.test_truth import make_truth
 from unveil import __version__, cli
 from unveil.auditing.batch import audit_all
@@ -205,7 +206,10 @@ def test_timeline_draws_a_row_a_pixel(tmp_path: Path, call: Path) -> None:
     assert unveil(*arguments, "--force", "--quiet").stdout == ""
 
 
-def test_demo_tells_how_much_was_recovered_and_is_not_overwritten(tmp_path: Path) -> None:
+def test_demo_tells_how_much_was_recovered_and_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_small_calls(monkeypatch)
     done = unveil("demo", "-o", tmp_path / "out", "--kind", "plain")
     assert done.exit_code == 0
     assert re.search(r"Recovered (9\d\.\d|100\.0)% of the room", done.stdout)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import unveil
+from tests.demo.test_run import use_small_calls
 from tests.swaying import ASTRONAUT, HEIGHT, WIDTH, write_footage
 
 
@@ -38,8 +39,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a copy of the inputs the current folder."""
+    """Make a copy of the inputs the current folder; a demonstration there is a small one."""
     folder = tmp_path / "work"
     shutil.copytree(inputs, folder)
     monkeypatch.chdir(folder)
+    use_small_calls(monkeypatch)
     return folder

@@ -73,6 +73,19 @@ def iou(mask_a: F32, mask_b: npt.NDArray[np.generic]) -> float:
 
 
 @cache
+def shared(model: ModelName) -> Segmenter:
+    """Make a segmenter once: its networks load in a tenth of a second."""
+    return Segmenter(model)
+
+
+def fresh(model: ModelName) -> Segmenter:
+    """Give the shared segmenter as if it had seen no frame; a test compares that with a new one."""
+    segmenter = shared(model)
+    segmenter.reset()
+    return segmenter
+
+
+@cache
 def first_mask(model: ModelName) -> F32:
     return Segmenter(model).mask(call_frame()).at(HEIGHT, WIDTH)
 
@@ -113,7 +126,7 @@ def test_masks_show_the_person(model: ModelName) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_mask_says_what_it_is(model: ModelName) -> None:
-    mask = Segmenter(model).mask(call_frame())
+    mask = fresh(model).mask(call_frame())
     assert mask.probability.shape == (MODELS[model].height, MODELS[model].width)
     assert mask.probability.dtype == np.float32
     assert mask.probability.flags.c_contiguous
@@ -128,7 +141,7 @@ def test_a_mask_says_what_it_is(model: ModelName) -> None:
 
 @pytest.mark.parametrize("model", POSE_MODELS)
 def test_landmarks_lie_on_the_body(model: ModelName) -> None:
-    landmarks = Segmenter(model).mask(call_frame()).landmarks
+    landmarks = fresh(model).mask(call_frame()).landmarks
     assert landmarks is not None
     assert landmarks.shape == (33, 3)
     assert landmarks.dtype == np.float32
@@ -160,7 +173,7 @@ def test_the_same_frames_give_the_same_masks_with_any_threads(model: ModelName) 
 def test_a_person_who_moves_turns_and_comes_near_is_followed(
     model: ModelName, searches: list[Region | None]
 ) -> None:
-    segmenter = Segmenter(model)
+    segmenter = fresh(model)
     quality = []
     for n in range(16):
         frame, person = posed((-7.0 * n, 2.0 * n), degrees=1.5 * n, zoom=1 + 0.03 * n)
@@ -176,7 +189,7 @@ def test_a_person_who_moves_turns_and_comes_near_is_followed(
 def test_a_person_who_is_gone_is_searched_for(
     model: ModelName, searches: list[Region | None]
 ) -> None:
-    segmenter = Segmenter(model)
+    segmenter = fresh(model)
     empty_room = scenes.photo_room(HEIGHT, WIDTH)
     presences = [
         segmenter.mask(frame).presence
@@ -223,7 +236,7 @@ def test_where_nobody_is_nobody_is_found(model: ModelName, empty: str) -> None:
         "room": scenes.photo_room(HEIGHT, WIDTH),
         "tiny": scenes.plain(1, 1, (255, 255, 255)),
     }[empty]
-    mask = Segmenter(model).mask(frame)
+    mask = fresh(model).mask(frame)
     assert mask.presence == 0
     assert mask.landmarks is None
     assert mask.probability.shape == (256, 256)
@@ -233,7 +246,7 @@ def test_where_nobody_is_nobody_is_found(model: ModelName, empty: str) -> None:
 
 @pytest.mark.parametrize("model", SELFIE_MODELS)
 def test_a_selfie_model_shows_little_where_nobody_is(model: ModelName) -> None:
-    mask = Segmenter(model).mask(scenes.landscape(HEIGHT, WIDTH))
+    mask = fresh(model).mask(scenes.landscape(HEIGHT, WIDTH))
     assert mask.presence == mask.probability.max()
     assert mask.probability.mean() < 0.05
 
@@ -242,7 +255,7 @@ def test_a_selfie_model_shows_little_where_nobody_is(model: ModelName) -> None:
 def test_a_close_up_reaches_beyond_the_frame(model: ModelName) -> None:
     close = np.ascontiguousarray(call_frame()[TOP:, LEFT + 20 : LEFT + 220])
     person = posed()[1][TOP:, LEFT + 20 : LEFT + 220]
-    mask = Segmenter(model).mask(close)
+    mask = fresh(model).mask(close)
     if model in POSE_MODELS:
         corners = np.linalg.inv(mask.to_mask[:, :2]) @ (
             np.array([[0, 256, 0, 256], [0, 0, 256, 256]]) - mask.to_mask[:, 2:]
@@ -254,7 +267,7 @@ def test_a_close_up_reaches_beyond_the_frame(model: ModelName) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p", "yuv444p", "gbrp", "nv12", "rgba"])
 def test_pixel_formats_give_the_same_mask(model: ModelName, pixel_format: str) -> None:
-    mask = Segmenter(model).mask(video_frame(call_frame(), pixel_format)).at(HEIGHT, WIDTH)
+    mask = fresh(model).mask(video_frame(call_frame(), pixel_format)).at(HEIGHT, WIDTH)
     assert iou(mask, first_mask(model)) > 0.95
     if pixel_format in {"gbrp", "rgba"}:
         assert (mask == first_mask(model)).all()
@@ -266,7 +279,7 @@ def test_frames_may_have_odd_sizes(size: tuple[int, int]) -> None:
     picture = np.asarray(Image.fromarray(call_frame()).resize((width, height)))
     frame = video_frame(picture, "yuv420p")
     for model in get_args(ModelName):
-        mask = Segmenter(model).mask(frame)
+        mask = fresh(model).mask(frame)
         assert (mask.height, mask.width) == size
         assert iou(mask.at(HEIGHT, WIDTH), first_mask(model)) > 0.9
 

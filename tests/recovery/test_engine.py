@@ -33,7 +33,7 @@ from unveil.errors import (
     OutputUnwritable,
 )
 from unveil.parallel import Bands
-from unveil.recovery import recover as recover_module
+from unveil.recovery import run as run_module
 from unveil.recovery.engine import RGB
 from unveil.recovery.parameters import Method
 from unveil.recovery.result import Recovery
@@ -649,7 +649,7 @@ def before_kernel(
 def without_preparation(monkeypatch: pytest.MonkeyPatch, method: Method) -> None:
     """Load a method's kernels now, so that `recover` calls them for its chunks alone."""
     prepare(method)
-    monkeypatch.setattr(recover_module, "prepare", lambda *arguments, **options: 0.0)
+    monkeypatch.setattr(run_module, "prepare", lambda *arguments, **options: 0.0)
 
 
 def chunks_with_person(n_chunks: int, n_frames: int = 16) -> list[Chunk]:

@@ -27,8 +27,9 @@ from unveil.recovery.parameters import (
 from unveil.recovery.passes.ahead import CHUNKS_HELD
 from unveil.recovery.passes.counting import Counting
 from unveil.recovery.passes.section import TileFrames
-from unveil.recovery.recover import Counted, Run, finished, recover
+from unveil.recovery.recover import Counted, finished, recover
 from unveil.recovery.result import REPORT, Recovery, begin_result
+from unveil.recovery.run import Run
 from unveil.tiles.believe import TOLERANCE
 from unveil.tiles.find import UNSTABLE, search_tiles
 from unveil.tiles.model import Tile

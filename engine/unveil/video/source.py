@@ -39,6 +39,7 @@ FINITE_SCHEMES = frozenset({"data", "ftp", "ftps", "http", "https", "s3", "scp",
 
 # Two letters or more: a drive letter of Windows ("C:") is no scheme.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_CHAIN = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]+://)")
 _DEVICE = re.compile(r"([a-z0-9_]+):(.+)", re.DOTALL)
 _LINUX_CAMERA = re.compile(r"/dev/video\d+")
 # On Windows these names are devices, whatever their extension.
@@ -242,8 +243,10 @@ def _device(format_name: str, address: str, argument: str) -> Source:
 
 
 def _stream(url: str, *, live: bool | None = None) -> Source:
-    # In a chain of fsspec ("simplecache::s3://..."), the first address is the file's.
-    address = next((part for part in url.split("::") if "://" in part), url)
+    # In a chain of fsspec ("simplecache::s3://..."), the first address is the file's. An IPv6
+    # address may have the same signs.
+    before, _, after = url.partition("://")
+    address = f"{before.rpartition('::')[2]}://{_CHAIN.split(after, maxsplit=1)[0]}"
     try:
         parts = urlsplit(address)
     except ValueError as error:  # such as an IPv6 address without its bracket

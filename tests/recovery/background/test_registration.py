@@ -24,7 +24,7 @@ from unveil.video.container import VideoProperties
 
 Array = npt.NDArray[Any]
 
-HEIGHT, WIDTH = 180, 320
+HEIGHT, WIDTH = 135, 240
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def test_other_pictures_are_refused(scene: str, other: str) -> None:
 def test_too_little_known_is_told() -> None:
     picture = scenes.photo_room(90, 160)
     known = np.zeros((HEIGHT, WIDTH), np.bool_)
-    known[:2, :100] = True
+    known[:1, :100] = True
     with pytest.raises(BackgroundMismatch, match=r"only 0\.3% .*1% are needed"):
         register(picture, np.zeros((HEIGHT, WIDTH, 3), np.float32), known)
 
@@ -191,7 +191,9 @@ def sit(engine: Engine, picture: Array, n_frames: int = 64) -> Array:
 
 def test_the_picture_completes_the_background(tmp_path: Path) -> None:
     behind = scenes.photo_room(HEIGHT, WIDTH)
-    larger = np.asarray(Image.fromarray(behind).resize((640, 360), Image.Resampling.BICUBIC))
+    larger = np.asarray(
+        Image.fromarray(behind).resize((2 * WIDTH, 2 * HEIGHT), Image.Resampling.BICUBIC)
+    )
     engine = Engine(HEIGHT, WIDTH, background=larger, threads=1)
     leak = sit(engine, behind)
     recovery = engine.finalise()
