@@ -20,10 +20,10 @@ def _quality_line(result: Json) -> str:
     n_calls = len(distinct(row["call"] for row in result["rows"]))
     scores = ", ".join(f"{method} {row['f']:.3f}" for method, row in means.items())
     line = f"Quality, mean F over {n_calls} simulated calls: {scores}."
-    own = [row for row in means.values() if row["method"].startswith("`")]
-    if own:
+    default = means.get("`farend`")
+    if default is not None:
         line += (
-            f" {own[0]['method']}: {own[0]['confident_precision']:.0%} of the claims with a "
+            f" `farend`: {default['confident_precision']:.0%} of the claims with a "
             "confidence over 0.5 are right, on the calls that have any."
         )
     return line
