@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
-from unveil.person import Mask
+from tests.swaying import ASTRONAUT
+from unveil.person import Mask, Segmenter
 from unveil.protection import Protector
-from unveil.protection.agreement import AgreeingSegmenter
+from unveil.protection.agreement import AGREEING_MODELS, AgreeingSegmenter
 from unveil.protection.frames import empty_frame
 from unveil.video.chunk import Layout, Planes
 
@@ -87,3 +92,22 @@ def test_all_networks_forget_earlier_frames() -> None:
 def test_no_network_is_refused() -> None:
     with pytest.raises(ValueError, match="segmenters"):
         AgreeingSegmenter([])
+
+
+def test_the_model_agreeing_is_both_selfie_networks() -> None:
+    pytest.importorskip("ai_edge_litert")
+    with Image.open(ASTRONAUT) as image:
+        picture = np.asarray(image.convert("RGB"))
+    opacities = []
+    both = AgreeingSegmenter([Segmenter(model, threads=1) for model in AGREEING_MODELS])
+    choices: tuple[dict[str, Any], ...]
+    choices = {"model": "agreeing"}, {"segmenter": both}, {"model": "selfie"}
+    for chosen in choices:
+        with Protector("remove", transparent=True, smooth=0, threads=1, **chosen) as protector:
+            shown = protector.frame(av.VideoFrame.from_ndarray(picture, format="rgb24"))
+        opacities.append(shown.reformat(format="rgba").to_ndarray()[..., 3].astype(int))
+    agreeing, given, selfie = opacities
+    assert (agreeing == given).all()
+    assert (agreeing == 255).any()
+    assert (agreeing <= selfie).all()
+    assert (agreeing < selfie).any()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from unveil.cli.options import ProtectModel, Quiet
+from unveil.cli.options import LiveModel, Quiet
 from unveil.cli.reporting import reporting
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ BackgroundOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    ProtectModel, typer.Option(help="Network that finds the person at first, as for protect.")
+    LiveModel, typer.Option(help="Network that finds the person at first, as for protect.")
 ]
 WhipOption = Annotated[
     str | None,

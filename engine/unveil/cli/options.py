@@ -62,7 +62,8 @@ CropOption = Annotated[
 Stride = Annotated[int, typer.Option(metavar="N", help="Read every N-th frame.")]
 # Repeated here, because the modules that define them import slowly.
 Model = Literal["lite", "full", "heavy", "selfie", "selfie-landscape"]
-ProtectModel = Literal["auto", "lite", "full", "heavy", "selfie", "selfie-landscape"]
+LiveModel = Literal["auto", "lite", "full", "heavy", "selfie", "selfie-landscape"]
+ProtectModel = Literal["auto", "agreeing", "lite", "full", "heavy", "selfie", "selfie-landscape"]
 
 
 def place(text: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ agree, so that little more of it is cut off. bench/countermeasures measures both
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,8 +18,12 @@ from unveil.video.chunk import Layout, Planes
 from unveil_kernels import warp
 
 if TYPE_CHECKING:
-    from unveil.person import Mask
+    from unveil.person import Mask, ModelName
     from unveil.protection.auto import NetworkSegmenter
+
+
+AGREEING_MODELS: Final[tuple[ModelName, ...]] = ("selfie", "selfie-landscape")
+"""The networks of model "agreeing"."""
 
 
 class AgreeingSegmenter:

@@ -16,7 +16,7 @@ from unveil.person import MODELS, ModelName
 from unveil.redaction import file_name
 
 Mode: TypeAlias = Literal["remove", "blur", "replace"]
-ProtectModel: TypeAlias = ModelName | Literal["auto"]
+ProtectModel: TypeAlias = ModelName | Literal["auto", "agreeing"]
 Background: TypeAlias = str | os.PathLike[str] | U8
 """A colour, a file (an image or a video), or an RGB picture (h, w, 3) uint8."""
 
@@ -55,7 +55,8 @@ class ProtectParameters:
         Radius of the blur in pixels, 4 to 1000; None is a twentieth of the frame's height.
     model
         Network that finds the person, a key of `unveil.person.MODELS`; or "auto", which uses
-        "selfie-landscape" for close-ups and "full" elsewhere, see `AutoSegmenter`.
+        "selfie-landscape" for close-ups and "full" elsewhere, see `AutoSegmenter`; or "agreeing":
+        what "selfie" and "selfie-landscape" both take for the person, see `AgreeingSegmenter`.
     edge
         Probability at which a pixel has half opacity, 0.05 to 0.95. A higher value shows less of
         the room and less of the hair. With "auto" it is the probability of "full"; those of the
@@ -92,7 +93,7 @@ class ProtectParameters:
         """Check every range."""
         if self.mode is not None:
             check_choice("mode", self.mode, get_args(Mode))
-        check_choice("model", self.model, ("auto", *MODELS))
+        check_choice("model", self.model, ("auto", "agreeing", *MODELS))
         if self.chosen_mode == "replace" and self.background is None:
             raise InvalidParameter(
                 "background: mode replace needs one: a colour, a picture or a video"

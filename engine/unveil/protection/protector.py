@@ -17,6 +17,7 @@ import numpy as np
 from unveil.arrays import U8
 from unveil.errors import InvalidParameter, ProtectionFailed, UnveilError, explain
 from unveil.parallel import Bands
+from unveil.protection.agreement import AGREEING_MODELS, AgreeingSegmenter
 from unveil.protection.auto import POSE_MODEL, SELFIE_MODEL, AutoSegmenter
 from unveil.protection.backdrop import Backdrop, Colour, as_colour, make_backdrop
 from unveil.protection.compose import Compositor
@@ -397,6 +398,10 @@ class Protector:
 def _make_segmenter(parameters: ProtectParameters) -> PersonSegmenter:
     from unveil.person import Segmenter
 
+    if parameters.model == "agreeing":
+        return AgreeingSegmenter(
+            [Segmenter(model, threads=parameters.threads) for model in AGREEING_MODELS]
+        )
     if parameters.model != "auto":
         return Segmenter(parameters.model, threads=parameters.threads)
     return AutoSegmenter(
