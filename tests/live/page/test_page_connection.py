@@ -24,9 +24,9 @@ def own_server() -> Iterator[RunningServer]:
 
 
 def test_the_last_picture_is_held_until_the_server_is_back(
-    new_page: Callable[..., LivePage], own_server: RunningServer, footage: Footage
+    cleared: LivePage, own_server: RunningServer, footage: Footage
 ) -> None:
-    live = new_page()
+    live = cleared
     live.open(own_server.url)
     live.page.fill("#colour", "#204060")
     live.until(lambda: bool(np.abs(corners(live.picture()).astype(int) - NAVY).max() <= 4))
@@ -53,11 +53,11 @@ def test_the_last_picture_is_held_until_the_server_is_back(
 
 
 def test_an_uploaded_picture_outlives_the_server(
-    new_page: Callable[..., LivePage], own_server: RunningServer, tmp_path: Path
+    cleared: LivePage, own_server: RunningServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "mine.png"
     Image.new("RGB", (320, 240), NAVY).save(path)
-    live = new_page()
+    live = cleared
     live.open(own_server.url)
     live.page.set_input_files("#upload", path)
     live.until(lambda: bool(np.abs(corners(live.picture()).astype(int) - NAVY).max() <= 4))

@@ -36,15 +36,19 @@ PACK = """async ({base64, init, limits}) => {
 
 
 @pytest.fixture
-def pack(new_page: Callable[..., LivePage], server: RunningServer) -> Callable[..., Any]:
-    live = new_page()
-    live.page.goto(server.url)
+def modules(cleared: LivePage, server: RunningServer) -> LivePage:
+    """Open a page of the server's origin that has no script, and no camera."""
+    cleared.page.goto(f"{server.url}health")
+    return cleared
 
+
+@pytest.fixture
+def pack(modules: LivePage) -> Callable[..., Any]:
     def packed(planes: list[U8], width: int, height: int, format_: str, **more: Any) -> Any:
         init = {"format": format_, "codedWidth": width, "codedHeight": height}
         init |= more.pop("init", {})
         data = base64.b64encode(np.concatenate([plane.ravel() for plane in planes])).decode()
-        return live.page.evaluate(PACK, {"base64": data, "init": init, **more})
+        return modules.page.evaluate(PACK, {"base64": data, "init": init, **more})
 
     return packed
 
@@ -173,12 +177,8 @@ def test_frames_are_turned_upright(pack: Callable[..., Any], rotation: int) -> N
         assert np.abs(plane.astype(int) - wanted).max() <= 4
 
 
-def test_an_answer_of_another_length_is_refused(
-    new_page: Callable[..., LivePage], server: RunningServer
-) -> None:
-    live = new_page()
-    live.page.goto(server.url)
-    said = live.page.evaluate("""async () => {
+def test_an_answer_of_another_length_is_refused(modules: LivePage) -> None:
+    said = modules.page.evaluate("""async () => {
       const { unpack } = await import("/page/frames.js");
       const buffer = new ArrayBuffer(1000);
       new DataView(buffer).setUint16(4, 64, true);

@@ -30,11 +30,10 @@ OPEN = """async (options) => {
 
 
 @pytest.fixture
-def blank(new_page: Callable[..., LivePage], server: RunningServer) -> LivePage:
+def blank(cleared: LivePage, server: RunningServer) -> LivePage:
     """Open a page of the server's origin that has no script."""
-    live = new_page()
-    live.page.goto(f"{server.url}health")
-    return live
+    cleared.page.goto(f"{server.url}health")
+    return cleared
 
 
 @pytest.mark.parametrize("lacks", ["", "delete window.MediaStreamTrackGenerator"])
