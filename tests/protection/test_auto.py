@@ -424,7 +424,8 @@ def test_auto_is_the_default_everywhere() -> None:
     assert ProtectParameters().model == "auto"
     for function in (unveil.protect, unveil.Protector.__init__, protect_command.protect):
         assert inspect.signature(function).parameters["model"].default == "auto"
-    assert get_args(options.ProtectModel) == ("auto", *get_args(options.Model))
+    assert get_args(options.ProtectModel) == ("auto", "agreeing", *get_args(options.Model))
+    assert get_args(options.LiveModel) == ("auto", *get_args(options.Model))
 
 
 def test_the_report_tells_the_models(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ class LiveSettings:
         changed: dict[str, Any] = dict(change)
         chosen = replace(self, **changed)
         check_choice("mode", chosen.mode, MODES)
+        check_choice("model", chosen.model, LIVE_MODELS)
         if chosen.matrix is not None:
             check_choice("matrix", chosen.matrix, MATRICES)
         backgrounds.check(chosen.background)
