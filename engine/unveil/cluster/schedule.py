@@ -12,10 +12,11 @@ from queue import SimpleQueue
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from unveil.cluster import tasks
-from unveil.cluster.tasks import CountingPlan, Recording
+from unveil.cluster.tasks import CountingPlan, Planned, Recording
 from unveil.errors import ClusterUnreachable, Interrupted, WorkerFailed, explain
 from unveil.interruption import StopRequested, take
 from unveil.progress import Progress
+from unveil.recovery.jobs.identity import Identity
 from unveil.recovery.jobs.outcome import Outcome
 from unveil.recovery.segments.fold import GROUP_SEGMENTS
 from unveil.video.source import Source
@@ -77,6 +78,7 @@ class _Reduction:
 
     recording: Recording
     number: int
+    identity: Identity | None = None
     how: CountingPlan | None = None
     n_submitted: int = 0
     n_counted: int = 0
@@ -197,14 +199,15 @@ class Schedule:
         else:
             self._end(reduction, future.result())
 
-    def _take_plan(self, reduction: _Reduction, plan: CountingPlan | Outcome | None) -> None:
-        if isinstance(plan, Outcome):
-            self._end(reduction, plan)
-        elif plan is None:
+    def _take_plan(self, reduction: _Reduction, planned: Planned | Outcome) -> None:
+        if isinstance(planned, Outcome):
+            self._end(reduction, planned)
+            return
+        reduction.identity, reduction.how = planned.identity, planned.how
+        if planned.how is None:
             reduction.n_states += 1
-            self._submit(reduction, "recover", 0, tasks.recover_whole, reduction.recording)
-        else:
-            reduction.how = plan
+            arguments = reduction.recording, planned.identity
+            self._submit(reduction, "recover", 0, tasks.recover_whole, *arguments)
 
     def _tell(self, reduction: _Reduction) -> None:
         """Report the progress of a recording by its segments."""
@@ -231,7 +234,8 @@ class Schedule:
                 reduction.total = self._merged(reduction, reduction.total, reduction.group)
                 reduction.group = None
             if is_last:
-                arguments = reduction.recording, reduction.how, reduction.total
+                named = reduction.recording, reduction.identity
+                arguments = *named, reduction.how, reduction.total
                 self._submit(reduction, "recover", 0, tasks.recover_merged, *arguments)
 
     def _merged(self, reduction: _Reduction, first: Task | None, later: Task) -> Task:

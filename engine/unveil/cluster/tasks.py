@@ -14,13 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from unveil.errors import UnveilError, explain
 from unveil.interruption import never
 from unveil.progress import silent
 from unveil.recovery.batch import identity_of
 from unveil.recovery.jobs.destination import destination_of
+from unveil.recovery.jobs.identity import Identity
 from unveil.recovery.jobs.job import Job
-from unveil.recovery.jobs.outcome import Outcome
+from unveil.recovery.jobs.outcome import Outcome, portable
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions, TilesArgument
 from unveil.recovery.recover import planned, recover_counted, segment_task
 from unveil.recovery.result import Recovery
@@ -31,7 +31,6 @@ from unveil.recovery.segments.count import (
     write_segment_state,
 )
 from unveil.recovery.tiles import tiles_to_recover
-from unveil.recovery.warmup import prepare
 from unveil.video.reader import open_video
 from unveil.video.selection import Segment
 from unveil.video.source import Source
@@ -79,31 +78,43 @@ class CountingPlan:
     expected_frames: int | None = None
 
 
-def plan(recording: Recording) -> CountingPlan | Outcome | None:
-    """Cut a recording into segments.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is to be done with a recording.
 
-    Returns
-    -------
-    plan
+    Attributes
+    ----------
+    identity
+        What the result is made from, for its report; None leaves it out.
+    how
         None if the recording is recovered as a whole: it is short, cannot be cut, or shows a
-        meeting in tiles. An outcome if there is nothing to do, or if it cannot be done.
+        meeting in tiles.
     """
-    source, options = recording.source, recording.chosen
+
+    identity: Identity | None
+    how: CountingPlan | None
+
+
+def plan(recording: Recording) -> Planned | Outcome:
+    """Cut a recording into segments; return an outcome if nothing is to be done, or can be."""
+    source, options, tiles = recording.source, recording.chosen, recording.tiles
     opened = partial(open_video, source, **options.reading)
     destination = destination_of(recording.out)
     try:
         with destination.opened([source.stem]):
-            done = destination.done_before(_job_of(recording, destination.folder(source.stem)))
+            identity = identity_of(source, options, tiles) if recording.skip_done else None
+            job = _job_of(recording, destination.folder(source.stem), identity)
+            done = destination.done_before(job)
         if done is not None:
             return done
         with opened() as video:
             segments, _ = planned(source, options, video, never)
-        if not segments or tiles_to_recover(source, recording.tiles, options):
-            return None
+        if not segments or tiles_to_recover(source, tiles, options):
+            return Planned(identity, None)
         task = segment_task(source, options, opened)
-        return CountingPlan(task, segments, video.expected_frames)
+        return Planned(identity, CountingPlan(task, segments, video.expected_frames))
     except Exception as error:
-        return _sendable(Outcome(source.name, "failed", error=error))
+        return portable(Outcome(source.name, "failed", error=error))
 
 
 def count(how: CountingPlan, number: int) -> bytes:
@@ -114,7 +125,6 @@ def count(how: CountingPlan, number: int) -> bytes:
     UnreadableVideo, FrameTooLarge, MissingRuntime
         As for `unveil.recover`.
     """
-    prepare(how.task.options.method, person=how.task.options.person)
     state = count_segment(how.task, how.segments[number])
     with _scratch() as folder:
         write_segment_state(state, how.task, folder / STATE)
@@ -131,7 +141,9 @@ def merge(how: CountingPlan, first: bytes, later: bytes) -> bytes:
         return (folder / STATE).read_bytes()
 
 
-def recover_merged(recording: Recording, how: CountingPlan, state: bytes) -> Outcome:
+def recover_merged(
+    recording: Recording, identity: Identity | None, how: CountingPlan, state: bytes
+) -> Outcome:
     """Recover from the state of all segments, and save the result."""
 
     def recover() -> Recovery:
@@ -140,44 +152,38 @@ def recover_merged(recording: Recording, how: CountingPlan, state: bytes) -> Out
             path.write_bytes(state)
             return recover_counted(how.task, len(how.segments), path, recording.chosen)
 
-    return _saved(recording, lambda job: job.finish(recover))
+    return _saved(recording, identity, lambda job: job.finish(recover))
 
 
-def recover_whole(recording: Recording) -> Outcome:
+def recover_whole(recording: Recording, identity: Identity | None) -> Outcome:
     """Recover a recording in one task, and save the result."""
-    return _saved(recording, lambda job: job.run(silent, never))
+    return _saved(recording, identity, lambda job: job.run(silent, never))
 
 
-def _saved(recording: Recording, work: Callable[[Job], Outcome]) -> Outcome:
+def _saved(
+    recording: Recording, identity: Identity | None, work: Callable[[Job], Outcome]
+) -> Outcome:
     """Do the work of a recording, and bring its result to its place."""
     destination = destination_of(recording.out)
     source = recording.source
     try:
         with destination.opened([source.stem]):
-            job = _job_of(recording, destination.folder(source.stem))
+            job = _job_of(recording, destination.folder(source.stem), identity)
             outcome = destination.done_before(job) or destination.complete(work(job))
     except Exception as error:
         outcome = Outcome(source.name, "failed", error=error)
-    return _sendable(outcome)
+    return portable(outcome)
 
 
-def _job_of(recording: Recording, folder: Path) -> Job:
-    chosen, tiles = recording.chosen, recording.tiles
+def _job_of(recording: Recording, folder: Path, identity: Identity | None) -> Job:
     return Job(
         recording.source,
         folder,
-        options={**recording.options, "threads": chosen.threads},
-        tiles=tiles,
+        options={**recording.options, "threads": recording.chosen.threads},
+        tiles=recording.tiles,
         force=recording.force,
-        identity=identity_of(recording.source, chosen, tiles) if recording.skip_done else None,
+        identity=identity,
     )
-
-
-def _sendable(outcome: Outcome) -> Outcome:
-    """Return an outcome that can be sent: an error of a library may not be."""
-    if outcome.error is None or isinstance(outcome.error, UnveilError):
-        return outcome
-    return replace(outcome, error=UnveilError(explain(outcome.error)))
 
 
 @contextmanager

@@ -20,9 +20,8 @@ from unveil.interruption import never
 from unveil.progress import Progress, silent
 from unveil.recovery.batch import recover_all
 from unveil.recovery.jobs.job import Job
-from unveil.recovery.jobs.outcome import Outcome
+from unveil.recovery.jobs.outcome import Outcome, portable
 from unveil.recovery.jobs.worker import Worker
-from unveil.recovery.jobs.worker_process import portable
 from unveil.recovery.result import FILES
 from unveil.video.source import source_of
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -110,7 +111,8 @@ def test_a_worker_that_is_killed_is_started_again(
 def test_a_worker_that_dies_again_and_again_is_an_error(
     call: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "PROGRAM", "import os; os._exit(7)")
+    dying = [sys.executable, "-c", "import os; os._exit(7)"]
+    monkeypatch.setattr(pool, "child_command", lambda module: dying)
     with pytest.raises(WorkerFailed, match=r"call\.mp4: .* ended 4 times, with exit code 7"):
         recover(call, workers=2)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from unveil.child_process import portable_error
 from unveil.errors import UnveilError, explain
 
 if TYPE_CHECKING:
@@ -113,6 +114,13 @@ class Outcome:
             "frames_per_second": self.frames_per_second,
             "times_real_time": self.times_real_time,
         }
+
+
+def portable(outcome: Outcome) -> Outcome:
+    """Return an outcome whose error another process can read, with its traceback as a note."""
+    if outcome.error is None:
+        return outcome
+    return replace(outcome, error=portable_error(outcome.error, outcome.name))
 
 
 def video_seconds_of(recovery: Recovery | TileRecoveries) -> float | None:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from contextlib import ExitStack, suppress
-from multiprocessing import spawn
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import IO, Any, Final, Self
 
+from unveil.child_process import child_command, read_message, write_message
 from unveil.errors import Interrupted, WorkerLost
 from unveil.interruption import POLL_SECONDS, StopRequested, before_abort
 from unveil.progress import ProgressCallback, Stage
 from unveil.recovery.jobs.job import Job
 from unveil.recovery.jobs.outcome import Outcome
-from unveil.recovery.jobs.worker_process import read_message, write_message
 from unveil.recovery.parameters import WATCHDOG_SECONDS
 
 _GRACE_SECONDS: Final = 10.0
@@ -32,14 +28,6 @@ _GRACE_BEFORE_COUNTING_SECONDS: Final = 0.5
 
 _KEPT_LINES: Final = 20
 _MAX_LINE_BYTES: Final = 4096
-
-_START: Final = """
-import json, sys
-sys.path[:] = json.loads(sys.argv.pop(1))
-from unveil.recovery.parameters import WATCHDOG_SECONDS
-from unveil.recovery.jobs.worker_process import main
-main(json.loads(sys.argv[1]))
-"""
 
 
 class Worker:
@@ -183,10 +171,8 @@ class _Process:
     """A started process, its messages and the last lines that it wrote to standard error."""
 
     def __init__(self, memory_bytes: int | None) -> None:
-        # Not by multiprocessing, which would import the program's main module again.
-        arguments = [json.dumps([*map(str, sys.path)]), json.dumps(memory_bytes)]
         self._popen = subprocess.Popen(
-            [os.fsdecode(spawn.get_executable()), "-c", _START, *arguments],
+            child_command("unveil.recovery.jobs.worker_process", memory_bytes),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

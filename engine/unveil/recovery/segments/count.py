@@ -160,4 +160,4 @@ def merge_states(task: SegmentTask, paths: Iterable[Path], first: Segment, targe
                 merged.merge(state)
     if merged is None:
         raise ValueError("no state to merge")
-    write_segment_state(merged, task, target, durable=True)
+    write_segment_state(merged, task, target)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import pickle
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
+from unveil.child_process import child_command, read_message, write_message
 from unveil.errors import WorkerFailed
 from unveil.interruption import POLL_SECONDS, StopRequested, check
 from unveil.recovery.segments.count import SegmentTask
-from unveil.recovery.segments.worker import PROGRAM
 from unveil.video.selection import Segment
 
 logger = logging.getLogger(__name__)
@@ -154,7 +151,7 @@ class WorkerPool:
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         with self._lock, (self._folder / f"{number}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, json.dumps(sys.path)],
+                child_command("unveil.recovery.segments.worker"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -178,17 +175,16 @@ class WorkerPool:
         assert worker.stdout is not None
         self.running[number] = 0, segment.begin_seconds
         try:
-            worker.stdin.write(pickle.dumps((self._task, segment, path)))
-            worker.stdin.flush()
-            while True:
-                message: tuple[Any, ...] = pickle.load(worker.stdout)
-                if message[0] == "done":
-                    return True
-                if message[0] == "error":
-                    raise message[1]
-                self.running[number] = message[1], message[2]
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            write_message(worker.stdin, self._task, segment, path)
+        except BrokenPipeError:
             return False
+        while (message := read_message(worker.stdout)) is not None:
+            if message[0] == "done":
+                return True
+            if message[0] == "error":
+                raise message[1]
+            self.running[number] = message[1], message[2]
+        return False
 
     def _end(self, worker: subprocess.Popen[bytes]) -> int:
         """End a process, and return its exit code."""
