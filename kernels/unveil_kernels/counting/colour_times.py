@@ -20,6 +20,7 @@ from unveil_kernels.counting.counters import count_of
 from unveil_kernels.counting.slots import (
     deposit,
     find_slot,
+    free_slot,
     least_informative_slot,
     rarest_slot,
     within_tolerance,
@@ -135,6 +136,18 @@ def before_free_slot(times, j, i, slots, x, c0, c1, c2, mask, tolerance):
     if end - 1 == s:
         clear_bits(times, j, i, s)
     return bits
+
+
+@kernel
+def free_slot_of_leader(times_inout, j, i, slots_inout, x, c0, c1, c2, mask, tolerance):
+    """Free the slot of a pixel's new leader, as `free_slot`; its bits become those of the leader.
+
+    The pixel's place in the grid of samples is `j` and `i`, -1 where it is not sampled.
+    """
+    if j >= 0 and i >= 0:
+        freed = before_free_slot(times_inout, j, i, slots_inout, x, c0, c1, c2, mask, tolerance)
+        add_bits(times_inout, j, i, times_inout.seen.shape[3] - 1, freed)
+    return free_slot(slots_inout, x, c0, c1, c2, mask, tolerance)
 
 
 @kernel

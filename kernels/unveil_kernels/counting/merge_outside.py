@@ -7,14 +7,14 @@ import numpy as np
 from unveil_kernels._jit import kernel
 from unveil_kernels.counting.colour_times import (
     add_bits,
-    before_free_slot,
     before_make_room,
     bits_of,
     clear_bits,
+    free_slot_of_leader,
 )
 from unveil_kernels.counting.counters import count_of
-from unveil_kernels.counting.slots import add_saturating, deposit_far, free_slot
-from unveil_kernels.counting.survey import join, most_voted, read_candidates
+from unveil_kernels.counting.slots import add_saturating, deposit_far
+from unveil_kernels.counting.survey import join, most_voted, read_candidates, write_joined
 
 
 @kernel
@@ -160,20 +160,23 @@ def merge_outside(
                 stills += np.int64(later.leader_stills[row, x])
             state_inout.leader_stills[row, x] = stills >> halvings
             if sampled:
-                freed = before_free_slot(
-                    times_inout, j, i, row_slots, x, leader0, leader1, leader2, mask, tolerance
-                )
-                add_bits(times_inout, j, i, last_place, freed)
                 for k in range(2):
                     if joined[k] == first:
                         add_bits(times_inout, j, i, last_place, leading[k])
-            free_slot(row_slots, x, leader0, leader1, leader2, mask, tolerance)
+            free_slot_of_leader(
+                times_inout, j, i, row_slots, x, leader0, leader1, leader2, mask, tolerance
+            )
             add_saturating(state_inout.evictions[row], x, evicted)
             outside = np.int64(state_inout.outside_surveys[row, x])
             outside += np.int64(later.outside_surveys[row, x])
             state_inout.outside_surveys[row, x] = outside >> halvings
-            state_inout.leader_surveys[row, x] = total_first >> halvings
-            state_inout.challenger_votes[row, x] = total[second] >> halvings
-            for channel in range(3):
-                state_inout.leader[channel, row, x] = colour[first, channel]
-                state_inout.challenger[channel, row, x] = colour[second, channel]
+            write_joined(
+                state_inout,
+                row,
+                x,
+                colour,
+                first,
+                total_first >> halvings,
+                second,
+                total[second] >> halvings,
+            )

@@ -8,14 +8,14 @@ from unveil_kernels._jit import kernel
 from unveil_kernels.counting.colour_times import (
     add_bits,
     before_deposit,
-    before_free_slot,
     bits_of,
     clear_bits,
     deposit_all,
+    free_slot_of_leader,
 )
 from unveil_kernels.counting.counters import added, count_of
-from unveil_kernels.counting.slots import EPISODE_GAP, add_saturating, free_slot
-from unveil_kernels.counting.survey import join, most_voted, read_candidates
+from unveil_kernels.counting.slots import EPISODE_GAP, add_saturating
+from unveil_kernels.counting.survey import join, most_voted, read_candidates, write_joined
 from unveil_kernels.counting.transitions import UNCHANGED, resign
 
 
@@ -157,23 +157,13 @@ def merge_transitions(
                 )
                 state_inout.history[row, x] = UNCHANGED
             if sampled:
-                freed = before_free_slot(
-                    times_inout,
-                    j,
-                    i,
-                    row_slots,
-                    x,
-                    colour[first, 0],
-                    colour[first, 1],
-                    colour[first, 2],
-                    mask,
-                    tolerance,
-                )
-                add_bits(times_inout, j, i, last_place, freed)
                 for k in range(2):
                     if joined[k] == first:
                         add_bits(times_inout, j, i, last_place, leading[k])
-            returns += free_slot(
+            returns += free_slot_of_leader(
+                times_inout,
+                j,
+                i,
                 row_slots,
                 x,
                 colour[first, 0],
@@ -184,8 +174,13 @@ def merge_transitions(
             )
             add_saturating(state_inout.evictions[row], x, evicted)
             state_inout.leader_returns[row, x] = added(0, returns, later_by)
-            state_inout.leader_surveys[row, x] = total_first >> halvings
-            state_inout.challenger_votes[row, x] = total[second] >> halvings
-            for channel in range(3):
-                state_inout.leader[channel, row, x] = colour[first, channel]
-                state_inout.challenger[channel, row, x] = colour[second, channel]
+            write_joined(
+                state_inout,
+                row,
+                x,
+                colour,
+                first,
+                total_first >> halvings,
+                second,
+                total[second] >> halvings,
+            )

@@ -9,10 +9,10 @@ import numpy as np
 from unveil_kernels._jit import kernel
 from unveil_kernels.counting.colour_times import (
     add_bits,
-    before_free_slot,
     before_make_room,
     bits_of,
     clear_bits,
+    free_slot_of_leader,
     mark_far,
     mark_leaders,
 )
@@ -31,7 +31,6 @@ from unveil_kernels.counting.slots import (
     add_saturating,
     deposit_far,
     deposit_newest,
-    free_slot,
     make_room,
     prefetch,
 )
@@ -358,11 +357,7 @@ def _replace_leader(state_inout, row, x, frame, mask, tolerance, times_inout):
         place = times_inout.seen.shape[3] - 1
         resigned = bits_of(times_inout, j, i, place)
         clear_bits(times_inout, j, i, place)
-        freed = before_free_slot(
-            times_inout, j, i, slots, x, leader0, leader1, leader2, mask, tolerance
-        )
-        add_bits(times_inout, j, i, place, freed)
-    free_slot(slots, x, leader0, leader1, leader2, mask, tolerance)
+    free_slot_of_leader(times_inout, j, i, slots, x, leader0, leader1, leader2, mask, tolerance)
     if surveys > 0:
         if sampled:
             s = before_make_room(

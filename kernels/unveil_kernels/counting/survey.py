@@ -151,6 +151,27 @@ def read_candidates(state, later, row, x, colour_out, votes_out):
     votes_out[2], votes_out[3] = state.challenger_votes[row, x], later.challenger_votes[row, x]
 
 
+@kernel
+def write_joined(state_inout, row, x, colour, first, surveys, second, votes):
+    """Make two of the colours that `read_candidates` read a pixel's leader and challenger.
+
+    Parameters
+    ----------
+    state_inout : TransitionState or OutsideState
+    row, x : int
+    colour : (4, 3) uint8
+    first, second : int
+        Places of the leader and of the challenger in `colour`.
+    surveys, votes : int
+        Of the leader, and of the challenger.
+    """
+    state_inout.leader_surveys[row, x] = surveys
+    state_inout.challenger_votes[row, x] = votes
+    for channel in range(3):
+        state_inout.leader[channel, row, x] = colour[first, channel]
+        state_inout.challenger[channel, row, x] = colour[second, channel]
+
+
 @inlined
 def most_voted(colour, votes):
     """Return the place of the colour with the most votes.

@@ -10,9 +10,9 @@ from unveil_kernels._jit import kernel
 from unveil_kernels.counting.colour_times import (
     add_bits,
     before_deposit,
-    before_free_slot,
     bits_of,
     clear_bits,
+    free_slot_of_leader,
     mark_deposit,
     mark_shown,
 )
@@ -31,7 +31,6 @@ from unveil_kernels.counting.slots import (
     add_saturating,
     deposit,
     deposit_newest,
-    free_slot,
     prefetch,
 )
 from unveil_kernels.counting.survey import (
@@ -349,11 +348,9 @@ def _replace_leader(state_inout, row, x, frame, mask, tolerance, times_inout):
         place = times_inout.seen.shape[3] - 1
         resigned = bits_of(times_inout, j, i, place)
         clear_bits(times_inout, j, i, place)
-        freed = before_free_slot(
-            times_inout, j, i, slots, x, leader0, leader1, leader2, mask, tolerance
-        )
-        add_bits(times_inout, j, i, place, freed)
-    found = free_slot(slots, x, leader0, leader1, leader2, mask, tolerance)
+    found = free_slot_of_leader(
+        times_inout, j, i, slots, x, leader0, leader1, leader2, mask, tolerance
+    )
     if sampled:
         s = before_deposit(times_inout, j, i, slots, x, c0, c1, c2, mask, tolerance)
         add_bits(times_inout, j, i, s, resigned)
