@@ -238,7 +238,7 @@ async def _serve(row: Row) -> None:
     from unveil.recovery.warmup import prepare
 
     backgrounds = Backgrounds()
-    settings = LiveSettings("replace", model=row.model, background=BACKGROUND)  # type: ignore[arg-type]
+    settings = LiveSettings("replace", model=row.model, background=BACKGROUND)
     pipeline = Pipeline(settings, backgrounds)
     pipeline.prepare()
     prepare("farend")

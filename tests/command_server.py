@@ -200,7 +200,7 @@ def _open_stream(
         reading, writing = os.pipe()
         given, kept, mode = (reading, writing, "w") if number == 0 else (writing, reading, "r")
         when_sent(os.close, given)
-        return given, open(kept, mode, errors="backslashreplace")  # noqa: PTH123
+        return given, open(kept, mode, errors="backslashreplace")  # noqa: PTH123 - no path
     return (stream if isinstance(stream, int) else stream.fileno()), None
 
 
@@ -297,9 +297,9 @@ def _run(content: int, streams: Sequence[int]) -> NoReturn:
             os.close(stream)
         # As an interpreter opens them.
         encoding = request["environment"].get("PYTHONIOENCODING")
-        sys.stdin = open(0, encoding=encoding, closefd=False)  # noqa: SIM115
-        sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
-        sys.stderr = open(  # noqa: SIM115
+        sys.stdin = open(0, encoding=encoding, closefd=False)  # noqa: SIM115 - stays open
+        sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115 - stays open
+        sys.stderr = open(  # noqa: SIM115 - stays open
             2, "w", buffering=1, encoding=encoding, errors="backslashreplace", closefd=False
         )
         os.chdir(request["folder"])

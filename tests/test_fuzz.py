@@ -54,7 +54,7 @@ def test_stray_files_are_a_failure(
 
     def run(*arguments: object) -> object:
         (tmp_path / "case" / "stray").write_text("x")
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments)
 
     monkeypatch.setattr(fuzzer._worker, "run", run)
     failure = fuzzer.run("whole.mp4", made["mp4"])

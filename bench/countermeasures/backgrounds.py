@@ -141,7 +141,7 @@ def likeness(video: Path, picture: U8) -> dict[str, float]:
             changes.append(float(np.abs(luma - before).mean()))
         before = luma
         if number % SAMPLES_EVERY == 0:
-            similar.append(float(structural_similarity(frame, picture, channel_axis=2)))  # type: ignore[no-untyped-call]
+            similar.append(float(structural_similarity(frame, picture, channel_axis=2)))
     return {
         "ssim": float(np.mean(similar)),
         "psnr": 10 * math.log10(255**2 / float(np.mean(squares))),

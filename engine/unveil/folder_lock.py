@@ -121,7 +121,7 @@ def _open_locked(path: Path, *, wait: bool) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
         try:
             _lock(descriptor, wait=wait)
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):  # noqa: PTH116
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):  # noqa: PTH116 - beside fstat
                 return descriptor
         except FileNotFoundError:
             pass

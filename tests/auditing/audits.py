@@ -59,7 +59,7 @@ def recovery_of(
         coloured,
         behind,
         confidence,
-        PixelCounts(**counts),  # type: ignore[arg-type]
+        PixelCounts(**counts),
         TimeIndex(),
         report_of(**report),
         others,

@@ -32,7 +32,7 @@ def started(*arguments: str, **options: object) -> tuple[subprocess.Popen[str], 
         "--model",
         "lite",
         *arguments,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
     assert process.stdout is not None
     line = process.stdout.readline()

@@ -158,7 +158,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 
 
 def test_a_local_cluster_does_the_work(calls: Path) -> None:
-    pytest.importorskip("distributed")
+    pytest.importorskip("distributed", reason="distributed is in the extra cluster")
     files = ("room.png", "background.png", "stats.parquet", "timeline.parquet")
     arguments = (*RECOVER, calls / "a.mp4", calls / "text.mp4")
     alone = unveil(*arguments, "-o", calls / "alone", "--json")
@@ -184,7 +184,7 @@ def test_a_local_cluster_does_the_work(calls: Path) -> None:
 def test_a_wrong_use_of_a_cluster_is_refused(
     calls: Path, options: list[str], code: int, message: str
 ) -> None:
-    pytest.importorskip("distributed")
+    pytest.importorskip("distributed", reason="distributed is in the extra cluster")
     done = unveil(*RECOVER, calls / "a.mp4", "-o", calls / "out", *options)
     assert done.exit_code == code
     assert message in done.stderr

@@ -20,7 +20,7 @@ from unveil.progress import Progress
 from unveil.recovery.jobs.outcome import Outcome
 from unveil.video import segments
 
-distributed = pytest.importorskip("distributed")
+distributed = pytest.importorskip("distributed", reason="distributed is in the extra cluster")
 
 # Dask leaves sockets to the garbage collector.
 pytestmark = pytest.mark.filterwarnings(
@@ -118,7 +118,7 @@ class Watching:
 
 def test_few_states_wait_on_the_workers(call: Path, threads: Any, tmp_path: Path) -> None:
     watching = Watching(threads)
-    recover_many([call], tmp_path, client=watching, method="transitions")  # type: ignore[arg-type]
+    recover_many([call], tmp_path, client=watching, method="transitions")
     assert (watching.held, watching.most) == (1, 4)
 
 

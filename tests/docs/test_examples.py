@@ -152,7 +152,7 @@ def _unveil(arguments: str) -> Any:
 def _parse(command: str) -> None:
     """Read a command's options as the program does; raises for one that it does not know."""
     words = shlex.split(command)
-    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands: dict[str, Any] = typer.main.get_command(app).commands
     commands[words[1]].make_context(words[1], words[2:])
 
 

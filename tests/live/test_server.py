@@ -326,7 +326,7 @@ def test_a_page_that_vanishes_frees_the_session() -> None:
         async with running() as live:
             async with live.page() as page:
                 await page.protected(0)
-                transport = page.socket._conn.transport  # type: ignore[union-attr]
+                transport = page.socket._conn.transport
                 transport.abort()
             async with asyncio.timeout(10):
                 while await is_taken(live):

@@ -293,7 +293,7 @@ def test_the_virtual_camera_shows_the_protected_frames() -> None:
         def discard(self) -> None: ...
 
     def open_camera(layout: Layout) -> Sink:
-        return Camera()  # type: ignore[return-value]
+        return Camera()
 
     async def talk() -> None:
         camera = VirtualCamera("Unveil", open_camera=open_camera)

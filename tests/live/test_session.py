@@ -480,7 +480,7 @@ def test_a_page_that_does_not_read_is_dropped() -> None:
     async def talk() -> None:
         async with running(send_seconds=0.3) as live:
             reader, writer = await raw_session(live.server.url)
-            reader._limit = 1  # type: ignore[attr-defined]  # reads no further
+            reader._limit = 1  # reads no further
             message = HEADER.pack(1, 1920, 1080, 0.0) + bytes(1920 * 1080 * 3 // 2)
             framed = masked(message)
             async with asyncio.timeout(30):

@@ -39,7 +39,7 @@ class Cameras:
             self.events.put(("refused",))
             raise RuntimeError("no camera")
         self.events.put(("open", layout.width))
-        return self  # type: ignore[return-value]
+        return self
 
     notes = ()
 

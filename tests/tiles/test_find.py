@@ -65,7 +65,7 @@ def test_the_networks_find_the_callers_of_a_gallery(real_network: None, tmp_path
 
 
 def boxes_of(tiles: tuple[unveil.Tile, ...]) -> set[Box]:
-    return {tuple(tile.rectangle.as_list()) for tile in tiles}  # type: ignore[misc]
+    return {tuple(tile.rectangle.as_list()) for tile in tiles}
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 2), (2, 2), (3, 3)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,14 @@ import pytest
 import unveil
 from tests.auditing.audits import audit_of_recoveries, claims, leak_times_of, recovery_of
 from tests.auditing.test_countermeasures import CAREFUL, WEAK, stored
-from tests.live.page.browsing import CHROMIUM, chromium
+from tests.live.page.browsing import chromium, skip_without_browser
 from unveil.auditing import page as pages
 from unveil.auditing.countermeasures import read_countermeasures
 from unveil.auditing.page import Entry, render_index
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = None
-    if CHROMIUM is None:
-        reason = "needs Chromium (apt-get install chromium)"
-    elif importlib.util.find_spec("playwright") is None:
-        reason = "needs Playwright (pip install playwright; no download of a browser)"
-    if reason is not None:
-        for item in items:
-            if "tests/auditing/templates/" in item.path.as_posix():
-                item.add_marker(pytest.mark.skip(reason=reason))
+    skip_without_browser(items, "tests/auditing/templates/")
 
 
 @pytest.fixture(scope="package")

@@ -253,8 +253,8 @@ def test_merging_equals_the_reference(
 def test_an_empty_table_changes_nothing(kind: type[ColourTable], timed: Timed) -> None:
     table, bands = timed.counted(kind), ShuffledBands(0)
     before, empty = deepcopy(table.stored), timed.table(kind)
-    table.merge(timed.table(kind), bands)  # type: ignore[arg-type]
-    empty.merge(table, bands)  # type: ignore[arg-type]
+    table.merge(timed.table(kind), bands)
+    empty.merge(table, bands)
     for name, array in before.items():
         assert array.tobytes() == table.stored[name].tobytes(), name
         assert array.tobytes() == empty.stored[name].tobytes(), name
@@ -276,7 +276,7 @@ def test_a_loaded_state_goes_on_exactly(
             loaded, _ = read_state(path, TABLES)
         for state in (table, loaded):
             if state is not None:
-                state.update(chunk, bands)  # type: ignore[arg-type]
+                state.update(chunk, bands)
     if loaded is not None:
         for name, array in table.stored.items():
             assert array.tobytes() == loaded.stored[name].tobytes(), name

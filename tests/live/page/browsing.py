@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import json
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from PIL import Image
 
 U8 = npt.NDArray[np.uint8]
@@ -53,6 +55,19 @@ CHANGE_MESSAGES = """
     },
   });
 """
+
+
+def skip_without_browser(items: list[pytest.Item], folder: str) -> None:
+    """Skip the tests in a folder, given by its path, where Chromium cannot be driven."""
+    reason = None
+    if CHROMIUM is None:
+        reason = "needs Chromium (apt-get install chromium)"
+    elif importlib.util.find_spec("playwright") is None:
+        reason = "needs Playwright (pip install playwright; no download of a browser)"
+    if reason is not None:
+        for item in items:
+            if folder in item.path.as_posix():
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @contextmanager
@@ -133,7 +148,7 @@ class LivePage:
     def chosen(self, name: str) -> str | None:
         """Return the chosen radio button's value."""
         script = "name => document.querySelector(`input[name=${name}]:checked`)?.value ?? null"
-        return self.page.evaluate(script, name)  # type: ignore[no-any-return]
+        return self.page.evaluate(script, name)
 
     def applies(self, **settings: Any) -> bool:
         """Whether the server protects frames by these settings."""

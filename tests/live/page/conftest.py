@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.live.page.browsing import CHROMIUM, LivePage, camera_flags, chromium
+from tests.live.page.browsing import LivePage, camera_flags, chromium, skip_without_browser
 from tests.live.page.footage import Footage, write_camera
 
 HEIGHT, WIDTH = 256, 320
@@ -16,15 +15,7 @@ VIEWPORT = {"width": 1280, "height": 800}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = None
-    if CHROMIUM is None:
-        reason = "needs Chromium (apt-get install chromium)"
-    elif importlib.util.find_spec("playwright") is None:
-        reason = "needs Playwright (pip install playwright; no download of a browser)"
-    if reason is not None:
-        for item in items:
-            if "tests/live/page/" in item.path.as_posix():
-                item.add_marker(pytest.mark.skip(reason=reason))
+    skip_without_browser(items, "tests/live/page/")
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def test_modes_are_switched_live(replaced: LivePage, footage: Footage) -> None:
     live.choose("mode", "blur")
     mean = tuple(int(level) for level in ROOM.mean(axis=0))
     # The room's squares are averaged away.
-    live.until(lambda: is_evenly(live.picture(), mean, 40) and shows_face(live, footage))  # type: ignore[arg-type]
+    live.until(lambda: is_evenly(live.picture(), mean, 40) and shows_face(live, footage))
     assert live.sees("blur")
     live.choose("mode", "replace")
     live.until(lambda: is_evenly(live.picture(), NAVY) and shows_face(live, footage))

@@ -65,7 +65,7 @@ def test_pictures_are_hashed_and_what_cannot_be_read_twice_is_not(tmp_path: Path
 def test_options_that_change_no_result_do_not_count(tmp_path: Path) -> None:
     first = parameters_hash(RecoverOptions(), "auto")
     for same in ({"threads": 3}, {"chunk_frames": 5}, {"threshold": 5.06}):
-        assert parameters_hash(RecoverOptions(**same), "auto") == first  # type: ignore[arg-type]
+        assert parameters_hash(RecoverOptions(**same), "auto") == first
     others: list[dict[str, Any]] = [
         {"method": "rarest"},
         {"threshold": 6.0},

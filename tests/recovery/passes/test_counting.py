@@ -91,7 +91,7 @@ def test_later_passes_read_the_same_frames(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("unveil.recovery.passes.recording.BlockMasker", Masker)
     for skipped, lengths in ((0, [3, 5, 2]), (4, [4, 2]), (8, [2]), (10, [])):
         firsts.clear()
-        recording = Recording(Opened, LARGE, RecoverOptions(), skipped)  # type: ignore[arg-type]
+        recording = Recording(Opened, LARGE, RecoverOptions(), skipped)
         parts = list(recording.chunks())
         assert [len(part) for part in parts] == lengths
         assert firsts == [sum(lengths[:n]) for n in range(len(lengths))]
