@@ -69,8 +69,7 @@ def recover(
     stop
         Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
     workers
-        Processes that count the segments of a long recording; they change no result. None: as
-        `default_workers` says.
+        Processes that count the segments of a long recording; they change no result. None: one.
     checkpoint
         Folder in which a long recording keeps what is counted so far; a later call with the same
         options goes on from there. The caller removes it when the recovery is saved. None: none.

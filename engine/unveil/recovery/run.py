@@ -33,11 +33,6 @@ DEFAULT_WORKERS: Final = 1
 """Processes that count segments where none is chosen."""
 
 
-def default_workers() -> int:
-    """Return the number of processes that count segments where none is chosen."""
-    return DEFAULT_WORKERS
-
-
 class Run:
     """One recovery of a recording: the one place for progress, previews, interruption and times.
 
@@ -134,7 +129,7 @@ class Run:
         self, count: SegmentedCount, video: Video, n_segments: int, workers: int | None
     ) -> Counting:
         """Run the first pass in segments; previews are of those that are merged."""
-        self.workers = min(workers or default_workers(), n_segments)
+        self.workers = min(workers or DEFAULT_WORKERS, n_segments)
         before = time.perf_counter()
         self._last_progress = self._last_preview = before
 
