@@ -12,6 +12,7 @@ from unveil.arrays import U8
 from unveil.counting.state_file import read_state, write_state
 from unveil.errors import IncompatibleTable
 from unveil.interruption import StopRequested, never
+from unveil.memory import return_freed_memory
 from unveil.recovery.parameters import RecoverOptions
 from unveil.recovery.passes.ahead import CHUNKS_HELD, CountingAhead
 from unveil.recovery.passes.counting import Counting
@@ -97,6 +98,7 @@ def count_segment(
                 chunks,
                 lambda n_frames, chunk: on_frames(n_frames, float(chunk.pts_seconds[-1])),
             )
+    return_freed_memory()
     return SegmentState(counting, video.tally)
 
 
