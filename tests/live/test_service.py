@@ -53,8 +53,11 @@ def test_the_meter_measures_the_protected_frames() -> None:
             await page.say(type="meter", on=True)
             assert (await page.text("state", lambda s: s["meter"]))["meter"] is True
             sending = asyncio.create_task(keep_sending(page))
-            reading = await page.text("meter", lambda m: m["frames"] > 100)
-            assert 0 < reading["leaked_share"] < 0.5
+            # A busy meter skips frames, and may have missed those that leak so far.
+            reading = await page.text(
+                "meter", lambda m: m["frames"] > 100 and m["leaked_share"] > 0
+            )
+            assert reading["leaked_share"] < 0.5
             assert 0 <= reading["confident_share"] <= reading["leaked_share"]
             assert reading["skipped"] >= 0
             assert reading["seconds"] > 0
@@ -90,10 +93,10 @@ def test_the_meter_begins_anew_with_other_settings_and_ends_with_the_page() -> N
                 await page.say(type="meter", on=True)
                 await page.say(type="meter", on=True)  # is on already
                 sending = asyncio.create_task(keep_sending(page))
-                before = await page.text("meter", lambda m: m["seconds"] > 0.25)
+                before = await page.text("meter", lambda m: m["frames"] > 100)
                 await page.settled(background="#000000")
-                after = await page.text("meter", lambda m: m["seconds"] < before["seconds"])
-                assert after["frames"] < before["frames"]
+                after = await page.text("meter", lambda m: m["frames"] < before["frames"])
+                assert after["seconds"] > 0
                 sending.cancel()
             async with live.page() as page:
                 assert (await page.text("state"))["meter"] is False

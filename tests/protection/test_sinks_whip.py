@@ -23,6 +23,7 @@ from tests.command import finished, start_unveil, unveil, wait_until
 from tests.footage import write_video
 from tests.protection.test_stream import sitting, white, write_talk
 from tests.protection.whip.certificate import write_certificate
+from tests.protection.whip.feed import trust_own_times
 from tests.protection.whip.server import TOKEN, WhipServer, own_address, serving
 from tests.sitter import INSIDE, OUTSIDE, Watcher, luma_of, seated
 from unveil.errors import InvalidParameter, MissingInput, OutputUnwritable, ProtectionFailed
@@ -64,8 +65,9 @@ def assert_protected(frames: list[av.VideoFrame]) -> None:
 
 
 def test_a_file_is_published_at_its_own_pace_and_every_frame_is_protected(
-    tmp_path: Path, server: WhipServer, token_file: Path
+    tmp_path: Path, server: WhipServer, token_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    trust_own_times(monkeypatch)
     talk = write_talk(tmp_path / "talk.mp4", N_FRAMES)  # its sound is left out
     begin = time.monotonic()
     done = white(talk, f"whip:{server.url}", token_file=token_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,9 @@ from fractions import Fraction
 from itertools import count
 
 import av
+import pytest
 
+from unveil.protection.whip import connection, newest
 from unveil.protection.whip.publisher import Publisher, State
 
 RATE = 25
@@ -36,6 +39,12 @@ def feeding(publisher: Publisher, frame: Callable[[int], av.VideoFrame]) -> Iter
     finally:
         stop.set()
         thread.join()
+
+
+def trust_own_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let frames keep their own times, and none be repeated, however slow this machine is."""
+    monkeypatch.setattr(connection, "REPEAT_SECONDS", math.inf)
+    monkeypatch.setattr(newest, "MAX_DRIFT_SECONDS", math.inf)
 
 
 def eventually(happened: Callable[[], object], seconds: float = 30) -> None:
