@@ -44,6 +44,7 @@ def test_nothing_else_ships_but_the_licence() -> None:
     assert "Apache License" in (WEIGHTS / "LICENSE").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("none_idle")
 def test_a_damaged_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     damaged = tmp_path / MODELS["selfie"].file
     shutil.copy(WEIGHTS / damaged.name, damaged)
@@ -57,12 +58,14 @@ def test_a_damaged_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert str(damaged) in explain(said.value)
 
 
+@pytest.mark.usefixtures("none_idle")
 def test_a_missing_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "WEIGHTS", tmp_path)
     with pytest.raises(DamagedModel, match=r"lite\.tflite: cannot be read .*; install"):
         Segmenter("lite")
 
 
+@pytest.mark.usefixtures("none_idle")
 def test_a_missing_runtime_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(MissingRuntime, match="ai-edge-litert, which finds the person, cannot"):

@@ -7,8 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
+from unveil.person import network
 from unveil.person.models import MODELS
 from unveil.person.network import Network, networks_created_inside
 
@@ -53,6 +56,7 @@ os.write(2, b"still there")
     assert done.stderr.endswith("still there")
 
 
+@pytest.mark.usefixtures("none_idle")
 def test_a_program_can_surround_the_creation_of_networks() -> None:
     events = []
 
@@ -64,8 +68,41 @@ def test_a_program_can_surround_the_creation_of_networks() -> None:
 
     model = MODELS["selfie-landscape"]
     with networks_created_inside(noted):
-        Network(model, 1)
-        Network(model, 1)
+        used = [Network(model, 1), Network(model, 1)]
         assert events == ["enter", "leave"] * 2
-    Network(model, 1)
+    used.append(Network(model, 1))
     assert events == ["enter", "leave"] * 2
+
+
+@pytest.mark.usefixtures("none_idle")
+def test_a_network_that_is_not_used_any_more_is_used_again() -> None:
+    """With what it computed before, and only by a network of its kind and number of threads."""
+    events = []
+
+    @contextmanager
+    def noted() -> Iterator[None]:
+        events.append("made")
+        yield
+
+    def answer(used: Network, seed: int) -> npt.NDArray[np.float32]:
+        rng = np.random.default_rng(seed)
+        used.tensor[:] = rng.random(used.tensor.shape, np.float32)
+        used.run()
+        return used.output(0)
+
+    model = MODELS["selfie-landscape"]
+    with networks_created_inside(noted):
+        first = Network(model, 1)
+        told = [answer(first, seed) for seed in (1, 2)]
+        del first
+        again = Network(model, 1)
+        assert len(events) == 1
+        np.testing.assert_array_equal([answer(again, seed) for seed in (1, 2)], told)
+        beside = Network(model, 1)
+        assert len(events) == 2
+        np.testing.assert_array_equal([answer(beside, seed) for seed in (1, 2)], told)
+        Network(model, 2)
+        Network(MODELS["selfie"], 1)
+        assert len(events) == 4
+        del again, beside
+        assert [len(idle) for idle in network._idle.values()] == [1, 1, 1]
