@@ -92,22 +92,48 @@ def start_unveil(
         `stdin`, `stdout` and `stderr` as for `subprocess.Popen`; with a new interpreter, all of
         its options.
     """
-    _compile_kernels()
-    variables = {**os.environ, "NO_COLOR": "1", **(environment or {})}
-    words = [str(argument) for argument in arguments]
     program = _PROGRAM.format(file_bytes=file_bytes, ignored=ignored)
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    return start_program(
+        program,
+        *arguments,
+        environment={"NO_COLOR": "1", **(environment or {})},
+        new_interpreter=new_interpreter,
+        closed=closed,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
+    )
+
+
+def start_program(
+    program: str,
+    *arguments: Argument,
+    environment: Mapping[str, str] | None = None,
+    new_interpreter: bool = False,
+    closed: tuple[int, ...] = (),
+    **streams: Any,
+) -> Process:
+    """Start a program that uses unveil in a process of its own.
+
+    Parameters
+    ----------
+    program
+        Its text; warnings are errors.
+    environment, new_interpreter, closed, streams
+        As for `start_unveil`.
+    """
+    _compile_kernels()
+    words = [str(argument) for argument in arguments]
+    variables = {**os.environ, **(environment or {})}
     if not new_interpreter and command_server.IS_AVAILABLE:
         names = {*(environment or {})} - {"PYTHONIOENCODING"}
         assert not any(name.startswith(("PYTHON", "LC_")) for name in names)
-        return command_server.running().start(program, words, variables, closed=closed, **options)
+        return command_server.running().start(program, words, variables, closed=closed, **streams)
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", program, *words],
         text=True,
         errors="backslashreplace",
         env=variables,
         preexec_fn=(lambda: [os.close(number) for number in closed]) if closed else None,
-        **options,
+        **streams,
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
-import sys
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import unveil
+from tests.command import finished, start_program
 from tests.recovery.segments.calls import (
     SHORTEST_SECONDS,
     TARGET_SECONDS,
@@ -46,13 +47,12 @@ from unveil.video import segments
 import unveil
 segments.SHORTEST_SECONDS, segments.TARGET_SECONDS = {shortest}, {target}
 checkpoint.MIN_SECONDS, checkpoint.MAX_SHARE = 0.0, 1.0
-if {after} is not None:
-    write = checkpoint.Checkpoint.write
-    def write_and_time(self, fold):
-        if fold.n_segments >= {after}:
-            threading.Timer({seconds}, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        write(self, fold)
-    checkpoint.Checkpoint.write = write_and_time
+write = checkpoint.Checkpoint.write
+def write_and_time(self, fold):
+    if fold.n_segments >= {after}:
+        threading.Timer({seconds}, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    write(self, fold)
+checkpoint.Checkpoint.write = write_and_time
 recovery = unveil.recover(
     {call!r}, method="transitions", threads=1, workers={workers}, checkpoint={folder!r}, note=print
 )
@@ -70,6 +70,14 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_long_call(tmp_path_factory.mktemp("long") / "call.mp4")
+
+
+@pytest.fixture(scope="module")
+def whole(call: Path) -> tuple[bytes, ...]:
+    """All that an uninterrupted count of the call says."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_short_segments(patch)
+        return bytes_of(recover(call))
 
 
 def interrupted_after(n_segments: int, call: Path, folder: Path, **options: Any) -> None:
@@ -95,16 +103,20 @@ def newest(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("n_segments", [1, 5, 15])
-def test_a_count_goes_on_where_it_stopped(call: Path, tmp_path: Path, n_segments: int) -> None:
+def test_a_count_goes_on_where_it_stopped(
+    call: Path, tmp_path: Path, n_segments: int, whole: tuple[bytes, ...]
+) -> None:
     interrupted_after(n_segments, call, tmp_path / "kept")
     notes: list[str] = []
     resumed = recover(call, checkpoint=tmp_path / "kept", note=notes.append)
     n_all = len(planned(call))
     assert notes == [f"goes on from a checkpoint: {n_segments} of {n_all} segments"]
-    assert bytes_of(resumed) == bytes_of(recover(call))
+    assert bytes_of(resumed) == whole
 
 
-def test_without_resume_it_starts_anew(call: Path, tmp_path: Path) -> None:
+def test_without_resume_it_starts_anew(
+    call: Path, tmp_path: Path, whole: tuple[bytes, ...]
+) -> None:
     interrupted_after(3, call, tmp_path / "kept")
     notes: list[str] = []
     seen: list[int] = []
@@ -116,14 +128,14 @@ def test_without_resume_it_starts_anew(call: Path, tmp_path: Path) -> None:
         progress=lambda one: seen.append(one.n_frames),
     )
     assert notes == []
-    assert bytes_of(again) == bytes_of(recover(call))
+    assert bytes_of(again) == whole
 
 
 @pytest.mark.parametrize(
     ("after", "seconds", "workers"), [(2, 0.0, 1), (3, 0.004, 1), (6, 0.03, 1), (4, 0.01, 2)]
 )
 def test_a_count_that_is_killed_goes_on(
-    call: Path, tmp_path: Path, after: int, seconds: float, workers: int
+    call: Path, tmp_path: Path, after: int, seconds: float, workers: int, whole: tuple[bytes, ...]
 ) -> None:
     folder = tmp_path / "kept"
     program = _KILLED.format(
@@ -135,12 +147,12 @@ def test_a_count_that_is_killed_goes_on(
         call=str(call),
         folder=str(folder),
     )
-    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert killed.returncode < 0, killed.stderr
+    killed, _, said = finished(start_program(program, stderr=subprocess.PIPE))
+    assert killed == -signal.SIGKILL, said
     notes: list[str] = []
     resumed = recover(call, checkpoint=folder, note=notes.append)
     assert "goes on from a checkpoint" in notes[-1]
-    assert bytes_of(resumed) == bytes_of(recover(call))
+    assert bytes_of(resumed) == whole
 
 
 def test_a_batch_resumes_and_removes_the_checkpoint(call: Path, tmp_path: Path) -> None:
@@ -187,7 +199,9 @@ def test_another_recording_or_version_starts_anew(
     ]
 
 
-def test_a_damaged_generation_leaves_the_one_before(call: Path, tmp_path: Path) -> None:
+def test_a_damaged_generation_leaves_the_one_before(
+    call: Path, tmp_path: Path, whole: tuple[bytes, ...]
+) -> None:
     folder = tmp_path / "kept"
     interrupted_after(6, call, folder)
     last = newest(folder)
@@ -197,10 +211,12 @@ def test_a_damaged_generation_leaves_the_one_before(call: Path, tmp_path: Path) 
     again = recover(call, checkpoint=folder, note=notes.append)
     assert notes[0] == "one checkpoint is damaged; the other one is used"
     assert "goes on from a checkpoint" in notes[1]
-    assert bytes_of(again) == bytes_of(recover(call))
+    assert bytes_of(again) == whole
 
 
-def test_two_damaged_generations_start_anew(call: Path, tmp_path: Path) -> None:
+def test_two_damaged_generations_start_anew(
+    call: Path, tmp_path: Path, whole: tuple[bytes, ...]
+) -> None:
     folder = tmp_path / "kept"
     interrupted_after(6, call, folder)
     for name in GENERATIONS:
@@ -208,11 +224,11 @@ def test_two_damaged_generations_start_anew(call: Path, tmp_path: Path) -> None:
     notes: list[str] = []
     again = recover(call, checkpoint=folder, note=notes.append)
     assert notes == ["the checkpoint is damaged: counting starts anew"]
-    assert bytes_of(again) == bytes_of(recover(call))
+    assert bytes_of(again) == whole
 
 
 def test_a_full_disk_costs_the_checkpoint_and_not_the_run(
-    call: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: tuple[bytes, ...]
 ) -> None:
     def full(*arguments: object, **options: object) -> None:
         raise OutputUnwritable("a.npz: cannot be written (No space left on device)")
@@ -221,7 +237,7 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_run(
     notes: list[str] = []
     recovery = recover(call, checkpoint=tmp_path / "kept", note=notes.append)
     assert notes == ["no checkpoint: a.npz: cannot be written (No space left on device)"]
-    assert bytes_of(recovery) == bytes_of(recover(call))
+    assert bytes_of(recovery) == whole
 
 
 def test_a_checkpoint_names_no_path(call: Path, tmp_path: Path) -> None:
