@@ -15,7 +15,7 @@ from PIL import Image
 import unveil
 from tests import DATA
 from tests.command import unveil as command
-from tests.demo.test_run import short_person_demo
+from tests.demo.test_run import use_small_calls
 from tests.sitter import HEIGHT, INSIDE, SKIN, WIDTH, Watcher, seated
 from unveil import Engine
 from unveil.files import write_png
@@ -78,8 +78,7 @@ def test_the_demonstration_is_recovered_by_the_next_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("ai_edge_litert")
-    # The call that is recovered has its full size; the one with a person is not asked about.
-    monkeypatch.setattr("unveil.demo.run.run_person_demo", short_person_demo)
+    use_small_calls(monkeypatch)
     folder = tmp_path / "unveil-demo"
     assert command("demo", "-o", folder).exit_code == 0
     report = recovered(folder / "call.mp4", folder / "true_room.png", tmp_path / "out")

@@ -144,8 +144,9 @@ def test_plain_pictures_match_plain_backgrounds_alone() -> None:
         register(plain, other.frame, other.known)
 
 
-@pytest.mark.parametrize("scene", ["landscape", "text", "photo"])
-@pytest.mark.parametrize("other", ["landscape", "text", "photo"])
+@pytest.mark.parametrize(
+    ("scene", "other"), [("landscape", "photo"), ("text", "landscape"), ("photo", "text")]
+)
 def test_other_pictures_are_refused(scene: str, other: str) -> None:
     drawn = {
         "landscape": scenes.landscape(200, 300),
@@ -153,9 +154,7 @@ def test_other_pictures_are_refused(scene: str, other: str) -> None:
         "photo": scenes.photo_room(200, 300),
     }
     shown = show(drawn[scene], "cover")
-    if scene == other:
-        register(drawn[other], shown.frame, shown.known)
-        return
+    register(drawn[scene], shown.frame, shown.known)
     with pytest.raises(BackgroundMismatch, match=r"CIEDE2000 \d.*choose another picture") as caught:
         register(drawn[other], shown.frame, shown.known)
     assert "\n" not in str(caught.value)
