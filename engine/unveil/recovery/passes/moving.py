@@ -155,22 +155,23 @@ class Prediction:
         shown, behind = self.pictures[picture], self.votes[picture]
         at = np.ix_((rows + down) % shown.shape[1], (columns + right) % shown.shape[2])
         chroma = np.ix_(rows >> layout.chroma_shift_y, columns >> layout.chroma_shift_x)
-        slots = seen.slots[np.ix_(rows, columns)]
+        places = (np.ix_(rows, columns), chroma, chroma)
+        levels = [plane[index][place] for plane, place in zip(chunk.planes, places, strict=True)]
         is_far = np.zeros(grid.shape, np.bool_)
-        matches: npt.NDArray[np.bool_] = slots["count"] > 0
-        for channel, plane in enumerate(chunk.planes):
-            frame_levels = plane[index]
-            levels = (
-                grid.of_picture(frame_levels) if channel == 0 else frame_levels[chroma]
-            ).astype(np.int16)
-            is_far |= np.abs(levels - shown[channel][at]) > FAR_LEVELS
-            matches &= np.abs(levels[..., None] - slots[f"c{channel}"]) <= seen.tolerance
+        for channel, own in enumerate(levels):
+            is_far |= np.abs(own.astype(np.int16) - shown[channel][at]) > FAR_LEVELS
         assert chunk.person is not None
         person = chunk.person[index][
             np.ix_(rows // layout.block_size, columns // layout.block_size)
         ]
-        shows = is_far & (person <= lines.PERSON_MARGIN) & (behind[at] > 0)
-        matches &= shows[..., None]
+        far = np.nonzero(is_far & (person <= lines.PERSON_MARGIN) & (behind[at] > 0))
+        slots = seen.slots[rows[far[0]], columns[far[1]]]
+        matching: npt.NDArray[np.bool_] = slots["count"] > 0
+        for channel, own in enumerate(levels):
+            distance = np.abs(own[far].astype(np.int16)[:, None] - slots[f"c{channel}"])
+            matching &= distance <= seen.tolerance
+        matches = np.zeros((*grid.shape, SEEN_SLOTS), np.bool_)
+        matches[far] = matching
         return matches
 
     def _run(
