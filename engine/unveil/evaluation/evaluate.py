@@ -20,7 +20,7 @@ from unveil.evaluation.likeness import Likeness, as_encoded, likeness
 from unveil.files import finite, is_still, write_png
 from unveil.interruption import StopRequested, each, never, until_stopped
 from unveil.progress import ProgressCallback
-from unveil.redaction import described
+from unveil.redaction import file_name
 from unveil.scoring.truth import Truth
 from unveil.shielding.picture import Background, picture_of
 from unveil.simulation.astronaut import FRAME_RATE, HEIGHT, N_FRAMES, WIDTH, AstronautCall
@@ -158,7 +158,7 @@ def evaluate_background(
     check_positive("n_frames", n_frames)
     if is_still(video):
         raise InvalidParameter(
-            f"video: {described(video)} is a picture; make a video of it with shield"
+            f"video: {file_name(video)} is a picture; make a video of it with shield"
         )
     pictures = until_stopped(lambda: VideoPictures(video, threads=threads), stop)
     with tempfile.TemporaryDirectory(prefix="unveil-") as name:
