@@ -20,7 +20,7 @@ LINES = (
     ("__init__", "__main__"),
     ("cli",),
     ("demo",),
-    ("live", "auditing", "cluster"),
+    ("live", "auditing", "cluster", "evaluation"),
     ("timeline", "protection", "simulation"),
     ("recovery", "shielding"),
     ("scoring", "counting", "tiles"),

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
-from skimage.metrics import structural_similarity
 
 from bench.countermeasures.attacks import OWN, VADER, all_attacked
 from bench.countermeasures.calls import FOLDER, HEIGHT, WIDTH, Simulator
+from unveil.evaluation.likeness import as_encoded, likeness
 from unveil.scoring.truth import Truth
 from unveil.shielding import shield
-from unveil.shielding.writing import CRF
 from unveil.video.rgb_reader import VideoPictures
-from unveil.video.writer import VideoWriter
-
-U8 = npt.NDArray[np.uint8]
 
 SECONDS: Final = 10
 """Length of a background video: longer than the calls, so that it is not repeated in them."""
-
-SAMPLES_EVERY: Final = 10
-"""SSIM is measured in every N-th frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +84,8 @@ def measured(
                 **measure.options,
             )
             shown = video
-            seen = {**likeness(video, encoded(picture, folder)), "bit_rate": made.bit_rate}
+            alike = likeness(VideoPictures(video), as_encoded(picture, folder))
+            seen = {**asdict(alike), "bit_rate": made.bit_rate}
         simulated = simulator.simulated(shown, name)
         attacks = [*OWN, VADER] if measure.with_vader else [*OWN]
         outcomes = all_attacked(
@@ -109,41 +100,3 @@ def measured(
             "strong_share": simulated.strong_share,
             "attacks": {attack: asdict(outcome) for attack, outcome in outcomes.items()},
         }
-
-
-def encoded(picture: U8, folder: Path) -> U8:
-    """Return a picture as it looks in a video of the same encoder and quality.
-
-    The difference that remains is that of the countermeasure, not of the encoder.
-    """
-    video = folder / "plain.mp4"
-    with VideoWriter(video, height=HEIGHT, width=WIDTH, frame_rate=30, crf=CRF) as writer:
-        for _ in range(SAMPLES_EVERY):
-            writer.write(picture)
-    *_, last = VideoPictures(video)
-    return last
-
-
-def likeness(video: Path, picture: U8) -> dict[str, float]:
-    """Compare the frames of a background video with the plain picture, and with each other.
-
-    Returns
-    -------
-    `ssim`: mean structural similarity of the RGB channels. `psnr`: of all frames together, in dB.
-    `flicker`: mean change of a luma sample from one frame to the next, in levels.
-    """
-    similar, squares, changes = [], [], []
-    before: npt.NDArray[np.float64] | None = None
-    for number, frame in enumerate(VideoPictures(video)):
-        squares.append(float(np.mean((frame.astype(float) - picture) ** 2)))
-        luma = frame @ np.array([0.299, 0.587, 0.114])
-        if before is not None:
-            changes.append(float(np.abs(luma - before).mean()))
-        before = luma
-        if number % SAMPLES_EVERY == 0:
-            similar.append(float(structural_similarity(frame, picture, channel_axis=2)))
-    return {
-        "ssim": float(np.mean(similar)),
-        "psnr": 10 * math.log10(255**2 / float(np.mean(squares))),
-        "flicker": float(np.mean(changes)),
-    }

@@ -19,8 +19,8 @@ from bench.calls import WORK
 from bench.material import astronaut, clip, photo
 from bench.matte import person_of
 from unveil.person import ModelName, Segmenter
+from unveil.simulation.remembered import RememberedMasks
 from unveil.simulation.simulate import Simulation, simulate_call
-from unveil.simulation.subject import Mask
 from unveil.simulation.virtual_background import picture_of
 
 U8 = npt.NDArray[np.uint8]
@@ -90,26 +90,6 @@ CALLS: Final[Mapping[str, ShortCall]] = {
         },
     ),
 }
-
-
-class RememberedMasks:
-    """The masks of a segmenter, computed for the first call and given again for the next ones."""
-
-    def __init__(self, segment: Callable[[U8], Mask]) -> None:
-        self._segment = segment
-        self._masks: list[Mask] = []
-        self._next = 0
-
-    def rewind(self) -> None:
-        """Begin with the first frame again."""
-        self._next = 0
-
-    def mask(self, picture: U8, /) -> Mask:
-        """Return the mask of the next frame."""
-        if self._next == len(self._masks):
-            self._masks.append(self._segment(picture))
-        self._next += 1
-        return self._masks[self._next - 1]
 
 
 class Keyed:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unveil.auditing.redact import Redaction, redact
     from unveil.demo import run_demo
     from unveil.errors import UnveilError
+    from unveil.evaluation import BackgroundEvaluation, evaluate_background
     from unveil.progress import Progress
     from unveil.protection import Protection, Protector, protect
     from unveil.recovery.batch import recover_all
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Audit",
+    "BackgroundEvaluation",
     "Engine",
     "Parameters",
     "Progress",
@@ -49,6 +51,7 @@ __all__ = [
     "__version__",
     "audit",
     "draw_timeline",
+    "evaluate_background",
     "find_tiles",
     "protect",
     "recover",
@@ -64,6 +67,7 @@ __all__ = [
 
 _HOMES = {
     "Audit": "auditing.audit",
+    "BackgroundEvaluation": "evaluation",
     "Engine": "recovery.engine",
     "Parameters": "recovery.parameters",
     "Progress": "progress",
@@ -77,6 +81,7 @@ _HOMES = {
     "UnveilError": "errors",
     "audit": "auditing.audit",
     "draw_timeline": "timeline.timeline",
+    "evaluate_background": "evaluation",
     "find_tiles": "tiles.find",
     "protect": "protection",
     "recover": "recovery.recover",

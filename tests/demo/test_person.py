@@ -1,4 +1,4 @@
-"""The demonstration with a person, on a short call, and its service's mask."""
+"""The demonstration with a person, on a short call."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import json
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from unveil.demo.lingering import LingeringSegmenter
-from unveil.demo.person import ASTRONAUT, run_person_demo
+from unveil.demo.person import run_person_demo
 from unveil.demo.result import PersonDemo
 from unveil.errors import OutputExists
 from unveil.files import read_image
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
 from unveil.scoring.truth import Truth
-from unveil.simulation.subject import Mask
 
 N_FRAMES, FRAME_RATE = 45, 5.0
 """The person leaves after five seconds: the whole movement, in few frames."""
@@ -78,38 +75,3 @@ def test_one_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(RuntimeError):
         run_person_demo(tmp_path / "out", n_frames=3)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_astronaut_is_cut_out() -> None:
-    picture = read_image(ASTRONAUT)
-    assert picture.shape == (512, 512, 4)
-    assert 0.3 < (picture[..., 3] > 127).mean() < 0.6
-    assert not picture[:10, :, 3].any()
-
-
-class _Given:
-    """Gives masks one after the other, whatever the picture."""
-
-    def __init__(self, masks: list[npt.NDArray[np.float32]]) -> None:
-        self._masks = iter(masks)
-
-    def mask(self, picture: npt.NDArray[np.uint8], /) -> Mask:
-        return _Plain(next(self._masks))
-
-
-class _Plain:
-    def __init__(self, probability: npt.NDArray[np.float32]) -> None:
-        self._probability = probability
-
-    def at(self, height: int, width: int, /) -> npt.NDArray[np.float32]:
-        assert self._probability.shape == (height, width)
-        return self._probability
-
-
-def test_a_mask_lingers_for_the_given_number_of_masks() -> None:
-    masks = [np.zeros((144, 256), np.float32) for _ in range(5)]
-    masks[1][:, :128] = 1
-    segmenter = LingeringSegmenter(_Given(masks), 3)
-    picture = np.zeros((36, 64, 3), np.uint8)
-    left = [float(segmenter.mask(picture).at(36, 64)[:, :28].mean()) for _ in masks]
-    assert left == [0, 1, 1, 1, 0]

@@ -10,6 +10,7 @@ from PIL import Image
 
 import unveil
 from tests.demo.test_run import use_small_calls
+from tests.evaluation.test_evaluate import tiny_evaluation
 from tests.swaying import ASTRONAUT, HEIGHT, WIDTH, write_footage
 
 
@@ -39,9 +40,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a copy of the inputs the current folder; a demonstration there is a small one."""
+    """Make a copy of the inputs the current folder; what is simulated there is small."""
     folder = tmp_path / "work"
     shutil.copytree(inputs, folder)
     monkeypatch.chdir(folder)
     use_small_calls(monkeypatch)
+    monkeypatch.setattr("unveil.evaluation.evaluate_background", tiny_evaluation)
     return folder

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import unveil
+from tests.evaluation.test_evaluate import tiny_evaluation
 from tests.markdown_page import ROOT, code_in, tables_of
 from tests.recovery.decide.test_blurred import recovered_behind
 from tests.swaying import HEIGHT, WIDTH, write_footage
@@ -188,7 +189,10 @@ def test_every_field_that_the_commands_print_is_documented_and_no_other(
     assert report == json.loads((tmp_path / "protected.report.json").read_text())
     size = ("--height", 64, "--width", 96, "--seconds", 1)
     made = told("shield", inputs / "beach.jpg", "-o", tmp_path / "shield.mp4", *size, "--json")
-    assert fields_of_all(made) == documented("shield --json").keys()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unveil.evaluation.evaluate_background", tiny_evaluation)
+        evaluated = told("shield", tmp_path / "shield.mp4", "--evaluate", "--json")
+    assert fields_of_all(made, evaluated) == documented("shield --json").keys()
 
 
 def test_every_field_of_an_audit_is_documented_and_no_other(inputs: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import typer
 from unveil.cli.progress_bar import Display
 from unveil.cli.runtime_log import start_message_hidden
 from unveil.cli.streams import print_line
-from unveil.cli.tables import print_outcomes
+from unveil.cli.tables import print_evaluation, print_outcomes
 from unveil.errors import Interrupted, InvalidParameter, UnveilError, explain
 from unveil.interruption import SignalStop, stop_on_signals
 from unveil.person.network import networks_created_inside
@@ -22,6 +22,7 @@ from unveil.redaction import printable, redacted
 
 if TYPE_CHECKING:
     from unveil.cli.events import Events
+    from unveil.evaluation import BackgroundEvaluation
     from unveil.progress import Progress
     from unveil.recovery.jobs.outcome import Outcome
     from unveil.video.source import Source
@@ -167,6 +168,12 @@ class Report:
         elif not self._quiet:
             for line in lines:
                 print_line(printable(line), err=err)
+
+    def evaluation(self, evaluation: BackgroundEvaluation) -> None:
+        """End the progress, and print what attacks recover, unless JSON or nothing is wanted."""
+        self._display.clear()
+        if not (self._quiet or self._as_json):
+            print_evaluation(evaluation)
 
     def table(
         self, outcomes: Sequence[Outcome], print_table: Callable[[Sequence[Any]], object]

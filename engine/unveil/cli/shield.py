@@ -4,24 +4,36 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unveil.cli.options import Force, Json, Quiet
-from unveil.cli.reporting import reporting
+from unveil.cli.reporting import Report, reporting
+from unveil.errors import InvalidParameter
 from unveil.redaction import described
+
+if TYPE_CHECKING:
+    from unveil.evaluation import BackgroundEvaluation
 
 BackgroundArgument = Annotated[
     str,
     typer.Argument(
         metavar="BACKGROUND",
-        help="A picture, a built-in background (wall, dusk, shelves, slate), or a colour.",
+        help="A picture, a built-in background (wall, dusk, shelves, slate), or a colour; with "
+        "--evaluate also a video.",
     ),
 ]
 OutputOption = Annotated[
-    Path,
-    typer.Option("-o", "--out", metavar="OUT", help="The video to write, NAME.mp4 or NAME.mov."),
+    Path | None,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="OUT",
+        show_default="needed without --evaluate",
+        help="The video to write, NAME.mp4 or NAME.mov.",
+    ),
 ]
 KindOption = Annotated[
     str,
@@ -58,12 +70,27 @@ AccumulateOption = Annotated[
 NoiseEveryOption = Annotated[
     float, typer.Option(metavar="X", help="frames: seconds per frame of noise, 2 to 3600.")
 ]
+EvaluateOption = Annotated[
+    bool,
+    typer.Option(
+        "--evaluate",
+        help="Simulate a call before the background and before the plain picture, attack both, and "
+        "print what is recovered. A video is evaluated as it is.",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", show_default="all cores", help="Threads of the evaluation."),
+]
+
+_OF_ANY_VIDEO = {"background", "evaluate", "threads", "quiet", "as_json"}
+"""Parameters that do not tell how a video is made."""
 
 
 def shield(
     context: typer.Context,
     background: BackgroundArgument,
-    output: OutputOption,
+    output: OutputOption = None,
     kind: KindOption = "decoys",
     seconds: SecondsOption = 60.0,
     fps: FpsOption = 30.0,
@@ -75,6 +102,8 @@ def shield(
     noise_size: NoiseSizeOption = 2,
     accumulate: AccumulateOption = False,
     noise_every: NoiseEveryOption = 10.0,
+    evaluate: EvaluateOption = False,
+    threads: ThreadsOption = None,
     force: Force = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -85,28 +114,76 @@ def shield(
     jump unless --accumulate is given.
     """
     with reporting(context, quiet=quiet, as_json=as_json) as report:
+        if output is None and not evaluate:
+            raise InvalidParameter("output: name the video to write, such as OUT.mp4")
+        if threads is not None and not evaluate:
+            raise InvalidParameter("threads: are those of the evaluation; add --evaluate")
+        if evaluate and _is_video(background):
+            _refuse_options_of_making(context)
+            evaluated = _evaluated(Path(background), None, threads, report, background)
+            report.result(as_dict={"evaluation": evaluated.as_dict()})
+            report.evaluation(evaluated)
+            return
         from unveil.shielding import shield
 
-        made = shield(
-            background,
-            output,
-            kind=kind,
-            seconds=seconds,
-            fps=fps,
-            strength=strength,
-            seed=seed,
-            height=height,
-            width=width,
-            noise_share=noise_share,
-            noise_size=noise_size,
-            accumulate=accumulate,
-            noise_every=noise_every,
-            force=force,
-            progress=partial(report.progress, described(background)),
-            stop=report.stop,
-        )
-        report.result(
-            f"{made.output}: {made.n_frames} frames of {made.width}x{made.height}, "
-            f"{made.bit_rate / 1e6:.1f} Mbit/s",
-            as_dict=made.as_dict(),
-        )
+        with TemporaryDirectory(prefix="unveil-") as folder:
+            made = shield(
+                background,
+                output or Path(folder) / "background.mp4",
+                kind=kind,
+                seconds=seconds,
+                fps=fps,
+                strength=strength,
+                seed=seed,
+                height=height,
+                width=width,
+                noise_share=noise_share,
+                noise_size=noise_size,
+                accumulate=accumulate,
+                noise_every=noise_every,
+                force=force,
+                progress=partial(report.progress, described(background)),
+                stop=report.stop,
+            )
+            line = (
+                f"{made.output if output else described(background)}: {made.n_frames} frames of "
+                f"{made.width}x{made.height}, {made.bit_rate / 1e6:.1f} Mbit/s"
+            )
+            if not evaluate:
+                report.result(line, as_dict=made.as_dict())
+                return
+            evaluated = _evaluated(made.output, background, threads, report, background)
+        fields = made.as_dict() | ({} if output else {"output": None})
+        report.result(line, as_dict=fields | {"evaluation": evaluated.as_dict()})
+        report.evaluation(evaluated)
+
+
+def _evaluated(
+    video: Path, plain: str | None, threads: int | None, report: Report, title: str
+) -> BackgroundEvaluation:
+    from unveil.evaluation import evaluate_background
+
+    return evaluate_background(
+        video,
+        plain,
+        threads=threads,
+        progress=partial(report.progress, described(title)),
+        stop=report.stop,
+    )
+
+
+def _is_video(background: str) -> bool:
+    """Whether it is a file that is no picture; a missing one is refused as a picture is."""
+    from unveil.files import is_still
+
+    return Path(background).is_file() and not is_still(background)
+
+
+def _refuse_options_of_making(context: typer.Context) -> None:
+    """Refuse options that tell how a video is made, and where it is written."""
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        is_given = source is not None and source.name == "COMMANDLINE"
+        if is_given and name not in _OF_ANY_VIDEO:
+            raise InvalidParameter(f"{name}: a video is evaluated as it is; leave the option out")

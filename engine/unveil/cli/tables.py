@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from unveil.auditing.batch import AuditOutcome
+    from unveil.evaluation import BackgroundEvaluation
     from unveil.recovery.jobs.outcome import Outcome
     from unveil.scoring.background_metrics import InitialisationMetrics
     from unveil.scoring.leak import TruthScore
@@ -23,9 +24,13 @@ _PAGE_WIDTH: Final = 160
 """Width of a table that is written to a file or a pipe, in characters."""
 
 _NAME_WIDTH: Final = 24
+_FIGURES: Final = ("F", "leak score", "recovered")
+_CALLS: Final = ("plain", "resisting")
 _NUMBERS: Final = frozenset(
     {"frames", "damaged", "recovered", "confidence", "speed", "value", "pixels", "correct"}
-) | {"leaks", "certain"}
+    | {"leaks", "certain"}
+    | {f"{figure}, {of}" for figure in _FIGURES for of in _CALLS}
+)
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
@@ -139,6 +144,43 @@ def print_truth_score(score: TruthScore) -> None:
         correct = f"{part.precision:.2%}" if part.pixels else "none"
         calibration.add_row(f"{part.low:.1f} to {part.high:.1f}", str(part.pixels), correct)
     console.print(calibration)
+
+
+def print_evaluation(evaluation: BackgroundEvaluation) -> None:
+    """Print tables of what attacks recover before a background, and what is seen of it."""
+    attacks = _table("attack", *(f"{figure}, {of}" for figure in _FIGURES for of in _CALLS), "")
+    best = max(evaluation.comparisons, key=lambda one: one.resisting.f)
+    for one in evaluation.comparisons:
+        both = one.plain, one.resisting
+        attacks.add_row(
+            one.attack,
+            *(f"{outcome.f:.3f}" for outcome in both),
+            *(f"{outcome.leak_score:.3f}" for outcome in both),
+            *(f"{outcome.right:.1%}" for outcome in both),
+            "the best" if one is best and one.resisting.f else "",
+        )
+    console = _stdout()
+    console.print(attacks)
+    console.print()
+    table = _table("measure", "value", "meaning")
+    seen, rate = evaluation.likeness, evaluation.bit_rate
+    left = evaluation.remaining_share
+    rows = {
+        "F that remains": (
+            "unknown" if left is None else f"{left:.0%}",
+            "F of the best attack, relative to the best on the plain picture",
+        ),
+        "SSIM": (f"{seen.ssim:.3f}", "structural similarity to the plain picture; best 1"),
+        "PSNR": (f"{seen.psnr:.1f} dB", "likeness to the plain picture; higher is better"),
+        "flicker": (f"{seen.flicker:.2f}", "mean change of luma from frame to frame, in levels"),
+        "bit rate": (
+            "unknown" if rate is None else f"{rate / 1e6:.2f} Mbit/s",
+            "of the background video",
+        ),
+    }
+    for name, (value, meaning) in rows.items():
+        table.add_row(name, value, meaning)
+    console.print(table)
 
 
 def _initialisation_rows(measured: InitialisationMetrics) -> dict[str, tuple[str, str]]:

@@ -1,8 +1,4 @@
-"""The demonstration with a person: a call that leaks, its audit, and the same call protected.
-
-The person is Eileen Collins, photographed by NASA (public domain; the photo is scikit-image's
-`astronaut`), cut out by BlazePose Heavy; astronaut.webp. The room and the background are drawn.
-"""
+"""The demonstration with a person: a call that leaks, its audit, and the same call protected."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from unveil.demo.lingering import LingeringSegmenter
 from unveil.demo.result import PersonDemo, side_by_side
 from unveil.errors import OutputExists
 from unveil.files import is_there, read_image, removed_unless_complete, result_folder, write_png
@@ -22,8 +17,8 @@ from unveil.progress import ProgressCallback
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
 from unveil.scoring.truth import Truth
+from unveil.simulation.astronaut import FRAME_RATE, HEIGHT, N_FRAMES, WIDTH, AstronautCall
 from unveil.simulation.call_files import CALL, CAMERA, MATTE, TRUTH
-from unveil.simulation.simulate import Simulation, simulate_call
 from unveil.video.rgb_reader import VideoPictures
 
 if TYPE_CHECKING:
@@ -31,15 +26,6 @@ if TYPE_CHECKING:
 
     from unveil.arrays import U8
     from unveil.auditing.audit import Audit
-
-ASTRONAUT: Final = Path(__file__).with_name("astronaut.webp")
-
-HEIGHT: Final = 360
-WIDTH: Final = 640
-N_FRAMES: Final = 250
-FRAME_RATE: Final = 25.0
-N_MASKS: Final = 12
-"""Frames for which the service takes a place for the person after the person has left it."""
 
 SHIELD_KIND: Final = "decoys"
 
@@ -121,8 +107,7 @@ def run_person_demo(
 ) -> PersonDemo:
     """Make a call with a person, audit it, protect the camera's picture anew and audit that.
 
-    A real network segments the person; the service keeps its masks for half a second, so the room
-    trails behind each movement. The camera's picture is protected with `careful` before a
+    The call is `AstronautCall`. The camera's picture is protected with `careful` before a
     background of `unveil.shield`.
 
     Parameters
@@ -156,7 +141,8 @@ def run_person_demo(
             remove_earlier_result(path)
         for path in files.own:  # what an earlier one tells must not stand beside this one's call
             path.unlink(missing_ok=True)
-        call = _simulated(files.folder, n_frames, frame_rate, threads, progress, stop)
+        simulated = AstronautCall(n_frames, frame_rate, threads=threads)
+        call = simulated.simulate(files.folder, camera_only=True, progress=progress, stop=stop)
         truth = Truth.read(call.truth)
         write_png(files.true_room, truth.room)
         write_png(files.true_background, truth.background)
@@ -202,38 +188,6 @@ def run_person_demo(
         protected_grade=_grade(after),
         protected_recovered_share=protected_claimed,
         protected_right_share=protected_right,
-    )
-
-
-def _simulated(
-    folder: Path,
-    n_frames: int,
-    frame_rate: float,
-    threads: int | None,
-    progress: ProgressCallback | None,
-    stop: StopRequested,
-) -> Simulation:
-    from unveil.person import Segmenter
-
-    return simulate_call(
-        folder,
-        ASTRONAUT,
-        "furnished",
-        "landscape",
-        height=HEIGHT,
-        width=WIDTH,
-        n_frames=n_frames,
-        frame_rate=frame_rate,
-        scale=0.8,
-        motions=("sway", "leave"),
-        segmenter=LingeringSegmenter(Segmenter("selfie", threads=threads), N_MASKS),
-        camera_noise=0.5,
-        bit_rate=3_000_000,
-        camera_only=True,
-        seed=1,
-        threads=threads,
-        progress=progress,
-        stop=stop,
     )
 
 

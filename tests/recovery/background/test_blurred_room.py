@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from unveil.recovery.background.gaussian import filtered, filtered_inside
 from unveil.video.chunk import Chunk, Layout
 
 FRAMES = 30
+SMOOTHING = 0.2
 LAYOUT = Layout(HEIGHT, WIDTH, 1, 1)
 
 
@@ -33,14 +34,25 @@ def frames_of(kind: str, sigma: float, seed: int = 0) -> Iterator[Chunk]:
     rng = np.random.default_rng(seed)
     room = furnished(seed)
     still = filtered(room, sigma)
+    picture = filtered(furnished(seed + 1), sigma)
+    mask = np.zeros((HEIGHT, WIDTH), np.float32)
     for number in range(FRAMES):
         left = 150 + round(90 * np.sin(number / 4))
         person = np.zeros((HEIGHT, WIDTH), np.bool_)
         person[120:, left : left + 120] = True
         camera = np.where(person, np.float32(60), room)
+        # A service's mask with a soft edge, smoothed over time.
+        mask += (1 - SMOOTHING) * (filtered(person.astype(np.float32), 6.0) - mask)
+        blurred = filtered_inside(camera, ~person, sigma)
+
+        def trailing(behind: F32, mask: F32 = mask, camera: F32 = camera) -> F32:
+            return mask * camera + (1 - mask) * behind
+
         shown = {
             "halo": lambda camera=camera: filtered(camera, sigma),
-            "blur": lambda camera=camera, person=person: filtered_inside(camera, ~person, sigma),
+            "blur": lambda blurred=blurred: blurred,
+            "trail before a blur": partial(trailing, blurred),
+            "trail before a picture": partial(trailing, picture),
             "smooth": lambda: still,
             "photo": lambda: room,
             "gradient": lambda: np.linspace(0, 255, WIDTH, dtype=np.float32) + 0 * room,
@@ -69,7 +81,10 @@ def chunk_of(luma: F32, person: np.ndarray) -> Chunk:
     return Chunk((levels, grey, grey), np.zeros(1), LAYOUT, mask)
 
 
-@pytest.mark.parametrize(("kind", "sigma"), [("halo", 6.0), ("blur", 8.0), ("blur", 12.0)])
+@pytest.mark.parametrize(
+    ("kind", "sigma"),
+    [("halo", 6.0), ("blur", 8.0), ("blur", 12.0), ("trail before a blur", 8.0)],
+)
 def test_a_blur_of_the_room_is_found_with_its_strength(kind: str, sigma: float) -> None:
     found = survey_of(kind, sigma).find()
     assert found is not None
@@ -80,6 +95,31 @@ def test_a_blur_of_the_room_is_found_with_its_strength(kind: str, sigma: float) 
 @pytest.mark.parametrize("kind", ["smooth", "photo", "gradient"])
 def test_a_still_background_is_none(kind: str) -> None:
     assert survey_of(kind).find() is None
+
+
+def test_a_trail_of_the_room_before_a_smooth_picture_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It changes the picture as a blur does, but only behind the person."""
+    survey = survey_of("trail before a picture")
+    assert survey.find() is None
+    monkeypatch.setattr("unveil.recovery.background.blurred_room.MIN_SYMMETRY", 0.0)
+    assert survey.find() is not None
+
+
+def test_a_saved_survey_goes_on_as_if_it_had_not_been_saved() -> None:
+    half = BlurSurvey(LAYOUT)
+    for number, chunk in enumerate(frames_of("trail before a picture", 8.0)):
+        if number == FRAMES // 2:
+            restored = BlurSurvey(LAYOUT)
+            restored.restore({name: array.copy() for name, array in half.as_arrays().items()})
+            half = restored
+        half.add(chunk)
+    whole = survey_of("trail before a picture").as_arrays()
+    assert half.as_arrays().keys() == whole.keys() == BlurSurvey.specification(LAYOUT).keys()
+    for name, array in half.as_arrays().items():
+        np.testing.assert_array_equal(array, whole[name])
+    assert whole["blur_moving"].sum(axis=(1, 2)).min() > 0
 
 
 def test_nothing_is_told_without_frames_or_without_a_person() -> None:
