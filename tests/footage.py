@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+from av.container import InputContainer
+from av.packet import Packet
 
 U8 = npt.NDArray[np.uint8]
 
@@ -139,3 +142,28 @@ def cut(path: Path, target: Path, fraction: float) -> Path:
     data = path.read_bytes()
     target.write_bytes(data[: int(fraction * len(data))])
     return target
+
+
+class FailingContainer:
+    """Demuxes so many packets of a real container, then raises."""
+
+    def __init__(self, container: InputContainer, error: Exception, after: int = 10) -> None:
+        self.container = container
+        self.error = error
+        self.after = after
+
+    def demux(self, *streams: Any) -> Iterator[Packet[Any]]:
+        """Yield the first packets of the container."""
+        yield from itertools.islice(self.container.demux(*streams), self.after)
+        raise self.error
+
+    def __enter__(self) -> FailingContainer:
+        """Return it."""
+        return self
+
+    def __exit__(self, *arguments: object) -> None:
+        """Close the container."""
+        self.container.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.container, name)

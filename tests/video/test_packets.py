@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,9 +11,9 @@ import av
 import numpy as np
 import pytest
 from av.container import InputContainer
-from av.packet import Packet
 
 from tests.footage import (
+    FailingContainer,
     cut,
     flip_bytes,
     noise_frames,
@@ -208,22 +206,6 @@ def test_damage_outside_the_chosen_time_is_not_counted(tmp_path: Path, intra_cal
         assert n_frames == (25 if start else 40) - damaged
 
 
-class _FailingContainer:
-    """Demuxes so many packets of a real container, then raises."""
-
-    def __init__(self, container: InputContainer, error: Exception, after: int = 10) -> None:
-        self.container = container
-        self.error = error
-        self.after = after
-
-    def demux(self, *streams: Any) -> Iterator[Packet[Any]]:
-        yield from itertools.islice(self.container.demux(*streams), self.after)
-        raise self.error
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.container, name)
-
-
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -238,7 +220,7 @@ def test_an_error_of_the_demuxer_ends_it_with_all_frames_so_far(
     call: Path, error: Exception, said: str | None
 ) -> None:
     with av.open(call) as container:
-        failing = cast(InputContainer, _FailingContainer(container, error))
+        failing = cast(InputContainer, FailingContainer(container, error))
         reader = FrameReader(failing, container.streams.video[0], threading.Event())
         assert len(list(reader.frames())) == 10
         assert reader.end_error == said
@@ -250,7 +232,7 @@ def test_a_demuxer_s_error_is_told(call: Path, monkeypatch: pytest.MonkeyPatch) 
 
     def open_failing(source: Source, *options: Any) -> Any:
         container, stream = open_container(source, *options)
-        return _FailingContainer(container, error, after=119), stream
+        return FailingContainer(container, error, after=119), stream
 
     monkeypatch.setattr("unveil.video.reader.open_container", open_failing)
     tally = decode(call).tally

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 
-from tests.footage import cut, numbered_frames, write_video
+from tests.footage import FailingContainer, cut, numbered_frames, write_video
+from unveil.video.container import open_container
 from unveil.video.size_search import largest_size
 from unveil.video.source import Source, source_of
 
@@ -72,3 +74,16 @@ def test_only_the_chosen_time_counts(tmp_path: Path) -> None:
 def test_a_damaged_file_tells_what_it_can(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "a.mkv", numbered_frames(60), options={"g": "20", "qp": "0"})
     assert largest_size(source_of(cut(whole, tmp_path / "half.mkv", 0.5))) == SMALL
+
+
+def test_a_stream_that_appears_on_the_way_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "call.mkv", numbered_frames(20), options={"g": "1"})
+
+    def opened(*arguments: Any) -> Any:
+        container, stream = open_container(*arguments)
+        return FailingContainer(container, IndexError("list index out of range"), 5), stream
+
+    monkeypatch.setattr("unveil.video.size_search.open_container", opened)
+    assert largest_size(source_of(path)) == (48, 64)

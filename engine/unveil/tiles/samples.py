@@ -15,7 +15,7 @@ from av.codec.context import Flags
 
 from unveil.interruption import StopRequested, check
 from unveil.video.chunk import Layout, Planes
-from unveil.video.container import VideoProperties, open_container
+from unveil.video.container import VideoProperties, open_container, packets_of
 from unveil.video.pixel_format import PlaneReader
 from unveil.video.reader import open_video
 from unveil.video.source import Source
@@ -63,7 +63,8 @@ def keyframes(source: Source, stream: int | None, start: float, end: float) -> l
                     container.seek(
                         round((origin + float(seconds)) / float(video.time_base)), stream=video
                     )
-                frame = next(container.decode(video))
+                packets = packets_of(container, video)
+                frame = next(frame for packet in packets for frame in video.decode(packet))
                 if frame.pts not in found:
                     found[frame.pts] = _sample(reader, frame, float(seconds))
             if math.isnan(length) or video.time_base is None:

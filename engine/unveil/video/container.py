@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
 from av.format import Flags
-from av.stream import Disposition
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from unveil.errors import FrameTooLarge, InvalidParameter, MissingInput, UnreadableVideo
@@ -156,6 +157,26 @@ def open_container(
         container.close()
         raise
     return container, stream
+
+
+def packets_of(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """Read on, and yield the packets of these streams, with empty ones at the end of data.
+
+    Raises
+    ------
+    av.error.FFmpegError, OSError, ValueError, MemoryError
+        As PyAV raises them; there is no packet after that.
+    """
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:
+            # At the end of data, PyAV fails on streams that appeared during reading.
+            return
+        if packet is None:
+            return
+        yield packet
 
 
 def describe(

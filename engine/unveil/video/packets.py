@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from unveil.video.audio import SoundTrack
 from unveil.video.clock import Clock
-from unveil.video.container import PYAV_ERRORS, one_line
+from unveil.video.container import PYAV_ERRORS, one_line, packets_of
 
 _TAIL_PACKETS: Final = 64  # over 16 decoding threads and 16 frames to be reordered
 _SOUND_LAG_SECONDS: Final = 2.0
@@ -239,13 +239,10 @@ class FrameReader:
 
     def _demuxed(self) -> Iterator[Packet[Any]]:
         others = [s for s in self._container.streams if s.index != self._stream.index]
-        packets = self._container.demux(self._stream, *others)
+        packets = packets_of(self._container, self._stream, *others)
         while not self._stop.is_set():
             try:
                 packet = next(packets, None)
-            except IndexError:
-                # At the end of data, PyAV fails on streams that appeared during reading.
-                return
             except PYAV_ERRORS as error:
                 self.end_error = one_line(error)
                 return

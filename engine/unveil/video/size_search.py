@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 
 from unveil.errors import UnveilError
 from unveil.interruption import StopRequested, check, never
-from unveil.video.container import PYAV_ERRORS, open_container
+from unveil.video.container import PYAV_ERRORS, open_container, packets_of
 from unveil.video.source import Source
 
 _STEP_SECONDS: Final = 0.5
@@ -65,7 +65,7 @@ def largest_size(
     end = math.inf if end_seconds is None else end_seconds
     try:
         stream.codec_context.thread_type = "NONE"
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             check(stop)
             pts = packet.pts if packet.pts is not None else packet.dts
             seconds = math.nan
