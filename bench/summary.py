@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from statistics import fmean
 
-from bench.tables import Json, best_own_f, distinct, mean_rows, megabytes, significant
+from bench.cells import distinct, megabytes, significant
+from bench.tables import Json, best_own_f, mean_rows
 
 
 def summary(results: Mapping[str, Json]) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, TypeAlias
 
+from bench.cells import distinct, machine_line, markdown, megabytes, significant
+
 Json: TypeAlias = dict[str, Any]
 
 
@@ -29,7 +31,7 @@ def speed_table(result: Json) -> str:
                 if found:
                     cells = [cell for height in heights for cell in _speed_cells(found.get(height))]
                     body.append([contender, str(threads), *cells])
-        parts += [f"Calls of {frames:,} frames:", _markdown(header, body)]
+        parts += [f"Calls of {frames:,} frames:", markdown(header, body)]
     stages = _stage_table(result["rows"])
     parts += [stages] if stages else []
     notes = (
@@ -39,7 +41,7 @@ def speed_table(result: Json) -> str:
     )
     if any(row["scaled"] for row in result["rows"]):
         notes += " \\* scaled: measured on a crop of 64 x 64 pixels, multiplied to the whole frame."
-    return "\n\n".join([*parts, notes, _machine_line(result["machine"])])
+    return "\n\n".join([*parts, notes, machine_line(result["machine"])])
 
 
 def memory_table(result: Json) -> str:
@@ -55,7 +57,7 @@ def memory_table(result: Json) -> str:
         for row in result["rows"]
     ]
     header = ["", "picture", "peak MB, short", "peak MB, long", "difference"]
-    return f"{_markdown(header, body)}\n\n{_machine_line(result['machine'])}"
+    return f"{markdown(header, body)}\n\n{machine_line(result['machine'])}"
 
 
 def startup_table(result: Json) -> str:
@@ -69,7 +71,31 @@ def startup_table(result: Json) -> str:
             f"{result['one_frame_run_seconds']:.2f} s",
         ],
     ]
-    return f"{_markdown(['', 'wall time'], body)}\n\n{_machine_line(result['machine'])}"
+    return f"{markdown(['', 'wall time'], body)}\n\n{machine_line(result['machine'])}"
+
+
+def batch_table(result: Json) -> str:
+    """One row per number of workers: wall and CPU time of the batch, and its speed."""
+    body = [
+        [
+            str(row["workers"]),
+            significant(row["seconds"]),
+            significant(row["cpu_seconds"]),
+            f"{row['times_one_worker']:.2f}",
+        ]
+        for row in result["rows"]
+    ]
+    header = ["`--workers`", "seconds", "CPU seconds", "times one worker"]
+    others = [run["others_cores"] for row in result["rows"] for run in row["runs"]]
+    known = [cores for cores in others if cores is not None]
+    notes = (
+        f"{result['calls']} calls of {result['call_seconds']} s, {result['width']}x"
+        f"{result['height']}, method `{result['method']}`, {result['threads']} threads for all "
+        f"workers together; median of {result['repeats']} rounds. Start and writing included."
+    )
+    if known:
+        notes += f" Other processes used {max(known):.2f} cores at most."
+    return "\n\n".join([markdown(header, body), notes, machine_line(result["machine"])])
 
 
 def quality_table(result: Json) -> str:
@@ -87,10 +113,8 @@ def quality_table(result: Json) -> str:
         "peak MB",
     ]
     rows = result["rows"]
-    table = _markdown(header, [_quality_cells(row) for row in [*mean_rows(rows), *rows]])
-    return "\n\n".join(
-        [table, *([_machine_line(result["machine"])] if "machine" in result else [])]
-    )
+    table = markdown(header, [_quality_cells(row) for row in [*mean_rows(rows), *rows]])
+    return "\n\n".join([table, *([machine_line(result["machine"])] if "machine" in result else [])])
 
 
 def mean_rows(rows: Sequence[Json]) -> list[Json]:
@@ -156,7 +180,7 @@ def masks_table(result: Json) -> str:
         if load > 1
         else "the machine was idle."
     )
-    return f"{_markdown(header, body)}\n\n{note} {_machine_line(result['machine'])}"
+    return f"{markdown(header, body)}\n\n{note} {machine_line(result['machine'])}"
 
 
 def protect_table(result: Json) -> str:
@@ -180,7 +204,7 @@ def protect_table(result: Json) -> str:
         f"1920x1080, {result['frames']} frames of `{result['clip']}` scaled up, mode "
         f"{result['mode']}, {result['threads']} threads; median of {result['repeats']} rounds."
     )
-    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+    return "\n\n".join([markdown(header, body), notes, machine_line(result["machine"])])
 
 
 def roundtrip_table(result: Json) -> str:
@@ -204,7 +228,7 @@ def roundtrip_table(result: Json) -> str:
         "Confident: confidence over 0.5. Correct: within CIEDE2000 10 of the room in the footage; "
         "the other claims are colours of the person."
     )
-    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+    return "\n\n".join([markdown(header, body), notes, machine_line(result["machine"])])
 
 
 def matte_table(result: Json) -> str:
@@ -243,7 +267,7 @@ def matte_table(result: Json) -> str:
         f"{result['frames']} frames of `{result['clip']}` from number {result['first']}, against a "
         "chroma key. Threshold: the network's probability. Shown: `protect` with its defaults."
     )
-    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+    return "\n\n".join([markdown(header, body), notes, machine_line(result["machine"])])
 
 
 def live_table(result: Json) -> str:
@@ -269,7 +293,7 @@ def live_table(result: Json) -> str:
         f"frames/s, mode replace; {result['browser']}. CPU time of the process and the browser; "
         "memory of the process."
     )
-    return "\n\n".join([_markdown(header, body), notes, _machine_line(result["machine"])])
+    return "\n\n".join([markdown(header, body), notes, machine_line(result["machine"])])
 
 
 def shields_table(result: Json) -> str:
@@ -312,9 +336,9 @@ def shields_table(result: Json) -> str:
         f"Means of the calls {calls}, {rows[0]['frames']} frames of 640x360 each. Best attack: the "
         "best of ours, VADER excluded, call by call."
     )
-    parts = [_markdown(header, overview), "F by attack:", _markdown(["", *attacks], tables["f"])]
-    parts += ["Leak score by attack:", _markdown(["", *attacks], tables["leak_score"])]
-    return "\n\n".join([*parts, notes, _machine_line(result["machine"])])
+    parts = [markdown(header, overview), "F by attack:", markdown(["", *attacks], tables["f"])]
+    parts += ["Leak score by attack:", markdown(["", *attacks], tables["leak_score"])]
+    return "\n\n".join([*parts, notes, machine_line(result["machine"])])
 
 
 def best_own_f(rows: Sequence[Json]) -> float:
@@ -362,8 +386,8 @@ def edges_table(result: Json) -> str:
         "the truth of a call. Person cut off: share of the person's area in the median frame. Room "
         "recovered: pixels that an attack claims and that are right."
     )
-    parts = [_markdown(header, body), "Room shown and person cut off, call by call:"]
-    parts += [_markdown(["", *calls], by_call), notes, _machine_line(result["machine"])]
+    parts = [markdown(header, body), "Room shown and person cut off, call by call:"]
+    parts += [markdown(["", *calls], by_call), notes, machine_line(result["machine"])]
     return "\n\n".join(parts)
 
 
@@ -371,6 +395,7 @@ TABLES: Mapping[str, Callable[[Json], str]] = {
     "speed": speed_table,
     "memory": memory_table,
     "startup": startup_table,
+    "batch": batch_table,
     "quality": quality_table,
     "masks": masks_table,
     "matte": matte_table,
@@ -411,31 +436,4 @@ def _stage_table(rows: Sequence[Json]) -> str:
         ]
         for row in with_stages
     ]
-    return _markdown(header, body) if body else ""
-
-
-def _machine_line(machine: Json) -> str:
-    packages = ", ".join(f"{name} {v}" for name, v in machine["packages"].items() if v)
-    return (
-        f"{machine['date'][:10]}; {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['memory_bytes'] / 1e9:.0f} GB, {machine['os']}, Python {machine['python']}, "
-        f"{packages}."
-    )
-
-
-def _markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    rule = ["---" if n == 0 else "---:" for n in range(len(header))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, rule, *body])
-
-
-def significant(value: float) -> str:
-    """Format with three significant digits, without an exponent."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def megabytes(size_bytes: float) -> str:
-    return f"{size_bytes / 1e6:,.0f}"
-
-
-def distinct(values: Iterable[Any]) -> list[Any]:
-    return list(dict.fromkeys(values))
+    return markdown(header, body) if body else ""

@@ -375,6 +375,38 @@ def test_lines_on_progress_where_there_is_no_terminal(
     ]
 
 
+def test_each_of_several_at_once_has_its_rate(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_bar, "LINE_SECONDS", 0.0)
+    with progress_bar.Display() as display:
+        for n_frames, seconds in ((10, 2.0), (110, 4.0)):
+            display.show("1/2 a.mp4", Progress("count", n_frames, 600, float("nan"), seconds))
+            display.show("2/2 b.mp4", Progress("count", n_frames // 2, 600, float("nan"), seconds))
+        display.clear()  # another one has ended
+        display.show("1/2 a.mp4", Progress("count", 210, 600, float("nan"), 6.0))
+    assert capsys.readouterr().err.splitlines() == [
+        "1/2 a.mp4: 10 frames",
+        "2/2 b.mp4: 5 frames",
+        "1/2 a.mp4: 110 frames, 50 frames/s, 0:10 left",
+        "2/2 b.mp4: 55 frames, 25 frames/s, 0:22 left",
+        "1/2 a.mp4: 210 frames, 50 frames/s, 0:08 left",
+    ]
+
+
+def test_a_line_follows_the_last_one_of_an_input_that_has_ended(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with progress_bar.Display() as display:
+        for seconds, title in ((31.0, "a"), (32.0, "b"), (33.0, "a"), (61.5, "a"), (62.0, "b")):
+            now[0] = seconds
+            display.show(title, Progress("count", 10))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["a", "a", "b"]
+
+
 def test_lengths_of_time_are_written_as_clocks_do() -> None:
     assert [progress_bar.clock(seconds) for seconds in (0, 9.2, 61, 3600, 36061)] == [
         "0:00",

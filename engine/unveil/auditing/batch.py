@@ -76,6 +76,7 @@ def audit_all(
     force: bool = False,
     tiles: TilesArgument = "auto",
     redacts: bool = False,
+    on_start: Callable[[Source], object] | None = None,
     progress: Callable[[Source, Progress], object] | None = None,
     on_outcome: Callable[[AuditOutcome], object] | None = None,
     stop: StopRequested = never,
@@ -87,7 +88,7 @@ def audit_all(
 
     Parameters
     ----------
-    sources, out, force, tiles, progress, stop, options
+    sources, out, force, tiles, on_start, progress, stop, options
         As for `unveil.recovery.batch.recover_all`.
     missing
         Outcomes of arguments that name no input, for the index.
@@ -138,6 +139,7 @@ def audit_all(
             out,
             force=force,
             tiles=tiles,
+            on_start=on_start,
             progress=progress,
             on_outcome=add,
             save=save,

@@ -108,6 +108,7 @@ def audit(
                     force=force,
                     tiles=tiles,
                     redacts=redacts,
+                    on_start=batch.started,
                     progress=batch.progress,
                     on_outcome=batch.outcome,
                     stop=report.stop,

@@ -44,21 +44,20 @@ class Events:
         self._n_started = 0
         self._counts: Counter[str] = Counter()
         self._since = time.monotonic()
-        self._last: tuple[str, float] = ("", 0.0)
+        self._last: dict[str, tuple[str, float]] = {}
 
     def started(self, source: Source) -> None:
         """Tell that an input is begun."""
         self._n_started += 1
-        self._last = ("", 0.0)
         self._print("started", input=source.name, number=self._n_started, inputs=self._n_inputs)
 
     def progress(self, source: Source, progress: Progress) -> None:
         """Tell how far an input is: each stage, and within it once a second."""
         now = time.monotonic()
-        stage, since = self._last
+        stage, since = self._last.get(source.stem, ("", 0.0))
         if progress.stage == stage and now - since < PROGRESS_SECONDS:
             return
-        self._last = (progress.stage, now)
+        self._last[source.stem] = (progress.stage, now)
         self._print(
             "progress",
             input=source.name,
@@ -75,6 +74,8 @@ class Events:
         self._counts[event] += 1
         if outcome.number is None:
             self._n_started += 1  # it names nothing, so it was not begun
+        else:
+            self._last.pop(outcome.stem or "", None)
         self._print(event, **outcome.as_dict())
 
     def summary(self) -> None:

@@ -38,9 +38,9 @@ class Display:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._bar: Bar | None = None
-        self._task: TaskID | None = None
-        self._title = ""
-        self._rate: _Rate | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._rates: dict[str, _Rate] = {}
+        self._last_lines: dict[str, float] = {}
         self._last_line = time.monotonic()
         self._compiling_shown = False
         self._terminal = ExitStack()
@@ -66,18 +66,18 @@ class Display:
         self._terminal.close()
 
     def show(self, title: str, progress: Progress) -> None:
-        """Show the progress of the input called `title`."""
+        """Show the progress of the input called `title`, beside that of others."""
         if self._quiet:
             return
-        if progress.stage != "count":
-            self._rate = None
-        elif self._rate is None or title != self._title:
-            self._rate = _Rate(progress)
-        self._title = title
-        if self._bar is None:
-            self._show_line(progress)
+        if progress.stage == "count":
+            self._rates.setdefault(title, _Rate(progress))
         else:
-            self._show_bar(self._bar, progress)
+            self._rates.pop(title, None)
+            self._last_lines.pop(title, None)
+        if self._bar is None:
+            self._show_line(title, progress)
+        else:
+            self._show_bar(self._bar, title, progress)
 
     def say(self, line: str) -> None:
         """Print a line on standard error, above the bar if there is one."""
@@ -92,39 +92,43 @@ class Display:
             self.say(line)
 
     def clear(self) -> None:
-        """Remove the bar of the current input."""
-        if self._bar is not None and self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = None
+        """Remove all bars; that of an input in work comes back with its next progress."""
+        if self._bar is not None:
+            for task in self._tasks.values():
+                self._bar.remove_task(task)
+        self._tasks.clear()
 
-    def _show_bar(self, bar: Bar, progress: Progress) -> None:
+    def _show_bar(self, bar: Bar, title: str, progress: Progress) -> None:
         stages = {"prepare": LOADING, "compile": COMPILING, "finalise": "finishing"}
-        figures = self._figures(progress)
+        figures = self._figures(title, progress)
         if progress.expected_frames is None or not figures:
             figures = [f"{progress.n_frames} frames", *figures]
         text = stages.get(progress.stage) or ", ".join(figures)
-        if self._task is None:
-            self._task = bar.add_task(self._title, total=None, figures=text)
+        if title not in self._tasks:
+            self._tasks[title] = bar.add_task(title, total=None, figures=text)
         bar.update(
-            self._task,
-            description=self._title,
+            self._tasks[title],
             total=progress.expected_frames if progress.stage == "count" else None,
             completed=progress.n_frames,
             figures=text,
         )
 
-    def _show_line(self, progress: Progress) -> None:
+    def _show_line(self, title: str, progress: Progress) -> None:
         if progress.stage == "compile":
             if not self._compiling_shown:
                 self._compiling_shown = True
                 self.say(f"{COMPILING} ...")
-        elif progress.stage == "count" and time.monotonic() - self._last_line >= LINE_SECONDS:
-            self._last_line = time.monotonic()
-            figures = [f"{progress.n_frames} frames", *self._figures(progress)]
-            self.say(f"{self._title}: {', '.join(figures)}")
+        elif progress.stage == "count":
+            now = time.monotonic()
+            # Of those in work at the same time each has its lines; one that follows waits.
+            last = self._last_lines.setdefault(title, self._last_line)
+            if now - last >= LINE_SECONDS:
+                self._last_lines[title] = self._last_line = now
+                figures = [f"{progress.n_frames} frames", *self._figures(title, progress)]
+                self.say(f"{title}: {', '.join(figures)}")
 
-    def _figures(self, progress: Progress) -> list[str]:
-        return self._rate.figures(progress) if self._rate else []
+    def _figures(self, title: str, progress: Progress) -> list[str]:
+        return self._rates[title].figures(progress) if title in self._rates else []
 
 
 class _Rate:

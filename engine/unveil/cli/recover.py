@@ -93,8 +93,8 @@ MaxMemoryOption = Annotated[
     typer.Option(
         metavar="BYTES",
         show_default="all there is",
-        help="Memory that an input may use, such as 1500M or 2G. A video that needs more fails "
-        "before memory is allocated.",
+        help="Memory for all inputs that are processed at once, such as 1500M or 2G. A video that "
+        "needs more fails before memory is allocated.",
     ),
 ]
 EventsOption = Annotated[
@@ -192,8 +192,9 @@ WorkersOption = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        show_default="1",
-        help="Processes that count a recording of 2 minutes or more; they share the cores.",
+        show_default="1; one per core for several inputs",
+        help="Processes that work at once and share the cores: on several inputs, or on one of 2 "
+        "minutes or more.",
     ),
 ]
 NoResumeOption = Annotated[
@@ -284,7 +285,7 @@ def recover(
                 force=force,
                 tiles=tiles,
                 catalogue=catalogue,
-                on_start=events.started,
+                on_start=batch.started,
                 progress=batch.progress,
                 on_outcome=batch.outcome,
                 stop=report.stop,

@@ -99,9 +99,9 @@ def batch_reporting(
     try:
         yield batch
     except (KeyboardInterrupt, Interrupted) as interrupt:
-        raise Interrupted(_unfinished(batch.outcomes)) from interrupt
+        raise Interrupted(_unfinished(batch.in_order)) from interrupt
     finally:
-        report.table(batch.outcomes, print_table)
+        report.table(batch.in_order, print_table)
         if events is not None:
             events.summary()
     failed = [outcome for outcome in batch.outcomes if outcome.state not in DONE]
@@ -191,27 +191,45 @@ class BatchReport:
     Attributes
     ----------
     outcomes
-        Of the inputs reported so far.
+        Of the inputs reported so far, in the order in which they came.
     """
 
     def __init__(self, report: Report, n_inputs: int | None, events: Events | None = None) -> None:
         self._report = report
         self._events = events
         self._n_inputs = n_inputs
+        self._n_begun = 0
+        self._titles: dict[str, str] = {}
         self.outcomes: list[Outcome] = []
+
+    @property
+    def in_order(self) -> list[Outcome]:
+        """The outcomes in the order of the inputs; first those of inputs that name nothing."""
+        return sorted(self.outcomes, key=lambda outcome: -1 if (n := outcome.number) is None else n)
+
+    def started(self, source: Source) -> None:
+        """Note that a source is begun."""
+        self._n_begun += 1
+        number = f"{self._n_begun}/{self._n_inputs} " if self._n_inputs else ""
+        self._titles[source.stem] = f"{number}{source.name}"
+        if self._events is not None:
+            self._events.started(source)
 
     def progress(self, source: Source, progress: Progress) -> None:
         """Show how far a source is."""
         if source.live and progress.stage == "prepare":
             self._report.ctrl_c(source.name, "writes the result")
-        number = f"{len(self.outcomes) + 1}/{self._n_inputs} " if self._n_inputs else ""
-        self._report.progress(f"{number}{source.name}", progress)
+        self._report.progress(self._titles[source.stem], progress)
         if self._events is not None:
             self._events.progress(source, progress)
 
     def outcome(self, outcome: Outcome) -> None:
         """Tell what became of an input."""
         self.outcomes.append(outcome)
+        if outcome.number is None:
+            self._n_begun += 1  # it names nothing
+        else:
+            self._titles.pop(outcome.stem or "", None)
         if outcome.error is not None and outcome.problem is not None:
             self._report.error(outcome.error, outcome.problem)
         self._report.notes(outcome.name, *outcome.notes)

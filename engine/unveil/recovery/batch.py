@@ -1,19 +1,16 @@
-"""Recovery of several inputs in turn, each into its own folder; a failure stops no other input."""
+"""Recovery of several inputs, each into its own folder; a failure stops no other input."""
 
 from __future__ import annotations
 
-import logging
 import os
 import pickle
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from unveil.errors import (
-    Interrupted,
     InvalidParameter,
     MissingExtra,
     MissingInput,
@@ -22,14 +19,13 @@ from unveil.errors import (
 )
 from unveil.folder_lock import claimed
 from unveil.interruption import StopRequested, never
-from unveil.memory import limited_to
 from unveil.recovery.background.picture import background_picture
-from unveil.recovery.jobs.destination import Destination, RemoteDestination, destination_of
+from unveil.recovery.jobs.destination import RemoteDestination, destination_of
 from unveil.recovery.jobs.identity import Identity, content_hash, parameters_hash
 from unveil.recovery.jobs.job import Job, Save, writable
 from unveil.recovery.jobs.manifest import Manifest
 from unveil.recovery.jobs.outcome import Outcome
-from unveil.recovery.jobs.worker import Worker
+from unveil.recovery.jobs.schedule import Isolation, Schedule, default_workers
 from unveil.recovery.parameters import (
     WATCHDOG_SECONDS,
     RecoverKeywords,
@@ -37,8 +33,7 @@ from unveil.recovery.parameters import (
     TilesArgument,
     check_tiles,
 )
-from unveil.redaction import described, redacted
-from unveil.remote import is_in_this_process
+from unveil.redaction import described
 from unveil.video.source import Source, resolve_inputs
 
 if TYPE_CHECKING:
@@ -46,8 +41,6 @@ if TYPE_CHECKING:
 
     from unveil.progress import Progress
     from unveil.recovery.jobs.catalogue import Catalogue
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +161,8 @@ def recover_all(
     watchdog_seconds
         Time without progress after which that process is ended.
     max_memory
-        Bytes that a recovery may use. A video whose frames need more is refused before memory is
-        allocated; a process of its own cannot get more.
+        Bytes that all recoveries at the same time may use. A video whose frames need more is
+        refused before memory is allocated; a process of its own cannot get more.
     catalogue
         Parquet file with a row for each input, written while the batch goes on.
     on_start
@@ -177,13 +170,20 @@ def recover_all(
     progress
         Called with a source and its progress.
     on_outcome
-        Called with the outcome of a source as soon as it is known.
+        Called with the outcome of a source as soon as it is known, in the order in which they
+        come.
     save
         Writes what was recovered from a source into its folder, in which it replaces an earlier
         result; None: its own `save`.
     stop
         Returns whether to stop, see `unveil.interruption`.
-    workers, resume
+    workers
+        Processes that decode and count at once, at most; they change no result. With `isolate`
+        they recover several inputs side by side, each with its part of the threads and of
+        `max_memory`. Inputs that are long enough to be cut into segments, or that need more than
+        their part, follow one by one; a long one is counted by so many processes. None: one for
+        each core that has 1 GiB of memory, with `max_memory` one, and one for a long input.
+    resume
         As for `unveil.recover`; the checkpoint of a source is in `out`/.NAME.checkpoint, where
         NAME is `source.stem`, until its result is saved.
     options
@@ -212,7 +212,7 @@ def recover_all(
     Interrupted, KeyboardInterrupt
         After `stop` or Ctrl-C, unless all sources have a result: one that ended a live source or a
         pipe raises if another source follows. `on_outcome` has been called for the unfinished
-        source and for those that were not started; finished results remain.
+        sources and for those that were not started; finished results remain.
     """
     gathered = inputs if isinstance(inputs, Inputs) else gather_inputs(inputs)
     destination = destination_of(out)
@@ -224,27 +224,29 @@ def recover_all(
     sendable = _can_be_sent(save)
     if isolate and not sendable:
         raise InvalidParameter("isolate: `save` cannot be sent to another process; leave one out")
-    outcomes: list[Outcome] = []
+    isolation = None
+    if len(gathered.sources) > 1 and sendable if isolate is None else isolate:
+        n_workers = workers or default_workers(chosen.threads, max_memory)
+        isolation = Isolation(n_workers, watchdog_seconds, max_memory)
+    by_number: dict[int, Outcome] = {}
     with ExitStack() as stack:
         table = stack.enter_context(opened_catalogue(catalogue, gathered, force=force))
 
-        def add(outcome: Outcome, row: int | None) -> None:
-            outcomes.append(outcome)
+        def tell(outcome: Outcome, row: int | None) -> None:
             if table is not None:
                 table.add(outcome, row)
             if on_outcome is not None:
                 on_outcome(outcome)
 
+        def add(number: int, outcome: Outcome) -> None:
+            by_number[number] = outcome
+            tell(outcome, gathered.rows.get(gathered.sources[number].stem))
+
         stack.enter_context(destination.opened([source.stem for source in gathered.sources]))
         for missing, row in zip(gathered.missing, gathered.missing_rows, strict=True):
-            add(missing, row)
-        worker = None
-        if len(gathered.sources) > 1 and sendable if isolate is None else isolate:
-            worker = stack.enter_context(
-                Worker(watchdog_seconds=watchdog_seconds, memory_bytes=max_memory)
-            )
-        batch = _Batch(gathered, add, on_start, progress, stop, worker, max_memory, destination)
-        batch.run(
+            tell(missing, row)
+        Schedule(
+            gathered.sources,
             lambda source: Job(
                 source,
                 destination.folder(source.stem),
@@ -256,74 +258,16 @@ def recover_all(
                 workers=workers,
                 resume=resume,
                 identity=identity_of(source, chosen, tiles) if skip_done else None,
-            )
-        )
-    return outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    inputs: Inputs
-    add: Callable[[Outcome, int | None], object]
-    on_start: Callable[[Source], object] | None
-    progress: Callable[[Source, Progress], object] | None
-    stop: StopRequested
-    worker: Worker | None
-    max_memory: int | None
-    destination: Destination
-
-    def run(self, job_of: Callable[[Source], Job]) -> None:
-        """Do the jobs in turn."""
-        sources = self.inputs.sources
-        for number, source in enumerate(sources):
-            try:
-                if self.on_start is not None:
-                    self.on_start(source)
-                outcome = self._outcome(source, job_of)
-            except (KeyboardInterrupt, Interrupted):
-                self._add(number, Outcome(source.name, "interrupted"))
-                self._add_not_started(number + 1)
-                raise
-            self._add(number, outcome)
-            if number + 1 < len(sources) and (self.stop() or self._was_ended(outcome)):
-                self._add_not_started(number + 1)
-                raise Interrupted
-
-    @staticmethod
-    def _was_ended(outcome: Outcome) -> bool:
-        return outcome.state == "recovered" and bool(outcome.report.get("interrupted"))
-
-    def _add(self, number: int, outcome: Outcome) -> None:
-        stem = self.inputs.sources[number].stem
-        self.add(replace(outcome, stem=stem, number=number), self.inputs.rows.get(stem))
-
-    def _add_not_started(self, first: int) -> None:
-        for number, source in enumerate(self.inputs.sources[first:], first):
-            self._add(number, Outcome(source.name, "not started"))
-
-    def _outcome(self, source: Source, job_of: Callable[[Source], Job]) -> Outcome:
-        try:
-            job = job_of(source)
-            done = self.destination.done_before(job)
-            return done or self.destination.complete(self._done(job))
-        except Interrupted:
-            raise
-        except Exception as error:
-            logger.debug("%s failed:\n%s", source.name, redacted(traceback.format_exc()))
-            return Outcome(source.name, "failed", error=error)
-
-    def _done(self, job: Job) -> Outcome:
-        source = job.source
-
-        def report(progress: Progress) -> None:
-            if self.progress is not None:
-                self.progress(source, progress)
-
-        alone = source.may_be_endless or is_in_this_process(source.url)
-        if self.worker is not None and not alone:
-            return self.worker.run(job, report, self.stop)
-        with limited_to(self.max_memory):
-            return job.run(report, self.stop)
+            ),
+            destination,
+            add,
+            on_start,
+            progress,
+            stop,
+            max_memory,
+            isolation,
+        ).run()
+    return [*gathered.missing, *(by_number[number] for number in sorted(by_number))]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from unveil.interruption import StopRequested, check, never
-from unveil.video.container import open_container
+from unveil.video.container import declared_length, open_container
 from unveil.video.packets import FrameReader
 from unveil.video.selection import Segment, Selection
 from unveil.video.source import Source
@@ -181,6 +181,35 @@ def plan_segments(
         return nothing
     segments = selected(_found_again(source, stream, cut(index, TARGET_SECONDS)), selection)
     return (segments, index.digest) if len(segments) > 1 else nothing
+
+
+def may_be_cut(
+    source: Source, selection: Selection, stream: int | None, stop: StopRequested = never
+) -> bool:
+    """Whether so much of a recording is selected that `plan_segments` may cut it.
+
+    Judged without decoding: by the length that the container declares, else by the packets.
+
+    Raises
+    ------
+    Interrupted
+        `stop` asked for it.
+    MissingInput, UnreadableVideo
+        The file cannot be opened.
+    """
+    if not source.can_rewind or source.sequence is not None or selection.stride != 1:
+        return False
+    container, video_stream = open_container(source, 1, stream)
+    with closing(container):
+        if container.format.name in _UNCUT_FORMATS:
+            return False
+        seconds, _ = declared_length(container, video_stream)
+    if seconds is None and _length(selection, None) >= SHORTEST_SECONDS:
+        index = read_index(source, stream, 0.0, stop)
+        if index is None or not index.keyframes:
+            return False
+        seconds = index.end_seconds - index.keyframes[0][1]
+    return _length(selection, seconds) >= SHORTEST_SECONDS
 
 
 def _length(selection: Selection, duration_seconds: float | None) -> float:

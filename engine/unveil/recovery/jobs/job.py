@@ -12,14 +12,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from unveil.errors import Interrupted, OutputExists, OutputUnwritable, explain
+from unveil.errors import (
+    FrameTooLarge,
+    Interrupted,
+    OutputExists,
+    OutputUnwritable,
+    UnveilError,
+    explain,
+)
 from unveil.files import BACKGROUND, ROOM, is_there, result_folder, write_png
 from unveil.interruption import StopRequested, never
 from unveil.leftovers import remove_temporaries
-from unveil.progress import silent
+from unveil.progress import Progress, silent
 from unveil.recovery.jobs.identity import Identity, finished_report
 from unveil.recovery.jobs.outcome import Outcome, notes_of, video_seconds_of
-from unveil.recovery.parameters import RecoverKeywords, TilesArgument
+from unveil.recovery.parameters import RecoverKeywords, RecoverOptions, TilesArgument
 from unveil.recovery.result import (
     REPORT,
     checkpoint_folder,
@@ -42,6 +49,10 @@ Save: TypeAlias = "Callable[[Source, Recovery | TileRecoveries, Path], object]"
 """Writes what was recovered from a source into a folder."""
 
 
+class NeedsAllWorkers(Exception):
+    """A job beside others must be done alone: its recording is long, or it lacks memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What is to be recovered, and whereto; it can be sent to another process.
@@ -60,6 +71,9 @@ class Job:
         Replace an earlier result.
     identity
         What the result is made from, for its report; None leaves it out.
+    beside_others
+        Whether other processes do jobs at the same time, each with its part of the cores and of
+        the memory.
     """
 
     source: Source
@@ -72,6 +86,7 @@ class Job:
     workers: int | None = None
     resume: bool = True
     identity: Identity | None = None
+    beside_others: bool = False
 
     def run(self, progress: ProgressCallback, stop: StopRequested) -> Outcome:
         """Recover and save; return a failure as the outcome.
@@ -80,8 +95,32 @@ class Job:
         ------
         Interrupted
             `stop` asked for it, before the result was complete.
+        NeedsAllWorkers
+            Others run beside it, and the recording may be cut into segments, which all workers
+            can count, or it needs more memory than its part. Nothing is left in the folder.
         """
-        return _Run(self, progress, stop).outcome()
+        if not self.beside_others:
+            return _Run(self, progress, stop).outcome()
+        if self._is_long(stop):
+            raise NeedsAllWorkers
+        progress(Progress("prepare"))  # it is begun now: not those that are left for later
+        outcome = _Run(self, progress, stop).outcome()
+        if isinstance(outcome.error, FrameTooLarge | MemoryError):
+            self.remove_unfinished()
+            raise NeedsAllWorkers
+        return outcome
+
+    def _is_long(self, stop: StopRequested) -> bool:
+        # Imported late: a result that was made before needs no PyAV.
+        from unveil.video.segments import may_be_cut
+        from unveil.video.selection import Selection
+
+        options = RecoverOptions(**self.options)
+        selection = Selection.between(options.start_seconds, options.end_seconds, options.stride)
+        try:
+            return may_be_cut(self.source, selection, options.stream, stop)
+        except (UnveilError, MemoryError):  # the recovery says what is wrong
+            return False
 
     def finish(self, recover: Callable[[], Recovery]) -> Outcome:
         """Save what `recover` returns; return a failure, of it too, as the outcome."""

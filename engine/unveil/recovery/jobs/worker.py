@@ -16,7 +16,7 @@ from unveil.child_process import child_command, read_message, write_message
 from unveil.errors import Interrupted, WorkerLost
 from unveil.interruption import POLL_SECONDS, StopRequested, before_abort
 from unveil.progress import ProgressCallback, Stage
-from unveil.recovery.jobs.job import Job
+from unveil.recovery.jobs.job import Job, NeedsAllWorkers
 from unveil.recovery.jobs.outcome import Outcome
 from unveil.recovery.parameters import WATCHDOG_SECONDS
 
@@ -25,6 +25,9 @@ _GRACE_SECONDS: Final = 10.0
 
 _GRACE_BEFORE_COUNTING_SECONDS: Final = 0.5
 """The same while it has no frame: the compilation of kernels takes minutes."""
+
+_KILLED: Final = -9
+"""Exit code of a process that SIGKILL ended, as a system does that lacks memory."""
 
 _KEPT_LINES: Final = 20
 _MAX_LINE_BYTES: Final = 4096
@@ -41,14 +44,22 @@ class Worker:
         A process that makes no progress for so long, the compilation of kernels left out, is
         ended. None waits for ever.
     memory_bytes
-        Memory that a job may use; None: as much as there is.
+        Memory that a job may use; None: as much as there is. What is known to need more is
+        refused before it is allocated.
+    memory_is_limited
+        Whether the process cannot get more than that, whatever it needs it for.
     """
 
     def __init__(
-        self, *, watchdog_seconds: float | None = WATCHDOG_SECONDS, memory_bytes: int | None = None
+        self,
+        *,
+        watchdog_seconds: float | None = WATCHDOG_SECONDS,
+        memory_bytes: int | None = None,
+        memory_is_limited: bool = True,
     ) -> None:
         self._watchdog_seconds = watchdog_seconds
         self._memory_bytes = memory_bytes
+        self._memory_is_limited = memory_is_limited and memory_bytes is not None
         self._process: _Process | None = None
 
     def __enter__(self) -> Self:
@@ -79,9 +90,12 @@ class Worker:
         ------
         Interrupted
             `stop` asked for it, before the result was complete.
+        NeedsAllWorkers
+            As for `Job.run`; also if the process of a job beside others ended as one does that
+            lacks memory.
         """
         if self._process is None:
-            self._process = _Process(self._memory_bytes)
+            self._process = _Process(self._memory_bytes, self._memory_is_limited)
         try:
             self._process.send("run", job)
             return self._follow(self._process, job, progress, stop)
@@ -90,8 +104,10 @@ class Worker:
             job.remove_unfinished()
             if stop():  # a signal to the whole group has ended it, too
                 raise Interrupted from None
+            if job.beside_others and ended.lacked_memory:
+                raise NeedsAllWorkers from None
             return Outcome(job.source.name, "failed", error=WorkerLost(ended.message(job)))
-        except Interrupted:
+        except (Interrupted, NeedsAllWorkers):
             raise
         except BaseException:
             # Ctrl-C, or a callback that failed: let the process end its job cleanly.
@@ -130,6 +146,8 @@ class Worker:
                 return outcome
             if kind == "interrupted":
                 raise Interrupted
+            if kind == "needs all workers":
+                raise NeedsAllWorkers
             stage = content[0].stage
             progress(content[0])
             if asked_at is None and stop():
@@ -159,9 +177,10 @@ def _grace_seconds(stage: Stage) -> float:
 class _Ended(Exception):
     """The process has ended, or must be."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, lacked_memory: bool = False) -> None:
         super().__init__(what)
         self._what = what
+        self.lacked_memory = lacked_memory
 
     def message(self, job: Job) -> str:
         return f"{job.source.name}: the process that read it {self._what}"
@@ -170,9 +189,10 @@ class _Ended(Exception):
 class _Process:
     """A started process, its messages and the last lines that it wrote to standard error."""
 
-    def __init__(self, memory_bytes: int | None) -> None:
+    def __init__(self, memory_bytes: int | None, memory_is_limited: bool) -> None:
+        self._memory_is_limited = memory_is_limited
         self._popen = subprocess.Popen(
-            child_command("unveil.recovery.jobs.worker_process", memory_bytes),
+            child_command("unveil.recovery.jobs.worker_process", memory_bytes, memory_is_limited),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -203,7 +223,7 @@ class _Process:
             return None
         if message is None:
             self._popen.wait()
-            raise _Ended(self._how_it_ended())
+            raise _Ended(self._how_it_ended(), lacked_memory=self._may_have_lacked_memory)
         return message
 
     def kill(self) -> None:
@@ -228,6 +248,11 @@ class _Process:
         assert self._popen.stderr is not None
         while line := self._popen.stderr.readline(_MAX_LINE_BYTES):
             self._lines.append(line.decode(errors="replace").strip())
+
+    @property
+    def _may_have_lacked_memory(self) -> bool:
+        # A library that gets no memory ends the process in any way.
+        return self._memory_is_limited or self._popen.returncode == _KILLED
 
     def _how_it_ended(self) -> str:
         code = self._popen.returncode

@@ -12,20 +12,20 @@ from unveil.errors import Interrupted
 from unveil.interruption import SIGNAL_NAMES
 from unveil.memory import limit_this_process, limited_to
 from unveil.progress import Progress
-from unveil.recovery.jobs.job import Job
+from unveil.recovery.jobs.job import Job, NeedsAllWorkers
 from unveil.recovery.jobs.outcome import portable
 
 
-def main(memory_bytes: int | None) -> None:
+def main(memory_bytes: int | None, memory_is_limited: bool) -> None:
     """Do the jobs that the parent sends, until it ends.
 
     Parameters
     ----------
-    memory_bytes
-        Memory that a job may use; None: no limit of its own.
+    memory_bytes, memory_is_limited
+        As for `worker.Worker`.
     """
     answers = messages_to_parent(ignored_signals=SIGNAL_NAMES)
-    if memory_bytes is not None:
+    if memory_bytes is not None and memory_is_limited:
         import unveil.recovery.tiles  # noqa: F401  # what is loaded now does not count
 
         limit_this_process(memory_bytes)
@@ -54,6 +54,9 @@ def _do(job: Job, stopped: threading.Event, answers: IO[bytes]) -> None:
         outcome = job.run(tell, stopped.is_set)
     except Interrupted:
         write_message(answers, "interrupted")
+        return
+    except NeedsAllWorkers:
+        write_message(answers, "needs all workers")
         return
     try:
         write_message(answers, "outcome", portable(outcome))
