@@ -320,11 +320,9 @@ def test_bad_inputs_do_not_stop_good_ones(tmp_path: Path, call: Path) -> None:
     last = shutil.copy(call, tmp_path / "last.mp4")
     done = unveil(*RECOVER, *inputs, call, last, "-o", tmp_path / "out")
     assert done.exit_code == 1
-    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [
-        str(tmp_path / "no.mp4"),
-        "empty.mp4",
-        "text.mp4",
-    ]
+    missing, *failed = (line.split(": ")[1] for line in done.stderr.splitlines())
+    assert missing == str(tmp_path / "no.mp4")
+    assert sorted(failed) == ["empty.mp4", "text.mp4"]  # told as they come
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["call", "last"]
     assert len(done.stdout.splitlines()) >= 6
     assert "is empty" in done.stdout
@@ -352,7 +350,8 @@ def test_ctrl_c_in_a_batch_keeps_what_is_finished(tmp_path: Path, call: Path) ->
     # The second input is being read when the signal comes: it has frames for minutes.
     slow = write_video(tmp_path / "slow.mkv", textured_frames(600))
     process = start_unveil(
-        *(*RECOVER, call, slow, later, "-o", out, "--preview", "0.000001", "--chunk", "1")
+        *(*RECOVER, call, slow, later, "-o", out, "--preview", "0.000001", "--chunk", "1"),
+        *("--workers", "1"),
     )
     wait_until((out / "slow" / "room.png").exists, process)
     process.send_signal(signal.SIGINT)

@@ -12,6 +12,7 @@ import pytest
 from tests.command import call_frames, write_call
 from tests.footage import textured_frames, write_video
 from tests.recovery.segments.calls import files_of
+from unveil.errors import Interrupted
 from unveil.interruption import never
 from unveil.memory import limited_to
 from unveil.progress import Progress, silent
@@ -20,7 +21,7 @@ from unveil.recovery.jobs import schedule
 from unveil.recovery.jobs.job import Job, NeedsAllWorkers
 from unveil.recovery.jobs.outcome import Outcome
 from unveil.recovery.jobs.schedule import WORKER_BYTES, default_workers
-from unveil.video.source import source_of
+from unveil.video.source import Source, source_of
 
 
 def write_long_call(path: Path) -> Path:
@@ -96,6 +97,28 @@ def test_ctrl_c_leaves_what_is_finished_and_tells_of_all(tmp_path: Path) -> None
     finished = {outcome.stem for outcome in told if outcome.state == "recovered"}
     out = tmp_path / "out"
     assert {path.name for path in out.glob("*")} == finished
+
+
+def test_a_request_to_stop_that_ends_the_last_recordings_is_raised(tmp_path: Path) -> None:
+    paths = [write_call(tmp_path / f"{number}.mp4") for number in range(2)]
+    told: list[Outcome] = []
+    begun: set[str] = set()
+
+    def progress(source: Source, progress: Progress) -> None:
+        begun.add(source.name)
+
+    with pytest.raises(Interrupted):
+        recover_all(
+            paths,
+            tmp_path / "out",
+            method="transitions",
+            workers=2,
+            progress=progress,
+            on_outcome=told.append,
+            stop=lambda: bool(begun),
+        )
+    assert len(told) == 2
+    assert "interrupted" in {outcome.state for outcome in told}
 
 
 def test_a_job_beside_others_is_refused_where_it_lacks_memory(tmp_path: Path) -> None:

@@ -193,6 +193,7 @@ class Schedule:
         assert self._worker is not None
         self._worker.close()  # it would keep its memory
         left: list[int] = []
+        ended: list[int] = []
 
         def work(worker: Worker, number: int, tell: Tell, stop: StopRequested) -> None:
             def done(job: Job) -> Outcome:
@@ -207,6 +208,7 @@ class Schedule:
             except NeedsAllWorkers:
                 tell(partial(left.append, number))
             except Interrupted:
+                tell(partial(ended.append, number))
                 tell(partial(self._end, number, "interrupted"))
             else:
                 tell(partial(self._add_started, number, outcome))
@@ -218,7 +220,7 @@ class Schedule:
                 self._is_ending = True
                 pool.finish()
                 raise
-        if self._waiting and self._stop():
+        if ended or (self._waiting and self._stop()):
             raise Interrupted
         return sorted(left)
 
