@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.command import call_frames
 from tests.footage import flip_bytes, textured_frames, write_video
 from tests.timed_calls import evenly, join, write_talk
 from unveil.errors import Interrupted, UnreadableVideo
 from unveil.video import segments
 from unveil.video.reader import open_video
-from unveil.video.segments import PacketIndex, cut, plan_segments, read_index, selected
+from unveil.video.segments import (
+    PacketIndex,
+    cut,
+    may_be_cut,
+    plan_segments,
+    read_index,
+    selected,
+)
 from unveil.video.selection import Segment, Selection
 from unveil.video.source import source_of
 
@@ -227,3 +236,42 @@ def test_borders_depend_on_the_file_alone_and_cover_it(
     covered = [s for s in whole if s.begin_seconds < start + length and s.end_seconds > start]
     assert [s.begin_seconds for s in part] == [s.begin_seconds for s in covered]
     assert [s.number for s in part] == list(range(len(part)))
+
+
+def written(path: Path, seconds: int, **options: Any) -> Path:
+    """Encode five frames, spread over a time."""
+    pts = [number * seconds * 250 for number in range(5)]
+    return write_video(path, call_frames(5), pts=pts, time_base=Fraction(1, 1000), **options)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(2, False), (8, True)])
+@pytest.mark.parametrize("live", [False, True])
+def test_length_counts_also_where_it_is_not_declared(
+    tmp_path: Path, seconds: int, expected: bool, live: bool
+) -> None:
+    options = {"container_options": {"live": "1"}} if live else {}
+    path = written(tmp_path / "call.mkv", seconds, container="matroska", **options)
+    assert may_be_cut(source_of(path), Selection(), None) is expected
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "stride", "expected"),
+    [
+        (None, 2.0, 1, False),
+        (6.0, None, 1, False),
+        (1.0, 7.0, 1, True),
+        (None, None, 2, False),
+    ],
+)
+def test_what_is_selected_counts(
+    tmp_path: Path, start: float | None, end: float | None, stride: int, expected: bool
+) -> None:
+    path = written(tmp_path / "call.mp4", 8)
+    selection = Selection.between(start, end, stride)
+    assert may_be_cut(source_of(path), selection, None) is expected
+
+
+def test_what_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(UnreadableVideo):
+        may_be_cut(source_of(tmp_path / "text.mp4"), Selection(), None)
