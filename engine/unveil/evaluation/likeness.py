@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from unveil.arrays import F64, U8
 from unveil.errors import InvalidParameter
+from unveil.scoring.background_metrics import psnr, ssim_maps
 from unveil.shielding.writing import CRF
 from unveil.video.rgb_reader import VideoPictures
 from unveil.video.writer import VideoWriter
@@ -21,8 +21,6 @@ SAMPLES_EVERY: Final = 10
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114])
 _WINDOW: Final = 7
-_C1: Final = (0.01 * 255) ** 2
-_C2: Final = (0.03 * 255) ** 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +56,9 @@ def likeness(frames: Iterable[U8], picture: U8) -> Likeness:
         before = luma
         if number % SAMPLES_EVERY == 0:
             similar.append(structural_similarity(frame, picture))
-    error = float(np.mean(squares))
     return Likeness(
         ssim=float(np.mean(similar)),
-        psnr=10 * math.log10(255**2 / error) if error else math.inf,
+        psnr=psnr(float(np.mean(squares))),
         flicker=float(np.mean(changes)) if changes else 0.0,
     )
 
@@ -79,15 +76,11 @@ def structural_similarity(first: U8, second: U8) -> float:
     """
     if min(first.shape[:2]) < _WINDOW:
         raise InvalidParameter(f"pictures: shorter than {_WINDOW} pixels on one side")
-    one, two = first.astype(np.float64), second.astype(np.float64)
-    mean_one, mean_two = _window_means(one), _window_means(two)
     unbiased = _WINDOW**2 / (_WINDOW**2 - 1)
-    variance_one = unbiased * (_window_means(one * one) - mean_one**2)
-    variance_two = unbiased * (_window_means(two * two) - mean_two**2)
-    covariance = unbiased * (_window_means(one * two) - mean_one * mean_two)
-    similar = (2 * mean_one * mean_two + _C1) * (2 * covariance + _C2)
-    similar /= (mean_one**2 + mean_two**2 + _C1) * (variance_one + variance_two + _C2)
-    return float(similar.mean())
+    equal = np.full(_WINDOW, 1 / _WINDOW)
+    one, two = first.astype(np.float64), second.astype(np.float64)
+    _, similarity = ssim_maps(one, two, equal, unbiased)
+    return float(similarity.mean())
 
 
 def as_encoded(picture: U8, folder: Path) -> U8:
@@ -103,12 +96,3 @@ def as_encoded(picture: U8, folder: Path) -> U8:
             writer.write(picture)
     *_, last = VideoPictures(video)
     return last
-
-
-def _window_means(values: F64) -> F64:
-    """Average over each window that lies inside: (h, w, c) to (h - 6, w - 6, c)."""
-    for axis in (0, 1):
-        sums = np.cumsum(np.insert(values, 0, 0.0, axis=axis), axis=axis)
-        ends = np.take(sums, range(_WINDOW, sums.shape[axis]), axis=axis)
-        values = (ends - np.take(sums, range(sums.shape[axis] - _WINDOW), axis=axis)) / _WINDOW
-    return values

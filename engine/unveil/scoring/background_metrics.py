@@ -21,6 +21,8 @@ MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _WINDOW = 11
 _WINDOW_SIGMA = 1.5
 _MARGIN = _WINDOW // 2
+_GAUSSIAN = np.exp(-((np.arange(_WINDOW) - _MARGIN) ** 2) / (2 * _WINDOW_SIGMA**2))
+_GAUSSIAN /= _GAUSSIAN.sum()
 _C1 = (0.01 * 255) ** 2
 _C2 = (0.03 * 255) ** 2
 
@@ -142,10 +144,13 @@ def _eroded(wrong: Bool) -> Bool:
     return kept
 
 
-def _psnr(difference: npt.NDArray[np.float64 | np.int64]) -> float:
+def psnr(mean_square: float) -> float:
     """Compute the peak signal-to-noise ratio in dB for a peak of 255; infinite for no error."""
-    mean_square = float(np.mean(np.square(difference, dtype=np.float64)))
     return 10 * math.log10(255**2 / mean_square) if mean_square else math.inf
+
+
+def _psnr(difference: npt.NDArray[np.float64 | np.int64]) -> float:
+    return psnr(float(np.mean(np.square(difference, dtype=np.float64))))
 
 
 def _cqm(estimate: U8, truth: U8) -> float:
@@ -168,7 +173,7 @@ def _ms_ssim(estimate: F64, truth: F64, mask: Bool) -> float:
         inside = mask[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
         if min(truth.shape) < _WINDOW or not inside.any():
             break
-        contrast_map, ssim_map = _ssim_maps(estimate, truth)
+        contrast_map, ssim_map = ssim_maps(estimate, truth, _GAUSSIAN)
         contrasts.append(float(contrast_map[inside].mean()))
         similarity = float(ssim_map[inside].mean())
         estimate, truth, mask = _halved(estimate), _halved(truth), mask[::2, ::2]
@@ -182,27 +187,38 @@ def _ms_ssim(estimate: F64, truth: F64, mask: Bool) -> float:
     return float(np.prod(factors**weights))
 
 
-def _ssim_maps(a: F64, b: F64) -> tuple[F64, F64]:
-    """Compute contrast-structure and SSIM at every full window: two (h - 10, w - 10) arrays."""
-    mean_a, mean_b = _windowed(a), _windowed(b)
-    variance_a = _windowed(a * a) - mean_a**2
-    variance_b = _windowed(b * b) - mean_b**2
-    covariance = _windowed(a * b) - mean_a * mean_b
+def ssim_maps(a: F64, b: F64, weights: F64, variance_factor: float = 1.0) -> tuple[F64, F64]:
+    """Compute contrast-structure and SSIM at every full window.
+
+    Parameters
+    ----------
+    a, b
+        (h, w) or (h, w, channels), levels of 0 to 255.
+    weights
+        (n,) weights of a window's rows and columns, with the sum 1.
+    variance_factor
+        Multiplies variances and covariances, such as to make them unbiased.
+
+    Returns
+    -------
+    Two arrays (h - n + 1, w - n + 1), with the channels.
+    """
+    mean_a, mean_b = _windowed(a, weights), _windowed(b, weights)
+    variance_a = variance_factor * (_windowed(a * a, weights) - mean_a**2)
+    variance_b = variance_factor * (_windowed(b * b, weights) - mean_b**2)
+    covariance = variance_factor * (_windowed(a * b, weights) - mean_a * mean_b)
     contrast: F64 = (2 * covariance + _C2) / (variance_a + variance_b + _C2)
     luminance: F64 = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
     return contrast, luminance * contrast
 
 
-def _windowed(picture: F64) -> F64:
-    """Average with Gaussian weights over every full window, separably."""
-    offsets = np.arange(_WINDOW) - _WINDOW // 2
-    weights = np.exp(-(offsets**2) / (2 * _WINDOW_SIGMA**2))
-    weights /= weights.sum()
-    height, width = picture.shape
-    rows = np.zeros((height - _WINDOW + 1, width))
+def _windowed(picture: F64, weights: F64) -> F64:
+    """Average with these weights over every full window, separably."""
+    height, width, *channels = picture.shape
+    rows = np.zeros((height - len(weights) + 1, width, *channels))
     for shift, weight in enumerate(weights):
         rows += weight * picture[shift : shift + len(rows)]
-    means = np.zeros((len(rows), width - _WINDOW + 1))
+    means = np.zeros((len(rows), width - len(weights) + 1, *channels))
     for shift, weight in enumerate(weights):
         means += weight * rows[:, shift : shift + means.shape[1]]
     return means
