@@ -15,6 +15,7 @@ from unveil.video.metric import MAX_THRESHOLD, Metric
 
 if TYPE_CHECKING:
     from unveil.arrays import U8
+    from unveil.video.selection import Selection
 
 Method: TypeAlias = Literal["auto", "farend", "transitions", "rarest"]
 Person: TypeAlias = Literal["auto", ModelName, "none"]
@@ -193,9 +194,9 @@ class RecoverOptions(Parameters):
         Parameters.__post_init__(self)
         check_positive("chunk_frames", self.chunk_frames)
         # Imported late: `unveil --help` needs no PyAV.
-        from unveil.video.selection import Selection, check_stream
+        from unveil.video.selection import check_stream
 
-        Selection.between(self.start_seconds, self.end_seconds, self.stride)
+        _ = self.selection  # checks its range
         check_stream(self.stream)
         if self.crop is not None:
             Crop.of(self.crop)
@@ -204,6 +205,13 @@ class RecoverOptions(Parameters):
     def parameters(self) -> Parameters:
         """The options that concern counting."""
         return Parameters(**{f.name: getattr(self, f.name) for f in fields(Parameters)})
+
+    @property
+    def selection(self) -> Selection:
+        """The frames that are used."""
+        from unveil.video.selection import Selection
+
+        return Selection.between(self.start_seconds, self.end_seconds, self.stride)
 
     @property
     def reading(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from unveil.recovery.segments.run import SegmentedCount
 from unveil.redaction import file_name
 from unveil.video.reader import Video, open_video
 from unveil.video.segments import plan_segments
-from unveil.video.selection import Segment, Selection
+from unveil.video.selection import Segment
 from unveil.video.source import Source, source_of
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def planned(
     """Return the segments of a recording and the digest of its packets, as `plan_segments`."""
     return plan_segments(
         source,
-        Selection.between(options.start_seconds, options.end_seconds, options.stride),
+        options.selection,
         options.stream,
         video.properties.container,
         video.properties.duration_seconds,

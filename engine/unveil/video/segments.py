@@ -170,9 +170,9 @@ def plan_segments(
         reliable time stamps, or every N-th frame is selected, which takes counting them.
     """
     nothing: tuple[tuple[Segment, ...], str] = ((), "")
-    if not source.can_rewind or source.sequence is not None or container in _UNCUT_FORMATS:
+    if not _can_be_cut(source, selection) or container in _UNCUT_FORMATS:
         return nothing
-    if selection.stride != 1 or origin_seconds != origin_seconds:
+    if origin_seconds != origin_seconds:
         return nothing
     if _length(selection, duration_seconds) < SHORTEST_SECONDS:
         return nothing
@@ -197,7 +197,7 @@ def may_be_cut(
     MissingInput, UnreadableVideo
         The file cannot be opened.
     """
-    if not source.can_rewind or source.sequence is not None or selection.stride != 1:
+    if not _can_be_cut(source, selection):
         return False
     container, video_stream = open_container(source, 1, stream)
     with closing(container):
@@ -210,6 +210,11 @@ def may_be_cut(
             return False
         seconds = index.end_seconds - index.keyframes[0][1]
     return _length(selection, seconds) >= SHORTEST_SECONDS
+
+
+def _can_be_cut(source: Source, selection: Selection) -> bool:
+    """Whether parts of a source, of any format and length, can be read by themselves."""
+    return source.can_rewind and source.sequence is None and selection.stride == 1
 
 
 def _length(selection: Selection, duration_seconds: float | None) -> float:

@@ -113,12 +113,10 @@ class Job:
     def _is_long(self, stop: StopRequested) -> bool:
         # Imported late: a result that was made before needs no PyAV.
         from unveil.video.segments import may_be_cut
-        from unveil.video.selection import Selection
 
         options = RecoverOptions(**self.options)
-        selection = Selection.between(options.start_seconds, options.end_seconds, options.stride)
         try:
-            return may_be_cut(self.source, selection, options.stream, stop)
+            return may_be_cut(self.source, options.selection, options.stream, stop)
         except (UnveilError, MemoryError):  # the recovery says what is wrong
             return False
 
