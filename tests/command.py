@@ -69,9 +69,7 @@ def start_unveil(
     file_bytes: int | None = None,
     ignored: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
-    new_interpreter: bool = False,
-    closed: tuple[int, ...] = (),
-    **streams: Any,
+    **options: Any,
 ) -> Process:
     """Start a command in a process of its own.
 
@@ -81,25 +79,15 @@ def start_unveil(
         Size in bytes that no file of the process may exceed.
     ignored
         Names of signals that the process ignores.
-    environment
-        Variables that differ from those of this process.
-    new_interpreter
-        Start Python, too. Needed for what happens in its start, and takes two seconds of CPU
-        more; otherwise the process is forked from one that has loaded the program.
-    closed
-        Numbers of standard streams that are closed when the program begins.
-    streams
-        `stdin`, `stdout` and `stderr` as for `subprocess.Popen`; with a new interpreter, all of
-        its options.
+    environment, options
+        As for `start_program`.
     """
     program = _PROGRAM.format(file_bytes=file_bytes, ignored=ignored)
     return start_program(
         program,
         *arguments,
         environment={"NO_COLOR": "1", **(environment or {})},
-        new_interpreter=new_interpreter,
-        closed=closed,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
     )
 
 
@@ -117,8 +105,16 @@ def start_program(
     ----------
     program
         Its text; warnings are errors.
-    environment, new_interpreter, closed, streams
-        As for `start_unveil`.
+    environment
+        Variables that differ from those of this process.
+    new_interpreter
+        Start Python, too. Needed for what happens in its start, and takes two seconds of CPU
+        more; otherwise the process is forked from one that has loaded unveil.
+    closed
+        Numbers of standard streams that are closed when the program begins.
+    streams
+        `stdin`, `stdout` and `stderr` as for `subprocess.Popen`; with a new interpreter, all of
+        its options.
     """
     _compile_kernels()
     words = [str(argument) for argument in arguments]

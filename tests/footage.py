@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
 from av.packet import Packet
+
+from unveil.video.container import open_container
 
 U8 = npt.NDArray[np.uint8]
 
@@ -167,3 +169,13 @@ class FailingContainer:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.container, name)
+
+
+def opening_failing(error: Exception, after: int) -> Callable[..., Any]:
+    """Stand in for `open_container`: it gives a `FailingContainer` of the real one."""
+
+    def opened(*arguments: Any) -> tuple[FailingContainer, Any]:
+        container, stream = open_container(*arguments)
+        return FailingContainer(container, error, after), stream
+
+    return opened

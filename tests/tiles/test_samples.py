@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.footage import FailingContainer, numbered_frames, write_video
+from tests.footage import numbered_frames, opening_failing, write_video
 from unveil.tiles.samples import keyframes
-from unveil.video.container import open_container
 from unveil.video.source import source_of
 
 
@@ -19,12 +17,7 @@ def test_a_stream_that_appears_on_the_way_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_packets: int
 ) -> None:
     path = write_video(tmp_path / "call.mkv", numbered_frames(20), options={"g": "1"})
-
-    def opened(*arguments: Any) -> Any:
-        container, stream = open_container(*arguments)
-        error = IndexError("list index out of range")
-        return FailingContainer(container, error, n_packets), stream
-
-    monkeypatch.setattr("unveil.tiles.samples.open_container", opened)
+    failing = opening_failing(IndexError("list index out of range"), n_packets)
+    monkeypatch.setattr("unveil.tiles.samples.open_container", failing)
     seen = keyframes(source_of(path), None, 0.0, math.inf)
     assert bool(seen) == (n_packets > 0)

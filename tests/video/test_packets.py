@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import av
 import numpy as np
@@ -19,15 +19,14 @@ from tests.footage import (
     noise_frames,
     numbered_frames,
     numbers_of,
+    opening_failing,
     textured_frames,
     write_video,
 )
 from unveil.errors import UnreadableVideo
-from unveil.video.container import open_container
 from unveil.video.packets import FrameReader
 from unveil.video.pixel_format import PlaneReader
 from unveil.video.reader import open_video
-from unveil.video.source import Source
 from unveil.video.tally import DecodeTally
 
 FASTSTART = {"movflags": "faststart"}
@@ -229,12 +228,7 @@ def test_an_error_of_the_demuxer_ends_it_with_all_frames_so_far(
 
 def test_a_demuxer_s_error_is_told(call: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = av.error.ConnectionResetError(104, "Connection reset by peer")
-
-    def open_failing(source: Source, *options: Any) -> Any:
-        container, stream = open_container(source, *options)
-        return FailingContainer(container, error, after=119), stream
-
-    monkeypatch.setattr("unveil.video.reader.open_container", open_failing)
+    monkeypatch.setattr("unveil.video.reader.open_container", opening_failing(error, 119))
     tally = decode(call).tally
     assert tally.frames_read == 119
     assert (tally.truncated, tally.reason) == (

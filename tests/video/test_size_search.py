@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import av
 import pytest
 
-from tests.footage import FailingContainer, cut, numbered_frames, write_video
-from unveil.video.container import open_container
+from tests.footage import cut, numbered_frames, opening_failing, write_video
 from unveil.video.size_search import largest_size
 from unveil.video.source import Source, source_of
 
@@ -80,10 +78,6 @@ def test_a_stream_that_appears_on_the_way_ends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_video(tmp_path / "call.mkv", numbered_frames(20), options={"g": "1"})
-
-    def opened(*arguments: Any) -> Any:
-        container, stream = open_container(*arguments)
-        return FailingContainer(container, IndexError("list index out of range"), 5), stream
-
-    monkeypatch.setattr("unveil.video.size_search.open_container", opened)
+    failing = opening_failing(IndexError("list index out of range"), 5)
+    monkeypatch.setattr("unveil.video.size_search.open_container", failing)
     assert largest_size(source_of(path)) == (48, 64)
