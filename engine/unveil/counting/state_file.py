@@ -23,7 +23,7 @@ from unveil.errors import IncompatibleTable, MissingInput
 from unveil.files import replacing, unwritable
 from unveil.video.chunk import Colour, Layout, Matrix
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """Version of the files: it rises whenever an array's shape, type or meaning changes.
 
 Files of version 1 had no number.

@@ -308,8 +308,7 @@ class Engine:
         self._flush()
         table = self._table or self._create(Layout(self.height, self.width, colour=RGB))
         picture = self._background if use_background else None
-        blur = None if self._surveys is None else self._surveys.blur
-        return finalise(table, self.parameters, self._bands, picture, blur)
+        return finalise(table, self.parameters, self._bands, picture, self._surveys)
 
     def merge(self, other: Engine) -> None:
         """Add the counts of another engine, whose frames follow those of this one.

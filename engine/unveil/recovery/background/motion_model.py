@@ -9,6 +9,17 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from unveil.recovery.background.shifts import (
+    MIN_PEAK,
+    MIN_SHIFT,
+    MOVING_SHARE,
+    PAIR_FRAMES,
+    PERSON_MARGIN,
+    Shift,
+    line_steps,
+    shift_between,
+    spectra,
+)
 from unveil.video.chunk import Chunk
 
 U8: TypeAlias = npt.NDArray[np.uint8]
@@ -16,15 +27,11 @@ U8: TypeAlias = npt.NDArray[np.uint8]
 PREFIX_FRAMES: Final = 1200
 """Frames from which a motion is estimated, at most; it bounds the memory."""
 
-PAIR_FRAMES: Final = 8
-"""Distance in frames of two frames that are compared to find a pan."""
-
 WHOLE: Final = 0.2
 """A mean shift is rounded if a whole number of pixels is nearer than this: the person, and content
 that leaves the frame, bias it towards 0 by up to so much."""
 
 _LINES_EVERY: Final = 8
-_MIN_SHIFT: Final = 1.0
 _MIN_PAIRS: Final = 3
 _PAIRS_AGREE: Final = 0.7
 
@@ -34,9 +41,6 @@ _PROBES: Final = 24
 _LOOP_LEVELS: Final = 1.0
 _LOOP_SHARE: Final = 0.5
 
-
-Shift: TypeAlias = tuple[float, float]
-"""Shift in pixels, and the phase-correlation peak, 1 = perfect."""
 
 Axis: TypeAlias = Literal["horizontal", "vertical"]
 
@@ -75,9 +79,9 @@ class MotionSurvey:
     """Estimates the background's motion from the first frames of a recording.
 
     Pans: frames `PAIR_FRAMES` apart are compared along each axis by phase correlation of their
-    pixel differences outside the person. Most pairs must agree; if both axes do, the one with the
-    higher correlation peak is taken. Loops: the shortest period after which the block means
-    outside the person repeat.
+    pixel differences outside the person. Most pairs must agree, or half of them with high peaks;
+    if both axes do, the one with the higher correlation peak is taken. Loops: the shortest period
+    after which the block means outside the person repeat.
     """
 
     def __init__(self) -> None:
@@ -115,14 +119,12 @@ class MotionSurvey:
 
     def _compare(self, luma: U8, person: U8, block_size: int) -> None:
         """Measure the shift along each axis since the frame `PAIR_FRAMES` before."""
-        outside = np.repeat(np.repeat(person == 0, block_size, 0), block_size, 1)
-        outside = outside[: luma.shape[0], : luma.shape[1]]
-        along = _spectra(luma, outside), _spectra(luma.T, outside.T)
+        rows, columns = line_steps(luma, person, block_size, _LINES_EVERY, PERSON_MARGIN)
+        along = spectra(rows), spectra(columns)
+        lengths = rows.shape[1], columns.shape[1]
         if self._before is not None:
-            for n, (now, before, shifts) in enumerate(
-                zip(along, self._before, self._shifts, strict=True)
-            ):
-                shifts.append(_shift(now, before, luma.shape[1 - n] - 1))
+            for n, shifts in enumerate(self._shifts):
+                shifts.append(shift_between(self._before[n], along[n], lengths[n]))
         self._before = along
 
     def motion(self) -> Pan | Loop | None:
@@ -138,7 +140,10 @@ class MotionSurvey:
             shifts, peaks = np.array(measured).T
             middle = float(np.median(shifts))
             agree = np.abs(shifts - middle) <= 1
-            if abs(middle) < _MIN_SHIFT or agree.mean() < _PAIRS_AGREE:
+            certain = agree & (peaks >= MIN_PEAK)
+            if agree.mean() < _PAIRS_AGREE and certain.mean() < MOVING_SHARE:
+                continue
+            if abs(middle) < MIN_SHIFT:
                 continue
             mean = float(shifts[agree].mean())
             if abs(mean - round(mean)) < WHOLE:
@@ -181,34 +186,3 @@ def _block_means(luma: U8, size: int) -> U8:
     blocks = luma[: rows * size, : columns * size].reshape(rows, size, columns, size)
     means: U8 = np.rint(blocks.mean((1, 3), dtype=np.float32)).astype(np.uint8)
     return means
-
-
-def _spectra(luma: U8, outside: npt.NDArray[np.bool_]) -> npt.NDArray[np.complex64]:
-    """Transform every `_LINES_EVERY`-th line's pixel differences, set to 0 where the person is.
-
-    Each line is padded with as many zeros: what leaves the frame at one side and enters it at the
-    other would else have its peak beside that of the shift, and draw it towards 0.
-    """
-    lines = luma[::_LINES_EVERY].astype(np.float32)
-    clear = outside[::_LINES_EVERY]
-    steps = np.where(clear[:, 1:] & clear[:, :-1], np.diff(lines), np.float32(0))
-    spectra: npt.NDArray[np.complex64] = np.fft.rfft(steps, 2 * steps.shape[1]).astype(np.complex64)
-    return spectra
-
-
-def _shift(now: npt.NDArray[np.complex64], before: npt.NDArray[np.complex64], length: int) -> Shift:
-    """Measure the shift of lines by phase correlation; a parabola gives fractions of a pixel.
-
-    `length` is that of the lines without their zeros; shifts up to its half are found.
-    """
-    cross = (now * before.conj()).sum(0)
-    # All frequencies weigh the same, so that the peak is sharp.
-    whitened = cross / np.maximum(np.abs(cross), np.finfo(np.float32).tiny)
-    farthest = length // 2
-    # From the shift of -farthest - 1 to that of farthest + 1.
-    correlation = np.roll(np.fft.irfft(whitened, 2 * length), farthest + 1)[: 2 * farthest + 3]
-    peak = 1 + int(correlation[1:-1].argmax())
-    left, top, right = correlation[peak - 1 : peak + 2]
-    bend = left - 2 * top + right
-    between = 0.5 * (left - right) / bend if bend else 0.0
-    return float(peak - farthest - 1 + between), float(top)

@@ -44,7 +44,8 @@ def background_motion(table: OutsideTable) -> BackgroundMotion | None:
 
     Notes
     -----
-    A moving background that is plain nearly everywhere counts as still: its colours do not change.
+    A moving background that is plain over large areas counts as still: most colours do not change.
+    `unveil.recovery.background.shifts` finds it by its edges.
     A still one that is exchanged during the call, or that is covered by strong noise, counts as
     moving: there, too, a pixel has no background colour that is certain.
     """

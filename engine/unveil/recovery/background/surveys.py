@@ -8,40 +8,49 @@ from unveil.arrays import Array
 from unveil.counting.specification import Specification
 from unveil.recovery.background.blurred_room import BlurSurvey
 from unveil.recovery.background.changes import Backgrounds
+from unveil.recovery.background.shifts import ShiftSurvey
 from unveil.video.chunk import Chunk, Layout
 
 
 class PersonSurveys:
-    """Which background each frame shows, and whether the background is a blur of the room.
+    """Which background each frame shows, whether it is a blur of the room, whether it moves.
 
     Attributes
     ----------
-    backgrounds, blur
-        The two surveys.
+    backgrounds, blur, shifts
+        The three surveys.
     """
 
     def __init__(self, layout: Layout) -> None:
         self.backgrounds = Backgrounds()
         self.blur = BlurSurvey(layout)
+        self.shifts = ShiftSurvey(layout)
 
     def add(self, chunk: Chunk) -> None:
         """Add the frames of a chunk with a person mask."""
         self.backgrounds.add(chunk)
         self.blur.add(chunk)
+        self.shifts.add(chunk)
 
     def merge(self, later: PersonSurveys) -> None:
         """Add the surveys of the frames after these."""
         self.backgrounds.merge(later.backgrounds)
         self.blur.merge(later.blur)
+        self.shifts.merge(later.shifts)
 
     @staticmethod
     def specification(layout: Layout) -> Specification:
         """Return the arrays of `as_arrays`."""
-        return {**Backgrounds.specification(layout), **BlurSurvey.specification(layout)}
+        surveys = Backgrounds, BlurSurvey, ShiftSurvey
+        return {name: one for kind in surveys for name, one in kind.specification(layout).items()}
 
     def as_arrays(self) -> dict[str, Array]:
         """Return all there is to save."""
-        return {**self.backgrounds.as_arrays(), **self.blur.as_arrays()}
+        return {
+            **self.backgrounds.as_arrays(),
+            **self.blur.as_arrays(),
+            **self.shifts.as_arrays(),
+        }
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
         """Undo `as_arrays`.
@@ -53,3 +62,4 @@ class PersonSurveys:
         """
         self.backgrounds.restore(arrays)
         self.blur.restore(arrays)
+        self.shifts.restore(arrays)

@@ -16,8 +16,9 @@ from unveil.counting.auto import AutoTable
 from unveil.counting.outside import OutsideTable
 from unveil.counting.table import ColourTable
 from unveil.parallel import Bands
-from unveil.recovery.background.blurred_room import BlurSurvey, RoomBlur
+from unveil.recovery.background.blurred_room import RoomBlur
 from unveil.recovery.background.steadiness import BackgroundMotion, background_motion
+from unveil.recovery.background.surveys import PersonSurveys
 from unveil.recovery.decide import Claims, decide_farend, decide_rarest, decide_transitions
 from unveil.recovery.decide.blurred import forget_times, show_blurred_room
 from unveil.recovery.leak_times import LeakTimes
@@ -49,7 +50,7 @@ def finalise(
     parameters: Parameters,
     bands: Bands,
     picture: Array | None = None,
-    survey: BlurSurvey | None = None,
+    surveys: PersonSurveys | None = None,
 ) -> Recovery:
     """Decide room and background from a counting state, which is not changed.
 
@@ -60,9 +61,9 @@ def finalise(
     picture
         (m, n, 3) RGB of 0 to 255, a picture of the background, for "farend". If "auto" chooses
         another accumulator, the picture is not used and a warning says so.
-    survey
-        How the frames change beside the person, for "farend" without a picture: it tells whether
-        the background is a blur of the room.
+    surveys
+        Of frames with a person mask, for "farend": whether the background moves and, without a
+        picture, whether it is a blur of the room.
 
     Raises
     ------
@@ -71,10 +72,14 @@ def finalise(
     """
     table = state.decided if isinstance(state, AutoTable) else state
     claims = Claims.nothing(table)
-    blur = moving = match = None
+    blur = match = None
+    moving: BackgroundMotion | None = None
     if isinstance(table, OutsideTable):
-        blur = survey.find() if survey is not None and picture is None else None
-        moving = "still" if blur is not None else background_motion(table)
+        if surveys is not None and surveys.shifts.moves:
+            moving = "moves"
+        elif surveys is not None and picture is None:
+            blur = surveys.blur.find()
+        moving = moving or ("still" if blur is not None else background_motion(table))
     if moving == "moves":
         # Claim nothing: the colour farthest from a wrong background is not the room.
         claims.counts.evictions[...] = table.evictions
@@ -82,8 +87,8 @@ def finalise(
         match = decide_farend(table, parameters, bands, claims, picture)
     elif table.n_frames:
         DECIDE[table.method](table, parameters, bands, claims)
-    if blur is not None and survey is not None:
-        show_blurred_room(claims, survey, blur)
+    if blur is not None and surveys is not None:
+        show_blurred_room(claims, surveys.blur, blur)
         forget_times(claims, table.colour_times)
     # Behind a background that moves nothing is claimed, which says nothing about leaks.
     leak_times = (
