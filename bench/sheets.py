@@ -53,19 +53,19 @@ def main() -> None:
     calls += simulated(names) if names else []
     SHEETS.mkdir(parents=True, exist_ok=True)
     for call in calls:
-        page = draw(call, options.method, options.width, options.threads)
+        sheet = draw(call, options.method, options.width, options.threads)
         path = SHEETS / f"{call.name}.png"
-        page.save(path)
+        sheet.save(path)
         print(path, flush=True)
         if call in calls[len(calls) - len(names) :] and RECIPES[call.name].shown:
-            page.quantize(256, dither=Image.Dither.NONE).save(SHOWN, optimize=True)
+            sheet.quantize(256, dither=Image.Dither.NONE).save(SHOWN, optimize=True)
             print(SHOWN, flush=True)
 
 
 def draw(call: KnownCall, method: str, width: int, threads: int | None) -> Image.Image:
     """Draw the sheet of a call: its pictures with captions."""
     truth = Truth.read(call.truth)
-    cells = [(_frame(call), "one frame of the call")]
+    cells = [(early_frame(call.call), "one frame of the call")]
     for name, caption in (
         (ZOOMG, "zoomg's rule"),
         (VADER, "VADER, given the background"),
@@ -73,15 +73,15 @@ def draw(call: KnownCall, method: str, width: int, threads: int | None) -> Image
     ):
         room = _room(call, name, threads)
         score = measure_recovery(room, truth)
-        cells.append((_over_checkerboard(room), f"{caption}: F {score.f:.2f}"))
-    best = np.dstack([truth.room, np.where(truth.strong, 255, 0).astype(np.uint8)])
-    cells.append((_over_checkerboard(best), "what leaked strongly: the best there is"))
+        cells.append((over_checkerboard(room), f"{caption}: F {score.f:.2f}"))
+    cells.append((over_checkerboard(leaked(truth)), "what leaked strongly: the best there is"))
     cells.append((truth.room, "the room"))
-    return _page(cells, width)
+    return page(cells, width)
 
 
-def _frame(call: KnownCall) -> Picture:
-    pictures = VideoPictures(call.call)
+def early_frame(call: Path) -> Picture:
+    """Return the frame after a fifth of a call."""
+    pictures = VideoPictures(call)
     early = (pictures.n_frames or 200) // 5
     return next(itertools.islice(pictures, early, None))
 
@@ -93,29 +93,32 @@ def _room(call: KnownCall, method: str, threads: int | None) -> Picture:
     return read_image(folder / "room.png")
 
 
-def _over_checkerboard(room: Picture) -> Picture:
+def leaked(truth: Truth) -> Picture:
+    """Return the true room where it leaked strongly, (h, w, 4) RGBA."""
+    return np.dstack([truth.room, np.where(truth.strong, 255, 0).astype(np.uint8)])
+
+
+def over_checkerboard(room: Picture) -> Picture:
     """Draw all claims opaque, because not all methods give a confidence."""
     opaque = room.copy()
     opaque[..., 3] = np.where(room[..., 3] > 0, 255, 0)
     return over(opaque, checkerboard(*room.shape[:2], side=16))
 
 
-def _page(cells: list[tuple[Picture, str]], width: int) -> Image.Image:
+def page(cells: list[tuple[Picture, str]], width: int, columns: int = COLUMNS) -> Image.Image:
+    """Draw pictures with captions from left to right, in rows; all as wide as told."""
     height = round(width * cells[0][0].shape[0] / cells[0][0].shape[1])
-    rows = -(-len(cells) // COLUMNS)
-    size = (
-        COLUMNS * (width + _GAP) - _GAP,
-        rows * (height + _CAPTION),
-    )
-    page = Image.new("RGB", size, (255, 255, 255))
-    pen = ImageDraw.Draw(page)
+    rows = -(-len(cells) // columns)
+    size = columns * (width + _GAP) - _GAP, rows * (height + _CAPTION)
+    sheet = Image.new("RGB", size, (255, 255, 255))
+    pen = ImageDraw.Draw(sheet)
     for n, (picture, caption) in enumerate(cells):
-        left, top = n % COLUMNS * (width + _GAP), n // COLUMNS * (height + _CAPTION)
+        left, top = n % columns * (width + _GAP), n // columns * (height + _CAPTION)
         small = Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)
-        page.paste(small, (left, top))
+        sheet.paste(small, (left, top))
         middle = (left + width // 2, top + height + _CAPTION // 2)
         pen.text(middle, caption, fill=(30, 30, 30), font=font(15), anchor="mm")
-    return page
+    return sheet
 
 
 if __name__ == "__main__":
