@@ -6,6 +6,7 @@ import logging
 import tempfile
 import time
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,43 @@ Save: TypeAlias = "Callable[[Source, Recovery | TileRecoveries, Path], object]"
 """Writes what was recovered from a source into a folder."""
 
 
+class FurtherFiles(ABC):
+    """Writes what was recovered, and further files that are made of it; it can be pickled."""
+
+    @abstractmethod
+    def write(
+        self,
+        source: Source,
+        recovered: Recovery | TileRecoveries,
+        folder: Path,
+        options: RecoverKeywords,
+        progress: ProgressCallback,
+        stop: StopRequested,
+    ) -> None:
+        """Write all files into a folder, in which they replace earlier ones.
+
+        Parameters
+        ----------
+        source, folder
+            As for `Save`.
+        options
+            Those of the recovery, with the threads that are left for it.
+        progress
+            To be called while it goes on: a process that is silent for long is taken to hang.
+        stop
+            Returns whether to stop.
+
+        Raises
+        ------
+        Interrupted
+            `stop` asked for it, before all files were complete.
+        """
+
+    @abstractmethod
+    def is_complete(self, folder: Path) -> bool:
+        """Whether a folder with a complete recovery has all further files, too."""
+
+
 class NeedsAllWorkers(Exception):
     """A job beside others must be done alone: its recording is long, or it lacks memory."""
 
@@ -81,7 +119,7 @@ class Job:
     options: RecoverKeywords = field(default_factory=RecoverKeywords, repr=False)
     tiles: TilesArgument = "auto"
     preview_seconds: float | None = None
-    save: Save | None = None
+    save: Save | FurtherFiles | None = None
     force: bool = False
     workers: int | None = None
     resume: bool = True
@@ -132,18 +170,36 @@ class Job:
         OutputExists
             The folder holds another earlier result, and `force` is not set.
         """
+        report = self.same_result()
+        if report is None:
+            return None
+        if isinstance(self.save, FurtherFiles) and not self.save.is_complete(self.folder):
+            return None
+        return skipped(self.source, report, folder=self.folder)
+
+    def same_result(self) -> Mapping[str, Any] | None:
+        """Return the report of an earlier result that need not be kept from being replaced.
+
+        It is made from the same, but may lack `FurtherFiles`. None if the folder holds no earlier
+        result, or `force` is set.
+
+        Raises
+        ------
+        OutputExists
+            The folder holds another earlier result, and `force` is not set.
+        """
         if self.force:
             return None
         report = finished_report(self.folder)
-        if report is not None and self.identity is not None:
-            difference = self.identity.difference(report)
-            if difference is None:
-                return skipped(self.source, report, folder=self.folder)
+        if report is None or self.identity is None:
+            refuse_earlier_result(self.folder, force=False)
+            return None
+        difference = self.identity.difference(report)
+        if difference is not None:
             raise OutputExists(
                 f"{self.folder}: holds an earlier result {difference}; add --force to replace it"
             )
-        refuse_earlier_result(self.folder, force=False)
-        return None
+        return report
 
     def remove_unfinished(self) -> None:
         """Remove what a process that was killed has left in the folder, and it if it is empty.
@@ -188,7 +244,7 @@ class _Run:
         started = time.perf_counter()
         try:
             # Checked first: an output that cannot be written must not cost a whole recovery.
-            refuse_earlier_result(job.folder, force=job.force)
+            job.same_result()
             with writable(job.folder):
                 recovery = (recover or self._recover)()
                 video_seconds = video_seconds_of(recovery)
@@ -198,6 +254,15 @@ class _Run:
                 if job.save is None:
                     # `force`: the folder may hold previews of this run.
                     recovery.save(job.folder, force=True)
+                elif isinstance(job.save, FurtherFiles):
+                    job.save.write(
+                        job.source,
+                        recovery,
+                        job.folder,
+                        job.options,
+                        self._progress,
+                        self._stop,
+                    )
                 else:
                     job.save(job.source, recovery, job.folder)
                 remove_checkpoint(job.folder)
