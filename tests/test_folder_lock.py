@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unveil.errors import OutputBusy, OutputUnwritable
-from unveil.folder_lock import LOCK, claimed
+from unveil.folder_lock import LOCK, claimed, one_at_a_time
 
 HOLD = """
 import sys
@@ -133,6 +133,33 @@ def test_of_many_threads_one_wins(tmp_path: Path) -> None:
     assert len(won) == 1
     assert len(refused) == 7
     assert list(tmp_path.iterdir()) == []
+
+
+def test_short_blocks_follow_each_other_and_leave_no_file(tmp_path: Path) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def enter() -> None:
+        for _ in range(20):
+            with one_at_a_time(tmp_path):
+                inside.append(1)
+                most.append(len(inside))
+                (tmp_path / "index").write_text("changed")
+                inside.pop()
+
+    threads = [threading.Thread(target=enter) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 80
+    with pytest.raises(ZeroDivisionError), one_at_a_time(tmp_path):
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+    with claimed(tmp_path, ["a"]):
+        with one_at_a_time(tmp_path):
+            pass
+        assert LOCK in {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_number_that_another_process_got_is_stale(tmp_path: Path) -> None:

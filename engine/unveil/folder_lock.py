@@ -88,6 +88,21 @@ def claimed(folder: Path, names: Iterable[str]) -> Iterator[frozenset[str]]:
 
 
 @contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in such a block, or claims names, in this folder.
+
+    For short blocks: what is read and written in one is not changed by another meanwhile.
+
+    Raises
+    ------
+    OutputUnwritable
+        The folder cannot be written.
+    """
+    with _locked(folder):
+        yield
+
+
+@contextmanager
 def _locked(folder: Path, *, wait: bool = True) -> Iterator[list[dict[str, Any]]]:
     """Yield the claims in a folder, to be changed in place, under the system's lock."""
     path = folder / LOCK
@@ -98,7 +113,12 @@ def _locked(folder: Path, *, wait: bool = True) -> Iterator[list[dict[str, Any]]
     try:
         before = _runs_in(descriptor)
         runs = list(before)
-        yield runs
+        try:
+            yield runs
+        except BaseException:
+            if not before:
+                _write(path, [])
+            raise
         if runs != before or not runs:
             _write(path, runs)
     finally:
