@@ -20,7 +20,7 @@ from tests.sitter import Watcher
 from unveil.errors import MissingInput, OutputUnwritable, UnreadableVideo, UnveilError, explain
 from unveil.files import write_png
 from unveil.protection import protect
-from unveil.recovery.batch import find_sources
+from unveil.recovery.batch import gather_inputs
 from unveil.redaction import address_name, described, described_address, file_name, redacted
 from unveil.video.source import resolve_inputs, source_of
 
@@ -113,7 +113,7 @@ def test_an_address_that_is_none_is_not_told_either(address: str) -> None:
     with pytest.raises(MissingInput, match="not a valid address") as caught:
         source_of(address)
     assert SECRET not in str(caught.value)
-    (missing,) = find_sources([address])[1]
+    (missing,) = gather_inputs([address]).missing
     assert SECRET not in json.dumps(missing.as_dict())
 
 

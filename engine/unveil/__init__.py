@@ -14,6 +14,7 @@ from unveil._version import __version__
 
 if TYPE_CHECKING:
     from unveil.auditing.audit import Audit, audit
+    from unveil.auditing.batch import audit_all
     from unveil.auditing.redact import Redaction, redact
     from unveil.demo import run_demo
     from unveil.errors import UnveilError
@@ -50,6 +51,7 @@ __all__ = [
     "UnveilError",
     "__version__",
     "audit",
+    "audit_all",
     "draw_timeline",
     "evaluate_background",
     "find_tiles",
@@ -80,6 +82,7 @@ _HOMES = {
     "Truth": "scoring.truth",
     "UnveilError": "errors",
     "audit": "auditing.audit",
+    "audit_all": "auditing.batch",
     "draw_timeline": "timeline.timeline",
     "evaluate_background": "evaluation",
     "find_tiles": "tiles.find",

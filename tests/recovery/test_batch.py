@@ -28,7 +28,7 @@ from unveil.errors import (
 )
 from unveil.files import read_image
 from unveil.progress import Progress
-from unveil.recovery.batch import Inputs, find_sources, gather_inputs, recover_all
+from unveil.recovery.batch import Inputs, gather_inputs, recover_all
 from unveil.recovery.jobs import job
 from unveil.recovery.jobs.manifest import Manifest
 from unveil.recovery.jobs.outcome import Outcome
@@ -114,11 +114,11 @@ def test_an_outcome_of_nothing_is_ready_for_json_too() -> None:
 
 
 def test_missing_inputs_are_failed_and_the_rest_found(tmp_path: Path, call: Path) -> None:
-    found, missing = find_sources([str(tmp_path / "no.mp4"), str(call), str(tmp_path / "*.webm")])
-    assert [source.name for source in found] == ["call.mp4"]
-    assert [outcome.state for outcome in missing] == ["failed", "failed"]
-    assert all(isinstance(outcome.error, MissingInput) for outcome in missing)
-    assert "no.mp4: no such file" in str(missing[0].problem)
+    found = gather_inputs([str(tmp_path / "no.mp4"), str(call), str(tmp_path / "*.webm")])
+    assert [source.name for source in found.sources] == ["call.mp4"]
+    assert [outcome.state for outcome in found.missing] == ["failed", "failed"]
+    assert all(isinstance(outcome.error, MissingInput) for outcome in found.missing)
+    assert "no.mp4: no such file" in str(found.missing[0].problem)
 
 
 def test_sources_of_one_stem_get_two_folders(tmp_path: Path, call: Path) -> None:

@@ -18,7 +18,7 @@ from unveil.auditing.regions import Region, regions_of
 from unveil.auditing.verdict import Grade, Leak, leak_of
 from unveil.files import finite, replacing, write_json
 from unveil.interruption import StopRequested, never
-from unveil.progress import ProgressCallback
+from unveil.progress import Progress, ProgressCallback, silent
 from unveil.recovery.leak_times import LeakTimes, Moment
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions, TilesArgument
 from unveil.recovery.result import AUDIT, PAGE, Recovery
@@ -249,7 +249,7 @@ def audit(
     """
     source = path if isinstance(path, Source) else source_of(path)
     recovered = recover_tiles(source, tiles=tiles, progress=progress, stop=stop, **options)
-    return audit_of(recovered, source, RecoverOptions(**options), stop)
+    return audit_of(recovered, source, RecoverOptions(**options), stop, progress or silent)
 
 
 def audit_of(
@@ -257,20 +257,29 @@ def audit_of(
     source: Source,
     options: RecoverOptions,
     stop: StopRequested = never,
+    progress: ProgressCallback = silent,
 ) -> Audit:
     """Audit what was recovered; a file is read again for the frames of the worst moments.
+
+    `progress` is called, with the stage "finalise", before frames are read.
 
     Raises
     ------
     Interrupted
         `stop` asked for it.
     """
-    callers = tuple(_audited(region, source, options, stop) for region in regions_of(recovered))
+    callers = tuple(
+        _audited(region, source, options, stop, progress) for region in regions_of(recovered)
+    )
     return Audit(printable(source.name), recovered, callers)
 
 
 def _audited(
-    region: Region, source: Source, options: RecoverOptions, stop: StopRequested
+    region: Region,
+    source: Source,
+    options: RecoverOptions,
+    stop: StopRequested,
+    progress: ProgressCallback,
 ) -> CallerAudit:
     times = region.recovery.leak_times
     worst = [] if times is None else times.worst(WORST_MOMENTS)
@@ -285,7 +294,12 @@ def _audited(
         frame = None
     else:
         reader = ShotReader(
-            source, region, threads=options.n_threads, stream=options.stream, stop=stop
+            source,
+            region,
+            threads=options.n_threads,
+            stream=options.stream,
+            stop=stop,
+            on_seek=lambda: progress(Progress("finalise")),
         )
         shots, note = shots_of(reader, stretches or _middle(region.recovery))
         frame = next((shot.picture for shot in shots if shot is not None), None)

@@ -1,33 +1,33 @@
-"""Audits of several calls in turn, each in its own folder, and an index of their pages."""
+"""Audits of several calls, each in its own folder, and an index of their pages."""
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 from urllib.parse import quote
 
-from unveil.errors import InvalidParameter, OutputExists
+from unveil.auditing.saved import AuditFiles, audits_in, read_audit
+from unveil.errors import InvalidParameter, OutputExists, UnveilError
 from unveil.files import is_there, replacing
+from unveil.folder_lock import one_at_a_time
 from unveil.interruption import StopRequested, never
-from unveil.recovery.batch import recover_all
-from unveil.recovery.jobs.outcome import Outcome
-from unveil.recovery.parameters import RecoverKeywords, RecoverOptions, TilesArgument
-from unveil.recovery.result import AUDIT, PAGE, REDACTED
-from unveil.video.source import Source
+from unveil.recovery.batch import Inputs, gather_inputs, recover_all
+from unveil.recovery.jobs.outcome import DONE, Outcome
+from unveil.recovery.parameters import (
+    WATCHDOG_SECONDS,
+    RecoverKeywords,
+    RecoverOptions,
+    TilesArgument,
+)
+from unveil.recovery.result import AUDIT, PAGE
+from unveil.redaction import described
+from unveil.video.source import Source, is_address
 
 if TYPE_CHECKING:
-    from os import PathLike
-
-    from unveil.auditing.page import Entry
     from unveil.progress import Progress
-    from unveil.recovery.result import Recovery
-    from unveil.recovery.tiles import TileRecoveries
-
-_MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class AuditOutcome(Outcome):
     Attributes
     ----------
     audit
-        As `Audit.as_dict`; None unless the input was audited.
+        As `Audit.as_dict`; None unless the input was audited, now or by an earlier run.
 
     The others are those of `Outcome`.
     """
@@ -69,125 +69,116 @@ class AuditOutcome(Outcome):
 
 
 def audit_all(
-    sources: Sequence[Source],
-    out: str | PathLike[str],
+    inputs: Inputs | Sequence[str | os.PathLike[str] | Source],
+    out: str | os.PathLike[str],
     *,
-    missing: Sequence[Outcome] = (),
     force: bool = False,
+    skip_done: bool = True,
     tiles: TilesArgument = "auto",
     redacts: bool = False,
+    isolate: bool | None = None,
+    watchdog_seconds: float = WATCHDOG_SECONDS,
+    max_memory: int | None = None,
     on_start: Callable[[Source], object] | None = None,
     progress: Callable[[Source, Progress], object] | None = None,
     on_outcome: Callable[[AuditOutcome], object] | None = None,
     stop: StopRequested = never,
+    workers: int | None = None,
+    resume: bool = True,
     **options: Unpack[RecoverKeywords],
 ) -> list[AuditOutcome]:
-    """Audit each source into its own folder, `out`/`source.stem`.
+    """Audit each input into its own folder, named after the input, in `out`.
 
     `out`/index.html lists all audits in `out`, if there are several.
 
     Parameters
     ----------
-    sources, out, force, tiles, on_start, progress, stop, options
-        As for `unveil.recovery.batch.recover_all`.
-    missing
-        Outcomes of arguments that name no input, for the index.
+    inputs, force, tiles, isolate, watchdog_seconds, max_memory, stop, workers, resume, options
+        As for `unveil.recover_all`.
+    out
+        A folder, made if it is missing.
+    skip_done
+        Skip an input whose audit in `out` was made from the same content, with the same
+        parameters and by the same version. What is there of the same without an audit, or without
+        a copy that is wanted, is made anew. Any other earlier result makes the input fail.
     redacts
         Write a copy of each call in which what leaks is covered, too.
-    on_outcome
-        Called with the outcome of a source as soon as it is known.
+    on_start, progress, on_outcome
+        As for `unveil.recover_all`.
 
     Returns
     -------
     outcomes
-        One for each source, in their order. A source that fails does not stop the others.
+        One for each input: first of those that name nothing, then of the sources in their order.
+        An input that fails does not stop the others.
 
     Raises
     ------
     InvalidParameter
-        An option is out of range, or a copy is wanted with a stride or a crop; no source was
-        started.
+        An option is out of range, `out` is an address, or a copy is wanted with a stride or a
+        crop; no source was started.
     OutputExists
         `out`/index.html is no index of audits and `force` is not set; no source was started.
+    OutputBusy
+        Another process writes one of the results now; no source was started.
 
-    Otherwise as for `recover_all`.
+    Otherwise as for `unveil.recover_all`.
     """
+    if is_address(os.fspath(out)):
+        raise InvalidParameter(
+            f"out: {described(os.fspath(out))} is an address; audits are written into a folder of "
+            "this machine, so name one"
+        )
     out = Path(out)
+    gathered = inputs if isinstance(inputs, Inputs) else gather_inputs(inputs)
     chosen = RecoverOptions(**options)
     if redacts and (chosen.stride != 1 or chosen.crop is not None):
         raise InvalidParameter("redacts: a copy has all frames and the whole picture; leave it out")
     _refuse_other_index(out, force=force)
-    audits: dict[Path, Mapping[str, Any]] = {}
     outcomes: list[AuditOutcome] = []
 
-    def save(source: Source, recovered: Recovery | TileRecoveries, folder: Path) -> None:
-        audits[folder] = _write_audit(source, recovered, folder, chosen, stop)
-        if redacts:
-            told = None if progress is None else partial(progress, source)
-            _write_copy(source, recovered, folder, options, told, stop)
-
     def add(outcome: Outcome) -> None:
-        values = {field.name: getattr(outcome, field.name) for field in fields(Outcome)}
-        audit = None if outcome.folder is None else audits.pop(outcome.folder)
-        outcomes.append(AuditOutcome(**values, audit=audit))
+        outcomes.append(_with_audit(outcome))
         if on_outcome is not None:
             on_outcome(outcomes[-1])
 
     try:
         recover_all(
-            sources,
+            gathered,
             out,
             force=force,
+            skip_done=skip_done,
             tiles=tiles,
+            isolate=isolate,
+            watchdog_seconds=watchdog_seconds,
+            max_memory=max_memory,
             on_start=on_start,
             progress=progress,
             on_outcome=add,
-            save=save,
-            skip_done=False,
+            save=AuditFiles(redacts),
             stop=stop,
+            workers=workers,
+            resume=resume,
             **options,
         )
     finally:
+        outcomes.sort(key=lambda outcome: -1 if outcome.number is None else outcome.number)
         if any(outcome.audit for outcome in outcomes):
-            _write_index(out, [*missing, *outcomes])
+            _write_index(out, outcomes)
     return outcomes
 
 
-def _write_audit(
-    source: Source,
-    recovered: Recovery | TileRecoveries,
-    folder: Path,
-    options: RecoverOptions,
-    stop: StopRequested,
-) -> Mapping[str, Any]:
-    # Imported late, as below: a missing file needs no Numba.
-    from unveil.auditing.audit import audit_of
-
-    audit = audit_of(recovered, source, options, stop)
-    audit.write(folder, force=True)
-    return audit.as_dict()
-
-
-def _write_copy(
-    source: Source,
-    recovered: Recovery | TileRecoveries,
-    folder: Path,
-    options: RecoverKeywords,
-    progress: Callable[[Progress], object] | None,
-    stop: StopRequested,
-) -> None:
-    from unveil.auditing.redact import redact
-
-    suffix = "" if source.path is None else source.path.suffix.lower()
-    redact(
-        source,
-        folder / (REDACTED[0] if suffix in _MP4_SUFFIXES else REDACTED[1]),
-        recovered=recovered,
-        force=True,
-        progress=progress,
-        stop=stop,
-        **options,
-    )
+def _with_audit(outcome: Outcome) -> AuditOutcome:
+    """Return an outcome with the audit that is in its folder; without one the input failed."""
+    values = {field.name: getattr(outcome, field.name) for field in fields(Outcome)}
+    audit = None
+    if outcome.state in DONE and outcome.folder is not None:
+        audit = read_audit(outcome.folder)
+        if audit is None:
+            path = outcome.folder / AUDIT
+            error = UnveilError(f"{path}: cannot be read again; run the same command once more")
+            values |= {"state": "failed", "error": error, "folder": None}
+    return AuditOutcome(**values, audit=audit)
 
 
 def _refuse_other_index(out: Path, *, force: bool) -> None:
@@ -200,32 +191,22 @@ def _refuse_other_index(out: Path, *, force: bool) -> None:
         )
 
 
-def _write_index(out: Path, outcomes: Sequence[Outcome]) -> None:
+def _write_index(out: Path, outcomes: Sequence[AuditOutcome]) -> None:
     """List the audits in a folder, and the inputs that failed; one audit needs no index."""
     from unveil.auditing.page import Entry, render_index
 
-    entries = [entry for path in sorted(out.glob(f"*/{AUDIT}")) if (entry := _entry_of(path))]
-    entries += [
-        Entry(outcome.name, None, None, outcome.problem or outcome.state)
-        for outcome in outcomes
-        # Where an earlier result was kept, its page is listed.
-        if outcome.state == "failed" and not isinstance(outcome.error, OutputExists)
-    ]
-    if len(entries) > 1 or is_there(out / PAGE):
-        with replacing(out / PAGE) as temporary:
-            temporary.write_text(render_index(entries), encoding="utf-8", errors="replace")
-
-
-def _entry_of(path: Path) -> Entry | None:
-    """Read the index's entry of an audit; None where the file is not one."""
-    from unveil.auditing.page import Entry
-
-    try:
-        audit = json.loads(path.read_bytes())
-        name, verdict, grade = audit["input"], audit["verdict"], audit["grade"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    texts = isinstance(name, str) and isinstance(verdict, str)
-    if not texts or grade not in ("A", "B", "C", "D", None):
-        return None
-    return Entry(name, f"{quote(path.parent.name)}/{PAGE}", grade, verdict)
+    # Two runs that end at once: the second one lists the results of both.
+    with one_at_a_time(out):
+        entries = [
+            Entry(audit["input"], f"{quote(name)}/{PAGE}", audit["grade"], audit["verdict"])
+            for name, audit in audits_in(out)
+        ]
+        entries += [
+            Entry(outcome.name, None, None, outcome.problem or outcome.state)
+            for outcome in outcomes
+            # Where an earlier result was kept, its page is listed.
+            if outcome.state == "failed" and not isinstance(outcome.error, OutputExists)
+        ]
+        if len(entries) > 1 or is_there(out / PAGE):
+            with replacing(out / PAGE) as temporary:
+                temporary.write_text(render_index(entries), encoding="utf-8", errors="replace")

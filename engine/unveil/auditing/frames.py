@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -65,6 +65,8 @@ class ShotReader:
         As for `open_video`.
     stop
         Returns whether to stop.
+    on_seek
+        Called before the file is opened at another place.
     """
 
     def __init__(
@@ -75,12 +77,14 @@ class ShotReader:
         threads: int,
         stream: int | None,
         stop: StopRequested = never,
+        on_seek: Callable[[], object] = lambda: None,
     ) -> None:
         self._source = source
         self._region = region
         self._threads = threads
         self._stream = stream
         self._stop = stop
+        self._on_seek = on_seek
         self._pixels: dict[Layout, LeakingPixels] = {}
         self._people: dict[Layout, PersonFinder | None] = {}
 
@@ -127,6 +131,7 @@ class ShotReader:
         """Yield evenly spaced frames of stretches: number of the stretch, seconds, frame."""
         start = max(0.0, min(begin for begin, _ in stretches))
         end = max(end for _, end in stretches)
+        self._on_seek()
         with (
             suppress(NoFrames),
             open_video(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from unveil.cli.events import Events
 from unveil.cli.options import (
     DEFAULTS,
     CropOption,
@@ -17,26 +17,36 @@ from unveil.cli.options import (
     Stream,
     Stride,
     Threads,
+    n_bytes,
     seconds,
 )
 from unveil.cli.recover import (
     BackgroundOption,
+    EventsOption,
+    FromFileOption,
     InputsArgument,
+    IsolateOption,
+    MaxMemoryOption,
     MethodOption,
+    NoResumeOption,
     PersonEveryOption,
     PersonOption,
     TilesOption,
+    WatchdogOption,
+    WorkersOption,
+    inputs_of,
 )
 from unveil.cli.reporting import batch_reporting, reporting
 from unveil.cli.runtime_log import hide_encoder_log
 from unveil.cli.tables import print_audits
-from unveil.errors import check_range
+from unveil.errors import InvalidParameter, check_range
+from unveil.recovery.parameters import WATCHDOG_SECONDS
 
 EXCEEDED: Final = 3
 """Exit code of a call that leaks more than it may."""
 
 OutOption = Annotated[
-    Path,
+    str,
     typer.Option("-o", "--out", metavar="REPORT", help="Folder that gets one folder per call."),
 ]
 RedactOption = Annotated[
@@ -63,8 +73,9 @@ AsJsonOption = Annotated[
 
 def audit(
     context: typer.Context,
-    inputs: InputsArgument,
     out: OutOption,
+    inputs: InputsArgument = None,
+    from_file: FromFileOption = None,
     method: MethodOption = DEFAULTS.method,
     person: PersonOption = DEFAULTS.person,
     person_every: PersonEveryOption = DEFAULTS.person_every,
@@ -78,8 +89,14 @@ def audit(
     tiles: TilesOption = "auto",
     redacts: RedactOption = False,
     fail_over: FailOverOption = None,
+    workers: WorkersOption = None,
+    no_resume: NoResumeOption = False,
+    isolate: IsolateOption = None,
+    watchdog_seconds: WatchdogOption = WATCHDOG_SECONDS,
+    max_memory: MaxMemoryOption = None,
     quiet: Quiet = False,
     as_json: AsJsonOption = False,
+    as_events: EventsOption = False,
     force: Force = False,
 ) -> None:
     """Tell what a call shows of the room, when, and how sure that is, in a page.
@@ -87,41 +104,43 @@ def audit(
     Each input gets a folder REPORT/NAME/ with index.html, audit.json and the files of unveil
     recover. REPORT/index.html lists the calls if there are several.
     """
-    with reporting(context, quiet=quiet, as_json=as_json) as report:
+    with reporting(context, quiet=quiet or as_events, as_json=as_json) as report:
         from unveil.auditing.batch import audit_all
-        from unveil.recovery.batch import find_sources
 
+        if as_json and as_events:
+            raise InvalidParameter("as_json: --json and --events exclude each other; leave one out")
         if fail_over is not None:
             check_range("fail_over", fail_over, 0, 100)
         hide_encoder_log()
-        sources, missing = find_sources(inputs)
-        n_inputs = len(sources) + len(missing) if len(inputs) > 1 else None
-        outcomes = []
-        with batch_reporting(report, n_inputs, print_audits) as batch:
-            for outcome in missing:
-                batch.outcome(outcome)
-            if sources:
-                outcomes = audit_all(
-                    sources,
-                    out,
-                    missing=missing,
-                    force=force,
-                    tiles=tiles,
-                    redacts=redacts,
-                    on_start=batch.started,
-                    progress=batch.progress,
-                    on_outcome=batch.outcome,
-                    stop=report.stop,
-                    method=method,
-                    person=person,
-                    person_every=person_every,
-                    threads=threads,
-                    start_seconds=seconds("start_seconds", start_seconds),
-                    end_seconds=seconds("end_seconds", end_seconds),
-                    stride=stride,
-                    stream=stream,
-                    background=background,
-                    crop=crop,
-                )
+        found = inputs_of(inputs or [], from_file)
+        events = Events(len(found), wanted=as_events)
+        n_inputs = None if len(inputs or []) == 1 and from_file is None else len(found)
+        with batch_reporting(report, n_inputs, print_audits, events) as batch:
+            outcomes = audit_all(
+                found,
+                out,
+                force=force,
+                tiles=tiles,
+                redacts=redacts,
+                isolate=isolate,
+                watchdog_seconds=watchdog_seconds,
+                max_memory=n_bytes("max_memory", max_memory),
+                on_start=batch.started,
+                progress=batch.progress,
+                on_outcome=batch.outcome,
+                stop=report.stop,
+                workers=workers,
+                resume=not no_resume,
+                method=method,
+                person=person,
+                person_every=person_every,
+                threads=threads,
+                start_seconds=seconds("start_seconds", start_seconds),
+                end_seconds=seconds("end_seconds", end_seconds),
+                stride=stride,
+                stream=stream,
+                background=background,
+                crop=crop,
+            )
         if fail_over is not None and any(one.exceeds(fail_over / 100) for one in outcomes):
             raise typer.Exit(EXCEEDED)

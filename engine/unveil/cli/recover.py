@@ -32,13 +32,6 @@ if TYPE_CHECKING:
     from unveil.recovery.batch import Inputs
 
 InputsArgument = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="INPUT",
-        help="Calls: files, folders, globs, a camera (/dev/video0), URLs, - (standard input).",
-    ),
-]
-ListedInputsArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="INPUT",
@@ -225,7 +218,7 @@ AsJsonOption = Annotated[
 def recover(
     context: typer.Context,
     out: OutOption,
-    inputs: ListedInputsArgument = None,
+    inputs: InputsArgument = None,
     from_file: FromFileOption = None,
     catalogue: CatalogueOption = None,
     method: MethodOption = DEFAULTS.method,
@@ -275,7 +268,7 @@ def recover(
             max_memory=n_bytes("max_memory", max_memory),
             resume=not no_resume,
         )
-        found = _inputs(inputs or [], from_file)
+        found = inputs_of(inputs or [], from_file)
         events = Events(len(found), wanted=as_events)
         n_inputs = None if len(inputs or []) == 1 and from_file is None else len(found)
         with batch_reporting(report, n_inputs, events=events) as batch:
@@ -334,7 +327,7 @@ def _runner(cluster: str | None, **options: Any) -> Callable[..., object]:
     return partial(recover_many, cluster=cluster)
 
 
-def _inputs(arguments: list[str], from_file: str | None) -> Inputs:
+def inputs_of(arguments: list[str], from_file: str | None) -> Inputs:
     """Find the inputs that the arguments and the list name."""
     from unveil.recovery.batch import gather_inputs
     from unveil.recovery.jobs.manifest import read_manifest

@@ -22,7 +22,7 @@ from unveil.interruption import StopRequested, never
 from unveil.recovery.background.picture import background_picture
 from unveil.recovery.jobs.destination import RemoteDestination, destination_of
 from unveil.recovery.jobs.identity import Identity, content_hash, parameters_hash
-from unveil.recovery.jobs.job import Job, Save, writable
+from unveil.recovery.jobs.job import FurtherFiles, Job, Save, writable
 from unveil.recovery.jobs.manifest import Manifest
 from unveil.recovery.jobs.outcome import Outcome
 from unveil.recovery.jobs.schedule import Isolation, Schedule, default_workers
@@ -108,12 +108,6 @@ def gather_inputs(
     return Inputs(resolved, missing, by_stem, missing_rows, columns)
 
 
-def find_sources(arguments: Sequence[str]) -> tuple[list[Source], list[Outcome]]:
-    """Resolve arguments to sources; an argument that names no input becomes a failed outcome."""
-    inputs = gather_inputs(arguments)
-    return list(inputs.sources), list(inputs.missing)
-
-
 def recover_all(
     inputs: Inputs | Sequence[str | os.PathLike[str] | Source],
     out: str | os.PathLike[str],
@@ -129,7 +123,7 @@ def recover_all(
     on_start: Callable[[Source], object] | None = None,
     progress: Callable[[Source, Progress], object] | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
-    save: Save | None = None,
+    save: Save | FurtherFiles | None = None,
     stop: StopRequested = never,
     workers: int | None = None,
     resume: bool = True,
@@ -174,7 +168,7 @@ def recover_all(
         come.
     save
         Writes what was recovered from a source into its folder, in which it replaces an earlier
-        result; None: its own `save`.
+        result; None: its own `save`. With `FurtherFiles`, a result without them is made anew.
     stop
         Returns whether to stop, see `unveil.interruption`.
     workers
@@ -304,7 +298,7 @@ def identity_of(source: Source, options: RecoverOptions, tiles: TilesArgument) -
     return Identity(content, parameters_hash(options, tiles))
 
 
-def _can_be_sent(save: Save | None) -> bool:
+def _can_be_sent(save: Save | FurtherFiles | None) -> bool:
     """Whether another process can have what writes the results."""
     try:
         pickle.dumps(save)

@@ -44,7 +44,8 @@ FILES: Final = (ROOM, BACKGROUND, STATS, TIMELINE, REPORT)
 
 PAGE, AUDIT = "index.html", "audit.json"
 REDACTED: Final = ("redacted.mp4", "redacted.mkv")
-AUDIT_FILES: Final = (PAGE, AUDIT, *REDACTED, "redacted.report.json")
+REDACTED_REPORT: Final = "redacted.report.json"
+AUDIT_FILES: Final = (PAGE, AUDIT, *REDACTED, REDACTED_REPORT)
 """Files of an audit in the folder of its recovery; a new recovery makes them wrong."""
 
 _FURTHER: Final = re.compile(r"(?:background|tile)-\d+")
