@@ -202,6 +202,10 @@ def test_every_field_of_an_audit_is_documented_and_no_other(inputs: Path, tmp_pa
     assert line.pop("audit") == audit
     assert {*fields_of_all(line), "audit"} == documented("audit --json").keys()
     assert fields_of_all(audit) == documented("audit.json").keys()
+    again = ["audit", str(video), "-o", str(out), "--method", "farend", "--redact", "--events"]
+    events = [json.loads(line) for line in CliRunner().invoke(app, again).stdout.splitlines()]
+    assert [event["event"] for event in events] == ["started", "skipped", "summary"]
+    assert events[1].keys() - {"event"} == documented("audit --json").keys()
     report = json.loads((out / "call" / "redacted.report.json").read_text())
     assert fields_of_all(report) == documented("Report of redact").keys()
     files = {path.name for path in (out / "call").iterdir()} - set(FILES)
