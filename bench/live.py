@@ -2,8 +2,9 @@
 
 A debugger that is attached slows WebSockets down several times. So Chromium is started alone, with
 real footage as its camera, and the figures are those that the page sends the process once a second.
-Each row has a server process and a browser of its own. The rows of WebRTC, the other way to do it
-(`bench/webrtc/`), run in a network namespace, for which they need root.
+Each row has a server process and a browser of its own. The rows with WHIP also publish to Janus
+(Debian's package `janus`), a process of its own whose time is not counted. The rows of WebRTC, the
+other way to do it (`bench/webrtc/`), run in a network namespace, for which they need root.
 
 The delay is from a camera frame that the page can read to its protected twin in the canvas: of the
 figures of each second (the median of the second, the 95th percentile of the last ten) the medians
@@ -67,12 +68,13 @@ class Row:
     size: str
     model: str
     meter: bool = False
+    whip: bool = False
     webrtc: bool = False
 
     @property
     def label(self) -> str:
         """Name for `--rows`, such as "480p-full-meter"."""
-        marks = [name for name in ("meter", "webrtc") if getattr(self, name)]
+        marks = [name for name in ("meter", "whip", "webrtc") if getattr(self, name)]
         return "-".join([self.size, self.model, *marks])
 
 
@@ -83,6 +85,8 @@ ROWS = (
     Row("720p", "full"),
     Row("480p", "full", meter=True),
     Row("720p", "lite", meter=True),
+    Row("480p", "full", meter=True, whip=True),
+    Row("720p", "lite", meter=True, whip=True),
     Row("480p", "lite", webrtc=True),
     Row("720p", "lite", webrtc=True),
 )
@@ -97,10 +101,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=0, help="measured time instead of --seconds")
     parser.add_argument("--trial", action="store_true", help="print the table, store nothing")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--publish", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         row = Row(**json.loads(options.serve))
-        asyncio.run(webrtc_server.serve(row.model, BACKGROUND) if row.webrtc else _serve(row))
+        own = webrtc_server.serve(row.model, BACKGROUND) if row.webrtc else None
+        asyncio.run(own or _serve(row, options.publish))
         return
 
     # Ended from outside, it must not leave the server and the browser behind.
@@ -132,7 +138,8 @@ def _measured(row: Row, seconds: int) -> dict[str, Any]:
     camera = camera_file(*SIZES[row.size], with_numbers=row.webrtc)
     with (
         namespace() if row.webrtc else nullcontext([]) as inside,
-        server(row, inside) as serving,
+        meeting() if row.whip else nullcontext(None) as publish,
+        server(row, inside, publish) as serving,
         TemporaryDirectory(ignore_cleanup_errors=True) as profile,
     ):
         assert serving.stdout is not None
@@ -155,12 +162,18 @@ def _measured(row: Row, seconds: int) -> dict[str, Any]:
             watchdog.cancel()
     if len(seen) < 3:
         raise SystemExit(f"{row.label}: the page sent no figures; is {CHROMIUM} installed?")
+    if row.whip and {one["published"] for one in seen} != {"publishing"}:
+        raise SystemExit(f"{row.label}: nothing was published; is janus installed?")
     return _summary(seen)
 
 
 def _costs(pids: list[int], serving: int) -> dict[str, float]:
     everyone = [child for pid in pids for child in with_descendants(pid)]
-    return {"cpu_seconds": cpu_seconds(everyone), "resident_bytes": resident_bytes(serving)}
+    return {
+        "cpu_seconds": cpu_seconds(everyone),
+        "process_cpu_seconds": cpu_seconds(with_descendants(serving)),
+        "resident_bytes": resident_bytes(serving),
+    }
 
 
 def _summary(seen: list[dict[str, Any]]) -> dict[str, Any]:
@@ -172,12 +185,16 @@ def _summary(seen: list[dict[str, Any]]) -> dict[str, Any]:
     def medians(begin: float, end: float) -> float:
         return median(one["glass_ms_median"] for one in seen if begin <= one["at"] <= end)
 
+    def spent(field: str) -> float:
+        return 1e3 * (last[field] - first[field]) / max(1, shown)
+
     result = {
         "median_ms": medians(first["at"], last["at"]),
         "p95_ms": median(one["glass_ms_p95"] for one in seen),
         "frames_per_second": shown / wall,
         "dropped_share": (last["dropped"] - first["dropped"]) / max(1, taken),
-        "cpu_ms_per_frame": 1e3 * (last["cpu_seconds"] - first["cpu_seconds"]) / max(1, shown),
+        "cpu_ms_per_frame": spent("cpu_seconds"),
+        "process_cpu_ms_per_frame": spent("process_cpu_seconds"),
         "resident_bytes": last["resident_bytes"],
     }
     if "measured" in last:  # frames of WebRTC whose number could be read
@@ -209,12 +226,24 @@ def camera_file(height: int, width: int, *, with_numbers: bool = False) -> Path:
 
 
 @contextmanager
-def server(row: Row, inside: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
+def server(
+    row: Row, inside: Sequence[str] = (), publish: str | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """Run the server of a row; its first line is the address, further ones are figures."""
     command = [*inside, sys.executable, "-m", "bench.live", "--serve", json.dumps(asdict(row))]
-    root = Path(__file__).parent.parent
-    with running(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+    if publish is not None:
+        command += ["--publish", publish]
+    with running(command, cwd=report.ROOT, stdout=subprocess.PIPE, text=True) as process:
         yield process
+
+
+@contextmanager
+def meeting() -> Iterator[str]:
+    """Run Janus; give the WHIP address of its room."""
+    command = [sys.executable, "-m", "bench.whip", "--serve"]
+    with running(command, cwd=report.ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
 
 
 @contextmanager
@@ -228,13 +257,14 @@ def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[Any
         process.wait()
 
 
-async def _serve(row: Row) -> None:
+async def _serve(row: Row, publish: str | None) -> None:
     """Serve the page; print its address, then the figures that it sends."""
     from unveil.live.backgrounds import Backgrounds
     from unveil.live.pipeline import Pipeline
     from unveil.live.server import LiveServer, listen, serve
     from unveil.live.service import LiveService
     from unveil.live.settings import LiveSettings
+    from unveil.protection.whip.publisher import Publisher
     from unveil.recovery.warmup import prepare
 
     backgrounds = Backgrounds()
@@ -242,7 +272,9 @@ async def _serve(row: Row) -> None:
     pipeline = Pipeline(settings, backgrounds)
     pipeline.prepare()
     prepare("farend")
-    service = LiveService(pipeline, backgrounds)
+    service = LiveService(pipeline, backgrounds, make_publisher=Publisher)
+    if publish is not None:
+        await service.publish(publish)
     serving = LiveServer(service, listen("127.0.0.1", 0), "127.0.0.1")
 
     class Figures(logging.Handler):
@@ -251,7 +283,8 @@ async def _serve(row: Row) -> None:
         def emit(self, record: logging.LogRecord) -> None:
             if isinstance(record.args, dict) and "glass_ms_median" in record.args:
                 service.switch_meter(on=row.meter)
-                print(json.dumps(record.args), flush=True)
+                published = service.state()["publish"]["status"]
+                print(json.dumps({**record.args, "published": published}), flush=True)
 
     logger = logging.getLogger("unveil.live.session")
     logger.setLevel(logging.DEBUG)

@@ -274,16 +274,21 @@ def live_table(result: Json) -> str:
     """One row per size and model: delay, frames/s and CPU time of `unveil live` in a browser."""
     long = any("growth_bytes" in row for row in result["rows"])
     header = ["camera", "`--model`", "", "median ms", "p95 ms", "frames/s", "dropped"]
-    header += ["CPU ms per frame", "MB"]
+    header += ["CPU ms per frame", "of it the process", "MB"]
     if long:
         header += ["first minute ms", "last minute ms", "growth MB"]
     body = []
     for row in result["rows"]:
-        kind = "WebRTC both ways" if row["webrtc"] else "with leak meter" if row["meter"] else ""
+        with_these = [
+            name for key, name in (("meter", "leak meter"), ("whip", "WHIP")) if row.get(key)
+        ]
+        kind = "with " + " and ".join(with_these) if with_these else ""
+        kind = "WebRTC both ways" if row["webrtc"] else kind
         cells = [row["size"], f"`{row['model']}`", kind]
         cells += [significant(row["median_ms"]), significant(row["p95_ms"])]
         cells += [f"{row['frames_per_second']:.1f}", f"{row['dropped_share']:.1%}"]
-        cells += [significant(row["cpu_ms_per_frame"]), megabytes(row["resident_bytes"])]
+        cells += [significant(row["cpu_ms_per_frame"])]
+        cells += [significant(row["process_cpu_ms_per_frame"]), megabytes(row["resident_bytes"])]
         if long:
             cells += [significant(row["first_minute_median_ms"])]
             cells += [significant(row["last_minute_median_ms"]), megabytes(row["growth_bytes"])]

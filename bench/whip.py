@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
+import sys
 import tempfile
 import threading
 import time
@@ -49,6 +51,17 @@ class Picture:
         luma = frame.to_ndarray(format="yuv420p")
         bits = luma[SQUARE // 2, SQUARE // 2 : SQUARE * BITS : SQUARE] > 125
         return int((bits << np.arange(BITS)).sum())
+
+
+async def serve(api: str) -> None:
+    """Serve a WHIP endpoint in front of Janus; print its address."""
+    endpoint = JanusEndpoint(api)
+    await endpoint.wait_until_janus_answers()
+    runner = web.AppRunner(endpoint.application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(f"http://127.0.0.1:{runner.addresses[0][1]}{endpoint.path}", flush=True)
+    await asyncio.Event().wait()
 
 
 async def measure(api: str, picture: Picture, rate: int, seconds: float) -> tuple[list[float], int]:
@@ -104,9 +117,15 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--rate", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--serve", action="store_true", help="only serve; print the WHIP address")
     options = parser.parse_args()
     if library() is None:
         parser.error("Janus is not installed: apt-get install janus")
+    if options.serve:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        with tempfile.TemporaryDirectory() as folder, janus_running(Path(folder)) as api:
+            asyncio.run(serve(api))
+        return
     picture = Picture(options.height, options.width)
     with tempfile.TemporaryDirectory() as folder, janus_running(Path(folder)) as api:
         before = time.process_time()
