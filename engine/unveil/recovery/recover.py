@@ -229,8 +229,8 @@ def finished(
         # The state of the first pass would lie in memory beside that of the next ones.
         counting.forget()
         del engine
-        recording = Recording(opened, layout, chosen, n_skipped, section)
-        recovery = run.further(plans, recording) or recovery
+        with Recording(opened, layout, chosen, n_skipped, section) as recording:
+            recovery = run.further(plans, recording) or recovery
     elif len(stretches) > 1:
         recovery = engine.finalise()
     recovery = displayed(recovery, video.properties)

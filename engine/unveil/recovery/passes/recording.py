@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from unveil.person.blocks import BlockMasker
 from unveil.recovery.parameters import Parameters
 from unveil.recovery.passes.ahead import network_threads, prepared
+from unveil.recovery.passes.kept_masks import KeptMasks
 from unveil.recovery.passes.section import Section, WholeFrames
 from unveil.video.chunk import Chunk, Layout
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 class Recording:
     """A recording that can be read any number of times, with the person mask in each chunk.
+
+    The person is found once in each frame; use it in a `with` block, which frees the masks.
 
     Parameters
     ----------
@@ -49,32 +52,45 @@ class Recording:
         self._parameters = parameters
         self._n_skipped = n_skipped
         self._section = section or WholeFrames()
+        self._ahead = parameters.n_threads > 1
+        self._masks = KeptMasks(self._new_masker, layout)
+
+    def __enter__(self) -> Self:
+        """Keep the person masks until the block ends."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the temporary file of the person masks."""
+        self._masks.close()
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the recording from its beginning, and yield its chunks with the person."""
-        assert self._parameters.person != "none"  # without a mask, no further pass is planned
-        n_threads = self._parameters.n_threads
-        ahead = n_threads > 1
-        masker = BlockMasker(
-            self._parameters.person,
-            every=self._parameters.person_every,
-            threads=network_threads(n_threads, ahead=ahead),
-            searches=np.zeros(4, np.int64),
-        )
+        masks = self._masks
+        masks.begin()
         first = 0
 
         def masked(part: Chunk) -> Chunk:
             nonlocal first
-            chunk = masker.add_mask(part, first)
+            chunk = masks.add_mask(part, first)
             first += len(part)
             return chunk
 
         with (
             self._opened() as video,
-            closing(prepared(self._parts(video), masked, ahead=ahead)) as parts,
+            closing(prepared(self._parts(video), masked, ahead=self._ahead)) as parts,
         ):
             for _, chunk in parts:
                 yield chunk
+
+    def _new_masker(self) -> BlockMasker:
+        parameters = self._parameters
+        assert parameters.person != "none"  # without a mask, no further pass is planned
+        return BlockMasker(
+            parameters.person,
+            every=parameters.person_every,
+            threads=network_threads(parameters.n_threads, ahead=self._ahead),
+            searches=np.zeros(4, np.int64),
+        )
 
     def _parts(self, video: Video) -> Iterator[Chunk]:
         """Read the frames of the section and of the layout."""

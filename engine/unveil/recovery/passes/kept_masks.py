@@ -1,0 +1,150 @@
+"""The person masks of a recording that is read several times: found once, then read from a file."""
+
+from __future__ import annotations
+
+import logging
+import struct
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from unveil.arrays import U8
+from unveil.video.chunk import Chunk, Layout
+
+if TYPE_CHECKING:
+    from typing import IO
+
+logger = logging.getLogger(__name__)
+
+MEMORY_BYTES: Final = 4 << 20
+"""Compressed masks kept in memory; those of a longer recording are moved to a temporary file. At
+720p a mask takes about 400 bytes: 4 MB are those of 23 minutes at 30 frames/s."""
+
+_HEADER: Final = struct.Struct("<QI")
+"""Number of a frame whose mask was found from the frame itself, and the bytes of its mask."""
+
+
+class Masker(Protocol):
+    """Finds the person in the frames of a recording, such as `BlockMasker`."""
+
+    def add_mask(self, chunk: Chunk, first_frame: int) -> Chunk:
+        """Return a chunk with its person mask; chunks are passed in their order."""
+        ...
+
+
+class KeptMasks:
+    """Finds the person once in each frame, for any number of passes over the same frames.
+
+    A pass may end early; the first one that goes farther finds the person in the frames that no
+    pass has reached. The memory does not depend on the length of the recording. Where no temporary
+    file can be written, each pass finds the person anew: slower, with the same masks.
+
+    Not thread-safe: passes follow one another.
+
+    Parameters
+    ----------
+    new_masker
+        Makes a masker; its masks depend on the frames alone.
+    layout
+        Layout of the frames.
+    """
+
+    def __init__(self, new_masker: Callable[[], Masker], layout: Layout) -> None:
+        self._new_masker = new_masker
+        self._layout = layout
+        self._masker: Masker | None = None
+        self._n_found = 0
+        self._file: IO[bytes] | None = SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
+        self._read_at = self._end = 0
+        self._next_fresh: int | None = None
+        self._last = self._following = np.zeros(layout.block_grid, np.uint8)
+
+    def begin(self) -> None:
+        """Begin a pass: the next chunk holds the recording's first frames."""
+        self._read_at = 0
+        self._next_fresh = None
+        if self._file is None:
+            self._masker, self._n_found = None, 0
+
+    def add_mask(self, chunk: Chunk, first_frame: int) -> Chunk:
+        """Return a chunk with its person mask, as a masker that sees all frames returns it.
+
+        Parameters
+        ----------
+        chunk
+            Of `layout`; the chunks of a pass are passed in their order.
+        first_frame
+            Number of its first frame, from 0 in each pass.
+        """
+        n_kept = min(len(chunk), max(0, self._n_found - first_frame))
+        if n_kept == 0:
+            return self._found(chunk, first_frame)
+        masks = np.empty((len(chunk), *self._layout.block_grid), np.uint8)
+        is_fresh = np.zeros(len(chunk), np.bool_)
+        for i in range(n_kept):
+            masks[i], is_fresh[i] = self._kept(first_frame + i)
+        if n_kept < len(chunk):
+            rest = self._found(chunk.part(n_kept, len(chunk)), first_frame + n_kept)
+            assert rest.person is not None
+            masks[n_kept:], is_fresh[n_kept:] = rest.person, rest.mask_is_fresh
+        return replace(chunk, person=masks, mask_is_fresh=is_fresh)
+
+    def _found(self, chunk: Chunk, first_frame: int) -> Chunk:
+        """Find the person in the frames of a chunk, which no pass has reached, and keep the masks.
+
+        All kept masks were read before, so the file is at its end.
+        """
+        if self._masker is None:
+            self._masker = self._new_masker()
+        masked = self._masker.add_mask(chunk, first_frame)
+        assert masked.person is not None
+        for i in np.flatnonzero(masked.mask_is_fresh):
+            self._keep(first_frame + int(i), masked.person[i])
+        self._n_found = first_frame + len(chunk)
+        return masked
+
+    def _keep(self, frame: int, mask: U8) -> None:
+        """Append the mask of a frame to the file."""
+        if self._file is None:
+            return
+        packed = zlib.compress(mask.tobytes(), 1)
+        try:
+            self._file.seek(self._end)
+            self._file.write(_HEADER.pack(frame, len(packed)) + packed)
+            # A full disk is noticed here, not when the masks are read.
+            self._file.flush()
+        except OSError as error:
+            logger.info("person masks are not kept, each pass finds them anew: %s", error)
+            self.close()
+        else:
+            self._end += _HEADER.size + len(packed)
+
+    def _kept(self, frame: int) -> tuple[U8, bool]:
+        """Return the mask of a frame, and whether it was found from the frame itself."""
+        file = self._file
+        assert file is not None  # without a file no mask of an earlier pass is kept
+        if self._next_fresh is None and self._read_at < self._end:
+            file.seek(self._read_at)
+            self._next_fresh, n_bytes = _HEADER.unpack(file.read(_HEADER.size))
+            packed = file.read(n_bytes)
+            self._read_at += _HEADER.size + n_bytes
+            mask = np.frombuffer(zlib.decompress(packed), np.uint8)
+            self._following = mask.reshape(self._layout.block_grid)
+        if frame != self._next_fresh:
+            return self._last, False
+        self._last = self._following
+        self._next_fresh = None
+        return self._last, True
+
+    def close(self) -> None:
+        """Remove the file."""
+        file, self._file = self._file, None
+        if file is not None:
+            # On a full disk it cannot write what it still buffers.
+            with suppress(OSError):
+                file.close()
