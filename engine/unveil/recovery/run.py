@@ -162,7 +162,9 @@ class Run:
             for current in plan.passes():
                 logger.debug("pass: %s", current.name)
                 self.n_further_passes += 1
-                run_pass(current, recording.chunks(), lambda n_frames, _: self._counted(n_frames))
+                # The search ahead must end before the next pass, or an error, goes on.
+                with closing(recording.chunks()) as chunks:
+                    run_pass(current, chunks, lambda n_frames, _: self._counted(n_frames))
             if (recovery := plan.recovery()) is not None:
                 return recovery
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
 from itertools import chain
 from typing import TYPE_CHECKING, Self
@@ -63,7 +63,7 @@ class Recording:
         """Remove the temporary file of the person masks."""
         self._masks.close()
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Generator[Chunk]:
         """Read the recording from its beginning, and yield its chunks with the person."""
         masks = self._masks
         masks.begin()
