@@ -90,13 +90,19 @@ class RingPicture(NamedTuple):
 
 @inlined
 def _differences(frame, ring, y, x, at_y, at_x):
-    """Differences of a sample from the background in three channels, in levels."""
+    """Differences of a sample from the background in three channels, in levels, int64."""
     down, right = y >> frame.shift_y, x >> frame.shift_x
     return (
-        np.float64(frame.plane0[y, x]) - np.float64(ring.picture[0, at_y, at_x]),
-        np.float64(frame.plane1[down, right]) - np.float64(ring.picture[1, at_y, at_x]),
-        np.float64(frame.plane2[down, right]) - np.float64(ring.picture[2, at_y, at_x]),
+        np.int64(frame.plane0[y, x]) - np.int64(ring.picture[0, at_y, at_x]),
+        np.int64(frame.plane1[down, right]) - np.int64(ring.picture[1, at_y, at_x]),
+        np.int64(frame.plane2[down, right]) - np.int64(ring.picture[2, at_y, at_x]),
     )
+
+
+@inlined
+def _wrapped(place, length):
+    """Return a place of a ring below twice its length: a division would cost more."""
+    return place - length if place >= length else place
 
 
 @inlined
@@ -121,27 +127,31 @@ def learn_background(frame, first_row, last_row, ring_inout, tolerance):
         Largest difference of a channel, in levels, of samples of one colour.
     """
     picture, votes = ring_inout.picture, ring_inout.votes
-    size = frame.block_size
+    size, width = frame.block_size, frame.plane0.shape[1]
     for y in range(first_row, last_row):
         at_y = (y + ring_inout.down) % picture.shape[1]
-        for x in range(frame.plane0.shape[1]):
-            if frame.person[y // size, x // size] != 0:
+        person = frame.person[y // size]
+        for block in range(len(person)):
+            if person[block] != 0:
                 continue
-            at_x = (x + ring_inout.right) % picture.shape[2]
-            d0, d1, d2 = _differences(frame, ring_inout, y, x, at_y, at_x)
-            before = np.int64(votes[at_y, at_x])
-            if max(abs(d0), abs(d1), abs(d2)) <= tolerance and before > 0:
-                votes[at_y, at_x] = min(before + 1, MAX_VOTES)
-                picture[0, at_y, at_x] = _stepped(picture[0, at_y, at_x], d0)
-                picture[1, at_y, at_x] = _stepped(picture[1, at_y, at_x], d1)
-                picture[2, at_y, at_x] = _stepped(picture[2, at_y, at_x], d2)
-            elif before <= 1:
-                votes[at_y, at_x] = 1
-                picture[0, at_y, at_x] = frame.plane0[y, x]
-                picture[1, at_y, at_x] = frame.plane1[y >> frame.shift_y, x >> frame.shift_x]
-                picture[2, at_y, at_x] = frame.plane2[y >> frame.shift_y, x >> frame.shift_x]
-            else:
-                votes[at_y, at_x] = before - 1
+            first_x = block * size
+            first_at = (first_x + ring_inout.right) % picture.shape[2]
+            for x in range(first_x, min(first_x + size, width)):
+                at_x = _wrapped(first_at + x - first_x, picture.shape[2])
+                d0, d1, d2 = _differences(frame, ring_inout, y, x, at_y, at_x)
+                before = np.int64(votes[at_y, at_x])
+                if max(abs(d0), abs(d1), abs(d2)) <= tolerance and before > 0:
+                    votes[at_y, at_x] = min(before + 1, MAX_VOTES)
+                    picture[0, at_y, at_x] = _stepped(picture[0, at_y, at_x], d0)
+                    picture[1, at_y, at_x] = _stepped(picture[1, at_y, at_x], d1)
+                    picture[2, at_y, at_x] = _stepped(picture[2, at_y, at_x], d2)
+                elif before <= 1:
+                    votes[at_y, at_x] = 1
+                    picture[0, at_y, at_x] = frame.plane0[y, x]
+                    picture[1, at_y, at_x] = frame.plane1[y >> frame.shift_y, x >> frame.shift_x]
+                    picture[2, at_y, at_x] = frame.plane2[y >> frame.shift_y, x >> frame.shift_x]
+                else:
+                    votes[at_y, at_x] = before - 1
 
 
 @inlined
@@ -203,29 +213,36 @@ def count_seen(frame, first_row, last_row, ring, tolerance, far, weight, number,
         A slot's colour follows its samples by one level.
     """
     votes, size = ring.votes, frame.block_size
+    width = frame.plane0.shape[1]
     for y in range(first_row, last_row):
         at_y = (y + ring.down) % votes.shape[0]
-        for x in range(frame.plane0.shape[1]):
-            at_x = (x + ring.right) % votes.shape[1]
-            if frame.person[y // size, x // size] > PERSON_MARGIN or votes[at_y, at_x] == 0:
+        person = frame.person[y // size]
+        for block in range(len(person)):
+            if person[block] > PERSON_MARGIN:
                 continue
-            d0, d1, d2 = _differences(frame, ring, y, x, at_y, at_x)
-            if not _is_far(d0, d1, d2, far):
-                continue
-            c0 = np.int64(frame.plane0[y, x])
-            c1 = np.int64(frame.plane1[y >> frame.shift_y, x >> frame.shift_x])
-            c2 = np.int64(frame.plane2[y >> frame.shift_y, x >> frame.shift_x])
-            slot = slots_inout[y, x, _slot_for(slots_inout, y, x, c0, c1, c2, tolerance)]
-            if slot["count"] == 0:
-                slot["c0"] = c0
-                slot["c1"] = c1
-                slot["c2"] = c2
-            else:
-                slot["c0"] = _stepped(slot["c0"], c0 - np.int64(slot["c0"]))
-                slot["c1"] = _stepped(slot["c1"], c1 - np.int64(slot["c1"]))
-                slot["c2"] = _stepped(slot["c2"], c2 - np.int64(slot["c2"]))
-            slot["count"] = min(np.int64(slot["count"]) + weight, U16_MAX)
-            slot["last"] = number
+            first_x = block * size
+            first_at = (first_x + ring.right) % votes.shape[1]
+            for x in range(first_x, min(first_x + size, width)):
+                at_x = _wrapped(first_at + x - first_x, votes.shape[1])
+                if votes[at_y, at_x] == 0:
+                    continue
+                d0, d1, d2 = _differences(frame, ring, y, x, at_y, at_x)
+                if not _is_far(d0, d1, d2, far):
+                    continue
+                c0 = np.int64(frame.plane0[y, x])
+                c1 = np.int64(frame.plane1[y >> frame.shift_y, x >> frame.shift_x])
+                c2 = np.int64(frame.plane2[y >> frame.shift_y, x >> frame.shift_x])
+                slot = slots_inout[y, x, _slot_for(slots_inout, y, x, c0, c1, c2, tolerance)]
+                if slot["count"] == 0:
+                    slot["c0"] = c0
+                    slot["c1"] = c1
+                    slot["c2"] = c2
+                else:
+                    slot["c0"] = _stepped(slot["c0"], c0 - np.int64(slot["c0"]))
+                    slot["c1"] = _stepped(slot["c1"], c1 - np.int64(slot["c1"]))
+                    slot["c2"] = _stepped(slot["c2"], c2 - np.int64(slot["c2"]))
+                slot["count"] = min(np.int64(slot["count"]) + weight, U16_MAX)
+                slot["last"] = number
 
 
 @kernel
@@ -248,30 +265,37 @@ def count_explained(
         of it stay right.
     """
     picture, votes, size = ring.picture, ring.votes, frame.block_size
+    width = frame.plane0.shape[1]
     for y in range(first_row, last_row):
         at_y = (y + ring.down) % votes.shape[0]
-        for x in range(frame.plane0.shape[1]):
-            at_x = (x + ring.right) % votes.shape[1]
-            if frame.person[y // size, x // size] > PERSON_MARGIN or votes[at_y, at_x] == 0:
+        person = frame.person[y // size]
+        for block in range(len(person)):
+            if person[block] > PERSON_MARGIN:
                 continue
-            d0, d1, d2 = _differences(frame, ring, y, x, at_y, at_x)
-            if not _is_far(d0, d1, d2, far) or total_inout[y, x] > U16_MAX - weight:
-                continue
-            total_inout[y, x] += weight
-            square = d0 * d0 + d1 * d1 + d2 * d2
-            for s in range(slots.shape[2]):
-                slot = slots[y, x, s]
-                if slot["count"] == 0:
-                    break
-                e0 = np.float64(slot["c0"]) - np.float64(picture[0, at_y, at_x])
-                e1 = np.float64(slot["c1"]) - np.float64(picture[1, at_y, at_x])
-                e2 = np.float64(slot["c2"]) - np.float64(picture[2, at_y, at_x])
-                length = e0 * e0 + e1 * e1 + e2 * e2
-                along = d0 * e0 + d1 * e1 + d2 * e2
-                if (
-                    length >= MIN_LINE_LENGTH * MIN_LINE_LENGTH
-                    and along >= MIN_SHARE * length
-                    and along <= MAX_SHARE * length
-                    and square - along * along / length <= LINE_DISTANCE * LINE_DISTANCE
-                ):
-                    explained_inout[y, x, s] += weight
+            first_x = block * size
+            first_at = (first_x + ring.right) % votes.shape[1]
+            for x in range(first_x, min(first_x + size, width)):
+                at_x = _wrapped(first_at + x - first_x, votes.shape[1])
+                if votes[at_y, at_x] == 0:
+                    continue
+                d0, d1, d2 = _differences(frame, ring, y, x, at_y, at_x)
+                if not _is_far(d0, d1, d2, far) or total_inout[y, x] > U16_MAX - weight:
+                    continue
+                total_inout[y, x] += weight
+                square = d0 * d0 + d1 * d1 + d2 * d2
+                for s in range(slots.shape[2]):
+                    slot = slots[y, x, s]
+                    if slot["count"] == 0:
+                        break
+                    e0 = np.float64(slot["c0"]) - np.float64(picture[0, at_y, at_x])
+                    e1 = np.float64(slot["c1"]) - np.float64(picture[1, at_y, at_x])
+                    e2 = np.float64(slot["c2"]) - np.float64(picture[2, at_y, at_x])
+                    length = e0 * e0 + e1 * e1 + e2 * e2
+                    along = d0 * e0 + d1 * e1 + d2 * e2
+                    if (
+                        length >= MIN_LINE_LENGTH * MIN_LINE_LENGTH
+                        and along >= MIN_SHARE * length
+                        and along <= MAX_SHARE * length
+                        and square - along * along / length <= LINE_DISTANCE * LINE_DISTANCE
+                    ):
+                        explained_inout[y, x, s] += weight
