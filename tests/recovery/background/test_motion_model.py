@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unveil.recovery.background import motion_model
 from unveil.recovery.background.motion_model import PREFIX_FRAMES, Loop, MotionSurvey, Pan
 from unveil.video.chunk import Chunk, Layout
 
@@ -112,3 +113,16 @@ def test_the_person_must_be_told() -> None:
     planes = LAYOUT.empty(1)
     with pytest.raises(ValueError, match="person"):
         MotionSurvey().add(Chunk(planes, np.zeros(1), LAYOUT))
+
+
+@pytest.mark.parametrize(("height", "width", "size"), [(24, 32, 8), (25, 37, 4), (7, 9, 1)])
+def test_means_of_blocks_are_rounded_halves_to_even(height: int, width: int, size: int) -> None:
+    """Whole blocks alone count."""
+    rng = np.random.default_rng(height)
+    luma = rng.integers(0, 256, (height, width), np.uint8)
+    luma[: height // 2] = rng.integers(0, 2, (height // 2, width))
+    means = motion_model._block_means(luma, size)
+    assert means.shape == (height // size, width // size)
+    for row, column in np.ndindex(means.shape):
+        block = luma[row * size : (row + 1) * size, column * size : (column + 1) * size]
+        assert means[row, column] == round(int(block.sum()) / size**2)

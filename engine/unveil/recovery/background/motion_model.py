@@ -21,6 +21,7 @@ from unveil.recovery.background.shifts import (
     spectra,
 )
 from unveil.video.chunk import Chunk
+from unveil_kernels import blocks
 
 U8: TypeAlias = npt.NDArray[np.uint8]
 
@@ -182,7 +183,7 @@ class MotionSurvey:
 
 def _block_means(luma: U8, size: int) -> U8:
     """Average the complete blocks of `size` by `size` pixels: (h // size, w // size)."""
-    rows, columns = luma.shape[0] // size, luma.shape[1] // size
-    blocks = luma[: rows * size, : columns * size].reshape(rows, size, columns, size)
-    means: U8 = np.rint(blocks.mean((1, 3), dtype=np.float32)).astype(np.uint8)
+    sums = np.empty((luma.shape[0] // size, luma.shape[1] // size), np.int64)
+    blocks.block_sums(luma, size, sums)
+    means: U8 = np.rint(sums.astype(np.float32) / np.float32(size * size)).astype(np.uint8)
     return means
