@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from unveil_kernels.counting.outside import (
 from unveil_kernels.counting.slots import OUTSIDE_SLOT
 from unveil_kernels.counting.survey import held_after
 
+_NOTHING_IS_FAR: Final = np.uint8(255)
+
 
 class OutsideTable(SurveyingTable):
     """Counts the samples outside the person mask that are not the background.
@@ -32,6 +34,8 @@ class OutsideTable(SurveyingTable):
         (4,) int64, numbers of frames: those in which the person was searched for, those of them
         that showed nobody, those in which people were counted, and those of these that showed
         several. Whoever searches counts them.
+    counts_samples
+        Whether samples are counted; without, frames are only surveyed. Not part of the state.
     """
 
     method = "farend"
@@ -41,6 +45,7 @@ class OutsideTable(SurveyingTable):
     leader_stills: Array
     outside_surveys: Array
     searches: I64
+    counts_samples = True
 
     @classmethod
     def arrays_of(cls, layout: Layout, n_slots: int) -> Specification:
@@ -74,13 +79,16 @@ class OutsideTable(SurveyingTable):
         if chunk.person.all() and not halves:
             return  # nothing is outside: no memory is touched for frames that show nobody
         person = PersonMask(chunk.person, chunk.mask_is_fresh, self.layout.block_size)
+        comparison = self.comparison
+        if not self.counts_samples:
+            comparison = comparison._replace(far=_NOTHING_IS_FAR)
         count_outside(
             frames,
             person,
             self.n_surveys,
             first_row,
             last_row,
-            self.comparison,
+            comparison,
             self.state,
             times,
         )

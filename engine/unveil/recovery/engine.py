@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, Unpack
 
@@ -235,12 +236,22 @@ class Engine:
 
     def _count(self, chunk: Chunk) -> None:
         chunk = self.masked(chunk)
-        assert self._table is not None
-        if chunk.person is not None:
-            if self._surveys is None:
-                self._surveys = PersonSurveys(chunk.layout)
-            self._surveys.add(chunk)
-        self._table.update(chunk, self._bands)
+        table = self._table
+        assert table is not None
+        if chunk.person is None:
+            table.update(chunk, self._bands)
+            return
+        if self._surveys is None:
+            self._surveys = PersonSurveys(chunk.layout)
+        moves = self._surveys.add(chunk)
+        outside = table.outside if isinstance(table, AutoTable) else table
+        changes = np.flatnonzero(moves[1:] != moves[:-1]) + 1
+        for begin, end in pairwise([0, *changes.tolist(), len(chunk)]):
+            if isinstance(outside, OutsideTable):
+                # Before a background that moves nearly all samples are far from the leader, and
+                # their colours of no use: nothing is claimed.
+                outside.counts_samples = not moves[begin:end].any()
+            table.update(chunk.part(begin, end), self._bands)
 
     def masked(self, chunk: Chunk, *, network_threads: int | None = None) -> Chunk:
         """Return a chunk with the person mask, if the method needs one and it has none.

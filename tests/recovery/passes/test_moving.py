@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sitter import Watcher, seated
-from unveil import recover
+from unveil import Engine, recover
 from unveil.parallel import Bands
 from unveil.recovery.background.motion_model import Loop, Pan
 from unveil.recovery.decide.finalise import MOVING
@@ -148,6 +148,42 @@ def test_threads_change_nothing(tmp_path: Path) -> None:
     assert one.leak_times is not None
     assert two.leak_times is not None
     assert one.leak_times.table() == two.leak_times.table()
+
+
+def engine_of(background: Any, n_frames: int, chunk_frames: int) -> Engine:
+    """Count the frames of a background with a person before it."""
+    engine = Engine(HEIGHT, WIDTH, method="farend", chunk_frames=chunk_frames)
+    for number in range(n_frames):
+        picture = background(number).copy()
+        picture[36:, 64:128] = 128
+        engine.push(np.rint(picture).astype(np.uint8))
+    return engine
+
+
+def test_when_counting_ends_does_not_depend_on_the_chunks() -> None:
+    one, seven = (engine_of(creeping, 100, chunk_frames) for chunk_frames in (1, 7))
+    assert one.state.stored.keys() == seven.state.stored.keys()
+    for name, array in one.state.stored.items():
+        np.testing.assert_array_equal(array, seven.state.stored[name], err_msg=name)
+
+
+def test_samples_are_counted_until_the_background_is_known_to_move() -> None:
+    # Four pairs of frames, which begin every 16 frames, tell that it does.
+    slots = [engine_of(creeping, n, 8).state.stored["slots"] for n in (41, 57, 137)]
+    counted = [int(array["count"].sum(dtype=np.int64)) for array in slots]
+    assert counted[0] < counted[1] == counted[2]
+
+
+def test_a_background_that_stops_is_counted_again() -> None:
+    def stopping(number: int) -> npt.NDArray[np.float64]:
+        picture = creeping(min(number, 40))
+        if number >= 100 and number % 4 == 0:
+            picture[LEAK] = ROOM
+        return picture
+
+    recovery = engine_of(stopping, 1000, 16).finalise()
+    assert recovery.report["background"] == "still"
+    assert np.mean(recovery.room[LEAK][..., 3] > 0) > 0.9
 
 
 def test_a_file_that_was_resolved_ahead_is_read_again(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from unveil.arrays import Array
+from unveil.arrays import Array, Bool
 from unveil.counting.specification import ArraySpec, Specification
 from unveil.video.chunk import Chunk, Layout
 
@@ -85,7 +85,7 @@ def line_steps(
         near = grown
     height, width = luma.shape
 
-    def along(levels: U8, is_near: npt.NDArray[np.bool_], length: int) -> I16:
+    def along(levels: U8, is_near: Bool, length: int) -> I16:
         lines = levels[::every].astype(np.int16)
         blocks = np.arange(0, len(levels), every) // block_size
         outside = ~is_near[blocks].repeat(block_size, 1)[:, :length]
@@ -169,10 +169,16 @@ class ShiftSurvey:
         """Whether the background moves; False, too, if there are too few pairs."""
         return self._n_pairs >= MIN_PAIRS and self._n_moving >= MOVING_SHARE * self._n_pairs
 
-    def add(self, chunk: Chunk) -> None:
-        """Compare frames of a chunk with a person mask."""
+    def add(self, chunk: Chunk) -> Bool:
+        """Compare frames of a chunk with a person mask.
+
+        Returns
+        -------
+        (n,) bool, for each frame what `moves` is once the frame is added.
+        """
         assert chunk.person is not None
-        for luma, person in zip(chunk.planes[0], chunk.person, strict=True):
+        moves = np.empty(len(chunk), np.bool_)
+        for i, (luma, person) in enumerate(zip(chunk.planes[0], chunk.person, strict=True)):
             every = _DENSE_EVERY if self._n_frames < _DENSE_FRAMES else _SPARSE_EVERY
             begins = self._n_frames % every == 0
             self._n_frames += 1
@@ -185,6 +191,8 @@ class ShiftSurvey:
                     self._compare(steps)
                 if begins:
                     self._first, self._age = steps, 0
+            moves[i] = self.moves
+        return moves
 
     def _compare(self, steps: tuple[I16, I16]) -> None:
         self._age = -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from unveil.arrays import Array
+from unveil.arrays import Array, Bool
 from unveil.counting.specification import Specification
 from unveil.recovery.background.blurred_room import BlurSurvey
 from unveil.recovery.background.changes import Backgrounds
@@ -26,11 +26,16 @@ class PersonSurveys:
         self.blur = BlurSurvey(layout)
         self.shifts = ShiftSurvey(layout)
 
-    def add(self, chunk: Chunk) -> None:
-        """Add the frames of a chunk with a person mask."""
+    def add(self, chunk: Chunk) -> Bool:
+        """Add the frames of a chunk with a person mask.
+
+        Returns
+        -------
+        (n,) bool, for each frame whether all frames up to it show a background that moves.
+        """
         self.backgrounds.add(chunk)
         self.blur.add(chunk)
-        self.shifts.add(chunk)
+        return self.shifts.add(chunk)
 
     def merge(self, later: PersonSurveys) -> None:
         """Add the surveys of the frames after these."""
