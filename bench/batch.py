@@ -118,7 +118,7 @@ def _made(seed: int, seconds: int) -> Path:
     path = folder / "call.mp4"
     if not path.exists():
         # Imported late: a runner whose calls exist stays a small process.
-        from unveil.demo.person import ASTRONAUT
+        from unveil.simulation.astronaut import ASTRONAUT
         from unveil.simulation.simulate import simulate_call
 
         simulate_call(

@@ -40,7 +40,7 @@ def made(height: int, n_frames: int) -> Call:
     if not path.exists():
         width, bit_rate = SIZES[height]
         _encode(path, height, width, n_frames, bit_rate)
-    return _inspect(path)
+    return inspected(path)
 
 
 def looped(call: Call, n_frames: int) -> Call:
@@ -53,7 +53,7 @@ def looped(call: Call, n_frames: int) -> Call:
     path = WORK / f"loop-{call.height}p-{n_frames}.mp4"
     if not path.exists():
         _loop(call.path, path, n_frames // call.n_frames)
-    return _inspect(path)
+    return inspected(path)
 
 
 def warm_up_clip() -> Call:
@@ -77,7 +77,7 @@ def _small(name: str, *, height: int, width: int, n_frames: int) -> Call:
     path = WORK / name
     if not path.exists():
         _encode(path, height, width, n_frames, bit_rate=200_000)
-    return _inspect(path)
+    return inspected(path)
 
 
 def _encode(path: Path, height: int, width: int, n_frames: int, bit_rate: int) -> None:
@@ -95,7 +95,7 @@ def _encode(path: Path, height: int, width: int, n_frames: int, bit_rate: int) -
 
 
 def _loop(source: Path, target: Path, rounds: int) -> None:
-    duration_pts = _duration_pts(source)
+    duration_pts = duration_pts(source)
     part = target.with_name(f"part-{target.name}")
     with av.open(part, "w") as output:
         with av.open(source) as container:
@@ -112,7 +112,7 @@ def _loop(source: Path, target: Path, rounds: int) -> None:
     part.replace(target)
 
 
-def _duration_pts(path: Path) -> int:
+def duration_pts(path: Path) -> int:
     """Return the duration from the first frame to the end of the last, in ticks."""
     with av.open(path) as container:
         stream = container.streams.video[0]
@@ -123,7 +123,8 @@ def _duration_pts(path: Path) -> int:
     return max(times) - min(times) + round(1 / (Fraction(rate) * tick))
 
 
-def _inspect(path: Path) -> Call:
+def inspected(path: Path) -> Call:
+    """Return a call with the properties of its file."""
     with av.open(path) as container:
         stream = container.streams.video[0]
         n_frames = sum(packet.size > 0 for packet in container.demux(stream))
