@@ -61,7 +61,7 @@ class Run:
         self._preview_seconds = preview_seconds
         self._expected_frames: int | None = None
         self._started = self._last_progress = self._last_preview = time.perf_counter()
-        stages = ("open", "prepare", "decode", "person", "count", "finalise")
+        stages = ("open", "prepare", "decode", "person", "count", "checkpoint", "finalise")
         self.seconds = dict.fromkeys(stages, 0.0)
         self.interrupted = False
         self.n_segments = 1
@@ -140,6 +140,8 @@ class Run:
         state = count.run(self.workers, self._counted, on_merged)
         self.take(state, video, n_segments)
         self.seconds["count"] = time.perf_counter() - before
+        if count.checkpoint is not None:
+            self.seconds["checkpoint"] = count.checkpoint.seconds
         return state.counting
 
     def take(self, state: SegmentState, video: Video, n_segments: int) -> None:

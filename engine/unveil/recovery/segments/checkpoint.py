@@ -89,6 +89,11 @@ class Checkpoint:
         What is counted, from `identity_of`.
     note
         Called with a line for the user.
+
+    Attributes
+    ----------
+    seconds
+        Wall time of writing so far.
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class Checkpoint:
         self._next = GENERATIONS[0]
         self._last_end = time.monotonic()
         self._last_seconds = 0.0
+        self.seconds = 0.0
         self._failed = False
 
     def load(self, new_counting: Callable[[], Counting]) -> Fold:
@@ -170,6 +176,7 @@ class Checkpoint:
             self._next = next(other for other in GENERATIONS if other != self._next)
         self._last_end = time.monotonic()
         self._last_seconds = self._last_end - before
+        self.seconds += self._last_seconds
 
 
 def identity_of(
