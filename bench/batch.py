@@ -12,43 +12,23 @@ docs/benchmarks.md.
 from __future__ import annotations
 
 import argparse
-import os
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 from bench import report
 from bench.calls import WORK
 from bench.machine import describe
+from bench.processes import Run, run_unveil
 from bench.tables import TABLES
 
 HEIGHT, WIDTH, FRAME_RATE = 360, 640, 25
 N_SCENES = 5
 """Different calls; the batch repeats them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run of the command.
-
-    Attributes
-    ----------
-    seconds, cpu_seconds
-        Wall time, and time in all its processes.
-    others_cores
-        Cores that other processes used meanwhile; None where the system does not tell.
-    """
-
-    seconds: float
-    cpu_seconds: float
-    others_cores: float | None
 
 
 def main() -> None:
@@ -142,34 +122,9 @@ def _made(seed: int, seconds: int) -> Path:
 
 def _run(calls: list[Path], out: Path, workers: int, options: argparse.Namespace) -> Run:
     """Recover calls in a new process."""
-    command = [sys.executable, "-m", "unveil", "recover", *map(str, calls), "-o", str(out)]
-    command += ["--workers", str(workers), "--threads", str(options.threads)]
-    command += ["--method", options.method, "--isolate", "--force", "--quiet"]
-    before, busy_before, start = _cpu_seconds(), _busy_seconds(), perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    seconds = perf_counter() - start
-    cpu, busy = _cpu_seconds() - before, _busy_seconds()
-    if done.returncode:
-        raise SystemExit(f"unveil recover failed:\n{done.stderr[-2000:]}")
-    others = None
-    if busy is not None and busy_before is not None:
-        others = max(0.0, busy - busy_before - cpu) / seconds
-    return Run(seconds, cpu, others)
-
-
-def _cpu_seconds() -> float:
-    """Return the CPU time of all children that have ended, theirs included."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _busy_seconds() -> float | None:
-    """Return the CPU time of all processes of the machine since it started."""
-    stat = Path("/proc/stat")
-    if not stat.exists():
-        return None
-    user, nice, system, _idle, _wait, irq, softirq, *_ = stat.read_text("ascii").split()[1:]
-    return sum(map(int, (user, nice, system, irq, softirq))) / os.sysconf("SC_CLK_TCK")
+    arguments = ["--workers", str(workers), "--threads", str(options.threads)]
+    arguments += ["--method", options.method, "--isolate", "--force", "--quiet"]
+    return run_unveil("recover", *calls, "-o", out, *arguments)
 
 
 def _say(line: str) -> None:

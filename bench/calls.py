@@ -6,6 +6,7 @@ Each is H.264 with a photo-like virtual background, a moving person-like shape, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -52,7 +53,7 @@ def looped(call: Call, n_frames: int) -> Call:
         raise ValueError(f"{n_frames} frames are not a multiple of {call.n_frames}")
     path = WORK / f"loop-{call.height}p-{n_frames}.mp4"
     if not path.exists():
-        _loop(call.path, path, n_frames // call.n_frames)
+        join([call.path] * (n_frames // call.n_frames), path)
     return inspected(path)
 
 
@@ -94,25 +95,38 @@ def _encode(path: Path, height: int, width: int, n_frames: int, bit_rate: int) -
             writer.write(frame)
 
 
-def _loop(source: Path, target: Path, rounds: int) -> None:
-    duration_pts = duration_pts(source)
+def join(calls: Sequence[Path], target: Path) -> None:
+    """Write the packets of calls one after the other, with later times; nothing is encoded.
+
+    Raises
+    ------
+    ValueError
+        The calls differ in what a decoder must know in advance.
+    """
+    lengths = {call: _duration_pts(call) for call in set(calls)}
+    start = 0
     part = target.with_name(f"part-{target.name}")
     with av.open(part, "w") as output:
-        with av.open(source) as container:
-            copy = output.add_stream_from_template(container.streams.video[0])
-        for number in range(rounds):
-            with av.open(source) as container:
+        with av.open(calls[0]) as container:
+            first = container.streams.video[0]
+            header = first.codec_context.extradata
+            copy = output.add_stream_from_template(first)
+        for call in calls:
+            with av.open(call) as container:
+                if container.streams.video[0].codec_context.extradata != header:
+                    raise ValueError(f"{call.name} was encoded otherwise than {calls[0].name}")
                 for packet in container.demux(video=0):
                     if packet.pts is None or packet.dts is None:  # the empty flush packet
                         continue
-                    packet.pts += number * duration_pts
-                    packet.dts += number * duration_pts
+                    packet.pts += start
+                    packet.dts += start
                     packet.stream = copy
                     output.mux(packet)
+            start += lengths[call]
     part.replace(target)
 
 
-def duration_pts(path: Path) -> int:
+def _duration_pts(path: Path) -> int:
     """Return the duration from the first frame to the end of the last, in ticks."""
     with av.open(path) as container:
         stream = container.streams.video[0]

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any, TypeAlias
 
 from bench.cells import distinct, machine_line, markdown, megabytes, significant
+from bench.long_tables import long_table, scaling_table, workers_table
 
 Json: TypeAlias = dict[str, Any]
 
@@ -401,6 +402,9 @@ TABLES: Mapping[str, Callable[[Json], str]] = {
     "memory": memory_table,
     "startup": startup_table,
     "batch": batch_table,
+    "long": long_table,
+    "workers": workers_table,
+    "scaling": scaling_table,
     "quality": quality_table,
     "masks": masks_table,
     "matte": matte_table,
