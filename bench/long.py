@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of all workers together")
     parser.add_argument("--method", default="auto")
     parser.add_argument("--seed", type=int, default=0, help="of the times of the kills")
-    parser.add_argument("--sample-seconds", type=float, default=1.0)
+    parser.add_argument("--sample-seconds", type=float, default=2.0)
     parser.add_argument("--trial", action="store_true", help="print the table, store nothing")
     options = parser.parse_args()
     result: dict[str, Any] = {
@@ -193,9 +193,16 @@ def main() -> None:
         "threads": options.threads,
         "method": options.method,
     }
-    result["long"] = _long_run(options)
-    result["kills"] = list(_kills(options)) if options.kills else []
-    if options.trial:
+    # Stored before the kills, too: hours of work must not be lost with them.
+    result |= {"long": _long_run(options), "kills": []}
+    _show(result, trial=options.trial)
+    if options.kills:
+        result["kills"] = list(_kills(options))
+        _show(result, trial=options.trial)
+
+
+def _show(result: dict[str, Any], *, trial: bool) -> None:
+    if trial:
         print(TABLES["long"](result))
     else:
         report.save("long", result)
@@ -225,7 +232,7 @@ def _long_run(options: argparse.Namespace) -> dict[str, Any]:
         "cpu_seconds": run.cpu_seconds,
         "others_cores": run.others_cores,
         "report_seconds": told["seconds"],
-        "early_bytes": median(early or first),
+        "early_bytes": median(early) if early else None,
         "late_bytes": median(late),
         "early_peak_bytes": max(first),
         "later_peak_bytes": max(rest or late),

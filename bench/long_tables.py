@@ -13,15 +13,12 @@ def long_table(result: Json) -> str:
     """One row per figure of the long run, then one row per kill."""
     long, kills = result["long"], result["kills"]
     seconds = long["report_seconds"]
-    growth = long["late_bytes"] / long["early_bytes"] - 1
     body = [
         ["segments", f"{long['segments']:,}"],
         ["wall time", f"{significant(long['seconds'] / 60)} minutes"],
         ["times real time", significant(3600 * long["hours"] / long["seconds"])],
         ["CPU time", f"{significant(long['cpu_seconds'] / 60)} minutes"],
-        ["memory after 10 minutes of footage (median)", f"{megabytes(long['early_bytes'])} MB"],
-        ["memory at the end of counting (median)", f"{megabytes(long['late_bytes'])} MB"],
-        ["difference", f"{growth:+.1%}"],
+        *_memory_rows(long["early_bytes"], long["late_bytes"]),
         ["peak in the first 15 minutes of footage", f"{megabytes(long['early_peak_bytes'])} MB"],
         ["peak of counting after that", f"{megabytes(long['later_peak_bytes'])} MB"],
         ["peak of all", f"{megabytes(long['peak_bytes'])} MB"],
@@ -52,6 +49,15 @@ def long_table(result: Json) -> str:
         header += ["second run", "same files"]
         parts.append(markdown(header, rows))
     return "\n\n".join([*parts, machine_line(result["machine"])])
+
+
+def _memory_rows(early: float | None, late: float) -> list[list[str]]:
+    """Return the memory at two times; a call that is too short has no early one."""
+    rows = [["memory at the end of counting (median)", f"{megabytes(late)} MB"]]
+    if early is not None:
+        after = ["memory after 10 minutes of footage (median)", f"{megabytes(early)} MB"]
+        rows = [after, *rows, ["difference", f"{late / early - 1:+.1%}"]]
+    return rows
 
 
 def workers_table(result: Json) -> str:
