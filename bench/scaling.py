@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from queue import SimpleQueue
 from statistics import fmean
 from typing import Any
@@ -110,7 +111,8 @@ def rows(costs: Costs, segment_seconds: float, options: argparse.Namespace) -> I
         for bandwidth in BITS_PER_SECOND
         for n_recordings in [recordings or cores]
     ]
-    with ProcessPoolExecutor(options.processes) as pool:
+    # Spawned: the threads of the local cluster must not be copied.
+    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         predicted = [
             pool.submit(
                 _predicted, n_recordings, hours * in_an_hour, costs.scaled_plan(hours), cluster
