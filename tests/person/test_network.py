@@ -106,3 +106,15 @@ def test_a_network_that_is_not_used_any_more_is_used_again() -> None:
         assert len(events) == 4
         del again, beside
         assert [len(idle) for idle in network._idle.values()] == [1, 1, 1]
+
+
+def test_a_network_runs_while_someone_looks_at_its_input() -> None:
+    """A profiler in another thread keeps the frame of the function that filled it, and its view."""
+    one = Network(MODELS["selfie"], 1)
+    held = one.tensor
+    held[:] = 0.5
+    one.run()
+    first = one.output(0)
+    held[:] = np.linspace(0, 1, held.size).reshape(held.shape)
+    one.run()
+    assert not np.array_equal(one.output(0), first)

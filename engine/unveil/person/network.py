@@ -1,4 +1,4 @@
-"""A network in LiteRT: the caller fills its input in place and copies its outputs."""
+"""A network in LiteRT: the caller fills its input and copies its outputs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from unveil.errors import MissingRuntime
 from unveil.person.models import Model, read
@@ -49,6 +51,11 @@ class Network:
     The number of threads changes the time of a run, but no bit of its result.
     Not thread-safe: use one per thread.
 
+    Attributes
+    ----------
+    tensor
+        The input, (h, w, 3), for the caller to fill.
+
     Raises
     ------
     DamagedModel
@@ -64,17 +71,16 @@ class Network:
         except IndexError:
             self._interpreter = _created(model, threads)
         weakref.finalize(self, _give_back, idle, self._interpreter).atexit = False
-        (self._input,) = (detail["index"] for detail in self._interpreter.get_input_details())
+        (given,) = self._interpreter.get_input_details()
+        self._input = given["index"]
+        # Not LiteRT's own memory: it refuses to run while any reference to that is left, such as
+        # by the frame of a function that a profiler in another thread (Dask's) looks at.
+        self.tensor: F32 = np.zeros(given["shape"][1:], given["dtype"])
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
-
-    @property
-    def tensor(self) -> F32:
-        """The input, (h, w, 3): a view of the network's memory, not to be kept during `run`."""
-        view: F32 = self._interpreter.tensor(self._input)()[0]
-        return view
 
     def run(self) -> None:
         """Compute the outputs from the input in `tensor`."""
+        self._interpreter.set_tensor(self._input, self.tensor[None])
         self._interpreter.invoke()
 
     def output(self, index: int) -> F32:
