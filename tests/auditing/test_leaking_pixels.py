@@ -76,6 +76,28 @@ def test_single_pixels_of_a_person_do_not_leak(pixels: LeakingPixels) -> None:
     assert pixels.find(planes_of(picture), person)[30:50, 20:40].all()
 
 
+def test_beside_a_leak_what_is_not_claimed_leaks_outside_the_person(pixels: LeakingPixels) -> None:
+    rows, columns = LAYOUT.block_grid
+    side = LAYOUT.block_size
+    picture = picture_of(BACKGROUND)
+    picture[20:60, 50:100] = (200, 200, 200)
+    person = np.zeros((rows, columns), np.uint8)
+    found = pixels.find(planes_of(picture), person)
+    assert found[20:60, 50 : 60 + side].all()  # claimed up to column 60
+    assert not found[:, 60 + side :].any()
+    assert not found[: 20 - 1].any()
+    # Not where the background is almost shown, nor in or near the person, nor far from a leak.
+    picture[20:60, 60:] = BACKGROUND + 8
+    assert not pixels.find(planes_of(picture), person)[:, 60:].any()
+    picture[20:60, 60:] = (200, 200, 200)
+    for level in (1, 2):
+        person[:, 60 // side :] = level
+        assert not pixels.find(planes_of(picture), person)[:, 60:].any()
+    picture[20:60, :60] = BACKGROUND
+    person[...] = 0
+    assert not pixels.find(planes_of(picture), person).any()
+
+
 def test_a_frame_is_compared_with_the_background_that_it_shows() -> None:
     confidence = np.zeros((90, 120), np.float32)
     confidence[:, :60] = 0.8

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from unveil.arrays import F32, U8, Array, Bool
-from unveil.auditing.boxes import box_sum
+from unveil.auditing.boxes import box_max, box_sum
 from unveil.recovery.result import Recovery
 from unveil.video.chunk import Layout, Planes
 from unveil.video.colour import to_rgb
@@ -44,6 +44,10 @@ SUPPORT: Final = 0.2
 MIN_AREA: Final = 0.08
 """Smallest share of all pixels around it that leak: single claims on a face are errors."""
 
+UNCLAIMED_LEVELS: Final = 20.0
+"""Smallest distance from the background, in levels of RGB, of a leak where nothing is claimed: no
+claim confirms it, so it must be clearer than one of `MIN_LEVELS`."""
+
 PROBES: Final = 4096
 """Pixels by which a frame's background is compared with the recovered ones."""
 
@@ -53,7 +57,9 @@ class _Claims:
     """The claimed pixels of one recovery.
 
     `background`, `direction` are (n, 3) float32 RGB; `length` is (n,) float32; `probes` index
-    pixels with a known background; `n_around`, (h, w), counts the claims in a neighbourhood.
+    pixels with a known background; `n_around`, (h, w), counts the claims in a neighbourhood;
+    `behind`, (h, w, 4) uint8 RGBA, is the background; `unclaimed`, (h, w), where it is known and
+    nothing is claimed.
     """
 
     rows: Array
@@ -64,6 +70,8 @@ class _Claims:
     probe_rows: Array
     probe_columns: Array
     probe_colours: F32
+    behind: U8
+    unclaimed: Bool
     n_around: Array | None = None
 
 
@@ -115,8 +123,9 @@ class LeakingPixels:
             The frame, (h, w), (ch, cw), (ch, cw) uint8.
         person
             Person mask on the block grid, as in `Chunk.person`. Blocks that show the person hold
-            no leak; blocks without it hold nothing but background and leaks. None: the colour
-            alone decides.
+            no leak; blocks without it hold nothing but background and leaks, so there, beside
+            a leak, pixels without a claim leak if they differ from the background. None: the
+            colour alone decides.
         number
             Of the recovery whose background the frame shows.
         """
@@ -144,7 +153,23 @@ class LeakingPixels:
             found[claims.rows[inside], claims.columns[inside]] = True
             found &= self._supported(found, claims)
         found[claims.rows[leaks], claims.columns[leaks]] = True
+        if person is not None:
+            self._add_unclaimed(found, planes, person, claims)
         return found
+
+    def _add_unclaimed(self, found: Bool, planes: Planes, person: U8, claims: _Claims) -> None:
+        """Mark pixels beside leaks, outside the person, that show no background, in place.
+
+        A leak covers an area, but a recovery claims only what it has seen often or clearly enough.
+        """
+        side = self.layout.block_size
+        empty = np.repeat(np.repeat(person == 0, side, 0), side, 1)[: len(found), : found.shape[1]]
+        rows, columns = np.nonzero(box_max(found, side) & empty & claims.unclaimed)
+        behind = claims.behind[rows, columns, :3].astype(np.float32)
+        difference = self._samples(planes, rows, columns) - behind
+        square = np.einsum("ij,ij->i", difference, difference)
+        leaks = square >= UNCLAIMED_LEVELS * UNCLAIMED_LEVELS
+        found[rows[leaks], columns[leaks]] = True
 
     def _supported(self, found: Bool, claims: _Claims) -> Bool:
         """Mark the pixels in whose neighbourhood enough of the claimed pixels are found, too.
@@ -191,4 +216,6 @@ def _claims_of(room: U8, behind: U8) -> _Claims:
         probe_rows,
         probe_columns,
         behind[probe_rows, probe_columns, :3].astype(np.float32),
+        behind,
+        (behind[..., 3] > 0) & (room[..., 3] == 0),
     )
