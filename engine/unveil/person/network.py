@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from unveil.errors import MissingRuntime
 from unveil.person.models import Model, read
 
@@ -71,11 +69,10 @@ class Network:
         except IndexError:
             self._interpreter = _created(model, threads)
         weakref.finalize(self, _give_back, idle, self._interpreter).atexit = False
-        (given,) = self._interpreter.get_input_details()
-        self._input = given["index"]
-        # Not LiteRT's own memory: it refuses to run while any reference to that is left, such as
-        # by the frame of a function that a profiler in another thread (Dask's) looks at.
-        self.tensor: F32 = np.zeros(given["shape"][1:], given["dtype"])
+        (self._input,) = (detail["index"] for detail in self._interpreter.get_input_details())
+        # A copy, not LiteRT's own memory: it refuses to run while any reference to that is left,
+        # such as by the frame of a function that a profiler in another thread (Dask's) looks at.
+        self.tensor: F32 = self._interpreter.get_tensor(self._input)[0]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
 
     def run(self) -> None:
