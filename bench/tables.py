@@ -397,6 +397,33 @@ def edges_table(result: Json) -> str:
     return "\n\n".join(parts)
 
 
+def confidence_table(result: Json) -> str:
+    """One row per tenth of confidence: claims and how many are right; then the claims over 0.5."""
+    rows = result["rows"]
+    body = []
+    for tenth in range(10):
+        parts = [row["tenths"][tenth] for row in rows]
+        claims = sum(pixels for pixels, _ in parts)
+        right = sum(pixels * share for pixels, share in parts if pixels)
+        shown = f"{right / claims:.3f}" if claims else ""
+        body.append([f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}", f"{claims:,}", shown])
+    sure = [row for row in rows if row["confident_coverage"]]
+    pixels = sum(row["pixels"] * row["confident_coverage"] for row in sure)
+    right = sum(
+        row["pixels"] * row["confident_coverage"] * row["confident_precision"] for row in sure
+    )
+    good = [row for row in rows if (row["f"] or 0) > 0.5]
+    reached = sum(row["confident_coverage"] >= 0.1 * row["coverage"] for row in good)
+    notes = f"{len(rows)} calls of {len(distinct(row['person'] for row in rows))} people. "
+    if pixels:
+        notes += (
+            f"Over 0.5: {right / pixels:.3f} of the claims are right, {len(sure)} calls have any. "
+        )
+    notes += f"A tenth of the claims is over 0.5 in {reached} of {len(good)} calls with F over 0.5."
+    table = markdown(["confidence", "claims", "of which right"], body)
+    return "\n\n".join([table, notes, machine_line(result["machine"])])
+
+
 TABLES: Mapping[str, Callable[[Json], str]] = {
     "speed": speed_table,
     "memory": memory_table,
@@ -406,6 +433,7 @@ TABLES: Mapping[str, Callable[[Json], str]] = {
     "workers": workers_table,
     "scaling": scaling_table,
     "quality": quality_table,
+    "confidence": confidence_table,
     "masks": masks_table,
     "matte": matte_table,
     "protect": protect_table,

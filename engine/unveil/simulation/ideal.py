@@ -166,6 +166,24 @@ def moving_call(
     return DemoCall(room, background, n_frames, frame_rate, frames)
 
 
+def drawn_person(height: int, *, seed: int = 0) -> U8:
+    """Draw the person of `moving_call` as a still for `simulate_call`.
+
+    Parameters
+    ----------
+    height
+        Height of the still in pixels; its width is the same.
+    seed
+        Seed of the noise in the picture.
+
+    Returns
+    -------
+    (height, height, 4) uint8 RGBA, transparent outside the person.
+    """
+    picture, outline = _person(height, height, 0, 0, np.random.default_rng(seed))
+    return np.dstack([picture, np.take(_coverage(0, 1), outline)])
+
+
 def _check_size(height: int, width: int, least: int) -> None:
     if min(height, width) < least:
         raise InvalidParameter(f"size: {width}x{height} is below {least}x{least}")
