@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,7 @@ from bench.calls import WORK
 from bench.material import clip, photo
 
 if TYPE_CHECKING:
+    from unveil.person import ModelName
     from unveil.simulation.subject import Segmenter
 
 FOLDER = WORK / "confidence"
@@ -107,7 +108,7 @@ class VariedCall:
 
 def varied_calls() -> list[VariedCall]:
     """Return all calls, person by person."""
-    calls = []
+    calls: list[VariedCall] = []
     for person_number, person in enumerate(PEOPLE):
         large = [LARGE] if person_number % 3 == 0 else KINDS[-1:]
         for kind in [*KINDS[:-1], *large]:
@@ -165,7 +166,8 @@ def _segmenter(name: str, threads: int | None) -> Segmenter:
     from unveil.simulation.lingering import LingeringSegmenter
 
     late = name == "selfie, lets go late"
-    network = Network("selfie" if late else name, threads=threads)
+    model = cast("ModelName", "selfie" if late else name)
+    network = Network(model, threads=threads)
     return LingeringSegmenter(network, LATE_MASKS) if late else network
 
 
