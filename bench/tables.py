@@ -407,21 +407,24 @@ def confidence_table(result: Json) -> str:
         right = sum(pixels * share for pixels, share in parts if pixels)
         shown = f"{right / claims:.3f}" if claims else ""
         body.append([f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}", f"{claims:,}", shown])
-    sure = [row for row in rows if row["confident_coverage"]]
-    pixels = sum(row["pixels"] * row["confident_coverage"] for row in sure)
-    right = sum(
-        row["pixels"] * row["confident_coverage"] * row["confident_precision"] for row in sure
-    )
+    n_sure = sum(row["confident_coverage"] > 0 for row in rows)
     good = [row for row in rows if (row["f"] or 0) > 0.5]
     reached = sum(row["confident_coverage"] >= 0.1 * row["coverage"] for row in good)
     notes = f"{len(rows)} calls of {len(distinct(row['person'] for row in rows))} people. "
-    if pixels:
-        notes += (
-            f"Over 0.5: {right / pixels:.3f} of the claims are right, {len(sure)} calls have any. "
-        )
+    if n_sure:
+        right = share_of_sure_right(rows)
+        notes += f"Over 0.5: {right:.3f} of the claims are right, {n_sure} calls have any. "
     notes += f"A tenth of the claims is over 0.5 in {reached} of {len(good)} calls with F over 0.5."
     table = markdown(["confidence", "claims", "of which right"], body)
     return "\n\n".join([table, notes, machine_line(result["machine"])])
+
+
+def share_of_sure_right(rows: list[Json]) -> float:
+    """Return the share of the claims over 0.5 that are right, of all calls together."""
+    sure = [row for row in rows if row["confident_coverage"]]
+    claims = [row["pixels"] * row["confident_coverage"] for row in sure]
+    right = [n * row["confident_precision"] for n, row in zip(claims, sure, strict=True)]
+    return float(sum(right) / sum(claims))
 
 
 TABLES: Mapping[str, Callable[[Json], str]] = {
