@@ -95,7 +95,7 @@ def scaling_table(result: Json) -> str:
     ]
     stage_notes = (
         f"Segments of {result['segment_seconds']:.0f} s, {result['segment_frames']:,} frames of "
-        f"{result['height']}p, decided by `{result['decided_by']}`; {result['processes']} "
+        f"{result['height']}p, method `{result['method']}`; {result['processes']} "
         f"processes at once, one thread each. A state has {megabytes(result['state_bytes'])} MB."
     )
     parts = [markdown(["stage", "seconds", "CPU seconds"], stages), stage_notes]

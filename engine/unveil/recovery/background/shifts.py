@@ -33,7 +33,7 @@ MIN_PEAK: Final = 0.8
 
 MOVING_SHARE: Final = 0.5
 """Smallest share of pairs that show a motion if the background moves. It was 0.68 to 1 on six calls
-with a pan, and 0 on twenty-three others."""
+with a pan, and 0 on 68 others."""
 
 MIN_PAIRS: Final = 4
 """Fewest pairs for an answer."""
