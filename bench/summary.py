@@ -1,4 +1,4 @@
-"""The benchmark figures in eight lines, for README.md."""
+"""The benchmark figures in seven lines, for README.md."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from bench.tables import Json, best_own_f, mean_rows, share_of_sure_right
 
 def summary(results: Mapping[str, Json]) -> str:
     """Describe the results in one line each, for README.md; a missing result has no line."""
-    return "\n".join(
-        f"- {line(results[name])}" for name, line in SUMMARY.items() if name in results
-    )
+    lines = {name: line(results[name]) for name, line in SUMMARY.items() if name in results}
+    if "quality" in lines and "confidence" in results:
+        lines["quality"] += f" {_confidence_sentence(results['confidence'])}"
+    return "\n".join(f"- {line}" for line in lines.values())
 
 
 def _quality_line(result: Json) -> str:
@@ -30,7 +31,7 @@ def _quality_line(result: Json) -> str:
     return line
 
 
-def _confidence_line(result: Json) -> str:
+def _confidence_sentence(result: Json) -> str:
     rows = result["rows"]
     right = share_of_sure_right(rows)
     return (
@@ -113,7 +114,6 @@ def _shields_line(result: Json) -> str:
 
 SUMMARY: Mapping[str, Callable[[Json], str]] = {
     "quality": _quality_line,
-    "confidence": _confidence_line,
     "speed": _speed_line,
     "memory": _memory_line,
     "startup": _startup_line,
