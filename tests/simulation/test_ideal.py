@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unveil.errors import InvalidParameter
-from unveil.simulation.ideal import RED, YELLOW, DemoCall, make_call, moving_call
+from unveil.simulation.ideal import RED, YELLOW, DemoCall, drawn_person, make_call, moving_call
 
 Shown = npt.NDArray[np.bool_]
 
@@ -151,3 +151,14 @@ def test_numbers_out_of_range_are_refused(make: Any, options: dict[str, Any]) ->
 
 def test_a_call_does_not_print_its_pictures() -> None:
     assert len(repr(make_call())) < 200
+
+
+def test_the_drawn_person_is_opaque_in_the_middle_and_transparent_around() -> None:
+    still = drawn_person(120, seed=2)
+    assert still.shape == (120, 120, 4)
+    assert still.dtype == np.uint8
+    alpha = still[..., 3]
+    assert (alpha[110:, 55:65] == 255).all()
+    assert not alpha[:20].any()
+    assert not alpha[:60, :20].any()
+    assert np.array_equal(still, drawn_person(120, seed=2))
