@@ -68,8 +68,27 @@ class AuditFiles(FurtherFiles):
             audit = audit_of(recovered, source, RecoverOptions(**options), stop, progress)
             progress(Progress("finalise"))
             audit.write(folder, force=True)
-            if self.redacts:
-                _write_copy(source, recovered, folder, options, progress, stop)
+            if not self.redacts:
+                return
+            from unveil.auditing.redact import redact
+
+            suffix = "" if source.path is None else source.path.suffix.lower()
+            copy = folder / (REDACTED[0] if suffix in _MP4_SUFFIXES else REDACTED[1])
+            done = redact(
+                source,
+                copy,
+                recovered=recovered,
+                force=True,
+                progress=progress,
+                stop=stop,
+                **options,
+            )
+        if not done.complete:
+            # The report goes first: what is left without one is no complete copy.
+            for path in (folder / REDACTED_REPORT, copy):
+                with suppress(OSError):
+                    path.unlink()
+            raise Interrupted
 
     def is_complete(self, folder: Path) -> bool:
         """Whether a folder holds an audit of this version with its page, and the copy if wanted."""
@@ -81,35 +100,6 @@ class AuditFiles(FurtherFiles):
         report = _json_of(folder / REDACTED_REPORT)
         copied = any(is_there(folder / name) for name in REDACTED)
         return copied and report is not None and not report.get("interrupted")
-
-
-def _write_copy(
-    source: Source,
-    recovered: Recovery | TileRecoveries,
-    folder: Path,
-    options: RecoverKeywords,
-    progress: ProgressCallback,
-    stop: StopRequested,
-) -> None:
-    from unveil.auditing.redact import redact
-
-    suffix = "" if source.path is None else source.path.suffix.lower()
-    copy = folder / (REDACTED[0] if suffix in _MP4_SUFFIXES else REDACTED[1])
-    done = redact(
-        source,
-        copy,
-        recovered=recovered,
-        force=True,
-        progress=progress,
-        stop=stop,
-        **options,
-    )
-    if not done.complete:
-        # The report goes first: what is left without one is no complete copy.
-        for path in (folder / REDACTED_REPORT, copy):
-            with suppress(OSError):
-                path.unlink()
-        raise Interrupted
 
 
 def read_audit(folder: Path) -> dict[str, Any] | None:

@@ -35,11 +35,12 @@ from unveil.cli.recover import (
     WatchdogOption,
     WorkersOption,
     inputs_of,
+    refuse_both,
 )
 from unveil.cli.reporting import batch_reporting, reporting
 from unveil.cli.runtime_log import hide_encoder_log
 from unveil.cli.tables import print_audits
-from unveil.errors import InvalidParameter, check_range
+from unveil.errors import check_range
 from unveil.recovery.parameters import WATCHDOG_SECONDS
 
 EXCEEDED: Final = 3
@@ -107,14 +108,12 @@ def audit(
     with reporting(context, quiet=quiet or as_events, as_json=as_json) as report:
         from unveil.auditing.batch import audit_all
 
-        if as_json and as_events:
-            raise InvalidParameter("as_json: --json and --events exclude each other; leave one out")
+        refuse_both(as_json=as_json, as_events=as_events)
         if fail_over is not None:
             check_range("fail_over", fail_over, 0, 100)
         hide_encoder_log()
-        found = inputs_of(inputs or [], from_file)
+        found, n_inputs = inputs_of(inputs or [], from_file)
         events = Events(len(found), wanted=as_events)
-        n_inputs = None if len(inputs or []) == 1 and from_file is None else len(found)
         with batch_reporting(report, n_inputs, print_audits, events) as batch:
             outcomes = audit_all(
                 found,

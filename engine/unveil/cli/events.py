@@ -1,4 +1,4 @@
-"""The events of `recover --events`: a JSON object a line on standard output."""
+"""The events of `--events`, of `recover` and `audit`: a JSON object a line on standard output."""
 
 from __future__ import annotations
 

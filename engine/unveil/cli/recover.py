@@ -258,8 +258,7 @@ def recover(
     tile-1, tile-2 and so on.
     """
     with reporting(context, quiet=quiet or as_events, as_json=as_json) as report:
-        if as_json and as_events:
-            raise InvalidParameter("as_json: --json and --events exclude each other; leave one out")
+        refuse_both(as_json=as_json, as_events=as_events)
         run = _runner(
             cluster,
             preview_seconds=preview_seconds,
@@ -268,9 +267,8 @@ def recover(
             max_memory=n_bytes("max_memory", max_memory),
             resume=not no_resume,
         )
-        found = inputs_of(inputs or [], from_file)
+        found, n_inputs = inputs_of(inputs or [], from_file)
         events = Events(len(found), wanted=as_events)
-        n_inputs = None if len(inputs or []) == 1 and from_file is None else len(found)
         with batch_reporting(report, n_inputs, events=events) as batch:
             run(
                 found,
@@ -327,8 +325,17 @@ def _runner(cluster: str | None, **options: Any) -> Callable[..., object]:
     return partial(recover_many, cluster=cluster)
 
 
-def inputs_of(arguments: list[str], from_file: str | None) -> Inputs:
-    """Find the inputs that the arguments and the list name."""
+def refuse_both(*, as_json: bool, as_events: bool) -> None:
+    """Refuse two kinds of output at once."""
+    if as_json and as_events:
+        raise InvalidParameter("as_json: --json and --events exclude each other; leave one out")
+
+
+def inputs_of(arguments: list[str], from_file: str | None) -> tuple[Inputs, int | None]:
+    """Find the inputs that the arguments and the list name, and their number.
+
+    The number is None for a single argument: progress does not count the inputs it names.
+    """
     from unveil.recovery.batch import gather_inputs
     from unveil.recovery.jobs.manifest import read_manifest
     from unveil.video.source import STDIN
@@ -337,4 +344,5 @@ def inputs_of(arguments: list[str], from_file: str | None) -> Inputs:
         raise InvalidParameter("inputs: none is given; name a call, or a list with --from-file")
     if from_file == STDIN and STDIN in arguments:
         raise InvalidParameter("from_file: standard input cannot be a list and a call at once")
-    return gather_inputs(arguments, None if from_file is None else read_manifest(from_file))
+    found = gather_inputs(arguments, None if from_file is None else read_manifest(from_file))
+    return found, None if len(arguments) == 1 and from_file is None else len(found)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from unveil.arrays import C64, U8, Bool
 from unveil.recovery.background.shifts import (
     MIN_PEAK,
     MIN_SHIFT,
@@ -22,8 +22,6 @@ from unveil.recovery.background.shifts import (
 )
 from unveil.video.chunk import Chunk
 from unveil_kernels import blocks
-
-U8: TypeAlias = npt.NDArray[np.uint8]
 
 PREFIX_FRAMES: Final = 1200
 """Frames from which a motion is estimated, at most; it bounds the memory."""
@@ -88,8 +86,8 @@ class MotionSurvey:
     def __init__(self) -> None:
         self.n_frames = 0
         self._levels: list[U8] = []
-        self._outside: list[npt.NDArray[np.bool_]] = []
-        self._before: tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]] | None = None
+        self._outside: list[Bool] = []
+        self._before: tuple[C64, C64] | None = None
         self._shifts: tuple[list[Shift], list[Shift]] = ([], [])
 
     @property

@@ -12,15 +12,10 @@ from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from unveil.arrays import Array, Bool
+from unveil.arrays import C64, I16, U8, Array, Bool
 from unveil.counting.specification import ArraySpec, Specification
 from unveil.video.chunk import Chunk, Layout
-
-U8 = npt.NDArray[np.uint8]
-I16 = npt.NDArray[np.int16]
-C64 = npt.NDArray[np.complex64]
 
 PAIR_FRAMES: Final = 8
 """Distance in frames of two frames that are compared."""
@@ -54,9 +49,7 @@ class Shift(NamedTuple):
     peak: float
 
 
-def line_steps(
-    luma: U8, person: U8, block_size: int, every: int, margin: int = 0
-) -> tuple[I16, I16]:
+def line_steps(luma: U8, person: U8, block_size: int, every: int, margin: int) -> tuple[I16, I16]:
     """Return pixel differences along lines of a frame, 0 at the person and beside them.
 
     Parameters

@@ -31,7 +31,7 @@ class PersonSurveys:
 
         Returns
         -------
-        (n,) bool, for each frame whether all frames up to it show a background that moves.
+        (n,) bool, for each frame whether the background moves, by all frames up to it.
         """
         self.backgrounds.add(chunk)
         self.blur.add(chunk)

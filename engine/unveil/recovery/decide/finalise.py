@@ -77,9 +77,9 @@ def finalise(
     if isinstance(table, OutsideTable):
         if surveys is not None and surveys.shifts.moves:
             moving = "moves"
-        elif surveys is not None and picture is None:
-            blur = surveys.blur.find()
-        moving = moving or ("still" if blur is not None else background_motion(table))
+        else:
+            blur = surveys.blur.find() if surveys is not None and picture is None else None
+            moving = "still" if blur is not None else background_motion(table)
     if moving == "moves":
         # Claim nothing: the colour farthest from a wrong background is not the room.
         claims.counts.evictions[...] = table.evictions

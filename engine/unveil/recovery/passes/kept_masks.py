@@ -59,7 +59,7 @@ class KeptMasks:
         self._layout = layout
         self._masker: Masker | None = None
         self._n_found = 0
-        self._file: IO[bytes] | None = SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
+        self._file: IO[bytes] | None = SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - see close
         self._read_at = self._end = 0
         self._next_fresh: int | None = None
         self._last = self._following = np.zeros(layout.block_grid, np.uint8)
