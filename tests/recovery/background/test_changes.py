@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from unveil.recovery.background.changes import (
@@ -99,6 +99,8 @@ def split(frames: list[U8], cuts: list[int]) -> Backgrounds:
     ),
     cuts=st.lists(st.integers(0, 200), max_size=4),
 )
+@example(runs=[(1, CONFIRMED_FRAMES)], cuts=[60, 61])  # a part of one frame
+@example(runs=[(1, CONFIRMED_FRAMES)], cuts=[61, 61])  # a part without frames
 def test_merged_parts_are_assigned_as_in_one_pass(
     runs: list[tuple[int, int]], cuts: list[int]
 ) -> None:

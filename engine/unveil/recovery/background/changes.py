@@ -165,6 +165,8 @@ class Backgrounds:
         What shows at the border is compared as between any two frames, so that the frames are
         assigned as in one pass, but for pictures that change slowly within a part.
         """
+        if later.n_frames == 0:
+            return
         offset = self.n_frames
         continues = (
             self._before is not None
@@ -186,11 +188,29 @@ class Backgrounds:
         if self._current == NONE and self._pictures:
             self._current = max(last, 0)
         self.n_frames += later.n_frames
-        self._candidate = deepcopy(later._candidate)
-        self._candidate_first = later._candidate_first + offset
+        self._continue_candidate(later, offset, numbers)
         self._recognise_candidate()
         self._first = self._first or later._first
         self._before = later._before or self._before
+
+    def _continue_candidate(
+        self, later: Backgrounds, offset: int, numbers: Mapping[int, int]
+    ) -> None:
+        """Make what the last frames of `later` show the candidate, if it is no background yet."""
+        before, first = self._candidate, self._candidate_first
+        self._candidate = deepcopy(later._candidate)
+        self._candidate_first = later._candidate_first + offset
+        if self._candidate is not None or later._current == NONE or numbers[later._current] != NONE:
+            return
+        # The first picture of a short part: too few frames show it so far.
+        self._candidate = deepcopy(later._pictures[later._current])
+        begin = later._stretches[-1].first
+        self._candidate_first = begin + offset
+        if begin == 0 and before is not None:
+            shown = self._candidate
+            if before.matches(shown.levels, shown.known):
+                before.complete(shown.levels, shown.known)
+                self._candidate, self._candidate_first = before, first
 
     def _recognise_candidate(self) -> None:
         """Assign the last frames to a background that was known before them, if they show it."""
