@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.clips import PROPERTY, Clip, ShuffledBands, chunks, clips
@@ -80,11 +80,15 @@ def assert_same_state(a: Any, b: Any) -> None:
 
 @PROPERTY
 @given(clip=clips(slots=(3, 5)), comes_at=COMES_AT, seed=st.integers(0, 99))
+@example(clip=Clip(Layout(1, 1), 8, 3, 8, 0, 1, 0.5, 0), comes_at=0, seed=0)
+@example(clip=Clip(Layout(1, 1), 9, 3, 8, 0, 1, 0.5, 0), comes_at=0, seed=0)
 def test_both_count_as_they_would_alone(clip: Clip, comes_at: int, seed: int) -> None:
     table = counted(clip, comes_at, seed=seed)
     assert_same(table.outside, counted(clip, comes_at, OutsideTable))
     found = max(0, clip.n_frames - comes_at)
-    if found >= 8:
+    # Whether the person of the first frame moves depends on frames before it, which may be added.
+    certain = found - (comes_at == 0)
+    if certain >= 8:
         assert table.transitions is None
     else:
         assert_same(table.transitions, counted(clip, comes_at, TransitionTable))
