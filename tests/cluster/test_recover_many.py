@@ -139,7 +139,7 @@ def test_what_cannot_be_recovered_stops_nothing_else(
         (str(tmp_path / "none.mp4"), "failed"),
         ("noise.mp4", "failed"),
         ("call.mp4", "recovered"),
-    ]
+    ], outcomes[-1].problem
     assert sorted(told) == sorted(outcome.name for outcome in outcomes)
     assert "no such file" in str(outcomes[0].problem)
     assert "noise.mp4: " in str(outcomes[1].problem)

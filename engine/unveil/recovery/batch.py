@@ -17,12 +17,11 @@ from unveil.errors import (
     UnveilError,
     check_positive,
 )
-from unveil.folder_lock import claimed
 from unveil.interruption import StopRequested, never
 from unveil.recovery.background.picture import background_picture
-from unveil.recovery.jobs.destination import RemoteDestination, destination_of
+from unveil.recovery.jobs.destination import RemoteDestination, claimed_folder, destination_of
 from unveil.recovery.jobs.identity import Identity, content_hash, parameters_hash
-from unveil.recovery.jobs.job import FurtherFiles, Job, Save, writable
+from unveil.recovery.jobs.job import FurtherFiles, Job, Save
 from unveil.recovery.jobs.manifest import Manifest
 from unveil.recovery.jobs.outcome import Outcome
 from unveil.recovery.jobs.schedule import Isolation, Schedule, default_workers
@@ -282,8 +281,7 @@ def opened_catalogue(
 
     folder, name = Path(path).absolute().parent, Path(path).name
     with (
-        writable(folder),
-        claimed(folder, [name]),
+        claimed_folder(folder, [name]),
         Catalogue(path, manifest=inputs.columns, force=force) as catalogue,
     ):
         yield catalogue

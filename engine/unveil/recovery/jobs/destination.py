@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from unveil.errors import InvalidParameter, OutputExists
+from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
 from unveil.folder_lock import claimed
 from unveil.recovery.jobs.job import Job, skipped, writable
 from unveil.recovery.jobs.outcome import Outcome
@@ -22,6 +22,9 @@ from unveil.remote import PREFIX, RemoteFolder, goes_through_fsspec
 from unveil.video.source import is_address
 
 _MAX_REPORT_BYTES: Final = 64 * 2**20
+
+_CLAIM_ATTEMPTS: Final = 10
+"""How often a folder is made that others remove before it is claimed."""
 
 
 Destination: TypeAlias = "LocalDestination | RemoteDestination"
@@ -49,6 +52,35 @@ def destination_of(out: str | os.PathLike[str]) -> Destination:
     return LocalDestination(Path(text))
 
 
+@contextmanager
+def claimed_folder(folder: Path, names: Iterable[str]) -> Iterator[frozenset[str]]:
+    """Make a folder and claim names in it during the block, see `unveil.folder_lock.claimed`.
+
+    If the folder is new and empty after the block, it is removed. Another process may do so
+    between the two steps: then both are taken again. A claim keeps the folder.
+
+    Raises
+    ------
+    OutputUnwritable
+        The folder cannot be made or written.
+    OutputBusy
+        Another process has claimed one of the names.
+    """
+    names = list(names)
+    for attempt in range(1, _CLAIM_ATTEMPTS + 1):
+        with ExitStack() as entered:
+            try:
+                entered.enter_context(writable(folder))
+                abandoned = entered.enter_context(claimed(folder, names))
+            except OutputUnwritable as error:
+                is_gone = isinstance(error.__cause__, FileNotFoundError)
+                if not is_gone or attempt == _CLAIM_ATTEMPTS:
+                    raise
+                continue
+            yield abandoned
+            return
+
+
 class LocalDestination:
     """A folder of this machine."""
 
@@ -67,7 +99,7 @@ class LocalDestination:
         OutputBusy
             Another process writes one of the names now.
         """
-        with writable(self._root), claimed(self._root, stems) as abandoned:
+        with claimed_folder(self._root, stems) as abandoned:
             self._abandoned = abandoned
             yield
 
