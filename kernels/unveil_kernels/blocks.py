@@ -19,12 +19,17 @@ def block_sums(plane, size, sums_out):
     sums_out : (h // size, w // size) int64
     """
     rows, columns = sums_out.shape
+    # Down the columns first, in 32 bits: a loop along a row is vectorised.
+    of_columns = np.empty(columns * size, np.uint32)
     for row in range(rows):
+        of_columns[:] = 0
+        for y in range(row * size, (row + 1) * size):
+            for x in range(len(of_columns)):
+                of_columns[x] = np.uint32(of_columns[x] + np.uint32(plane[y, x]))
         for column in range(columns):
             total = 0
-            for y in range(row * size, (row + 1) * size):
-                for x in range(column * size, (column + 1) * size):
-                    total += np.int64(plane[y, x])
+            for x in range(column * size, (column + 1) * size):
+                total += np.int64(of_columns[x])
             sums_out[row, column] = total
 
 

@@ -207,7 +207,7 @@ class ColourTimes:
         """Mark the colours that the sampled pixels show in a second, (rows, columns, n_colours)."""
         if second != UNKNOWN_SECOND:
             word, bit = divmod((second >> self.shift) - self.first_bin, WORD_BITS)
-            self.seen[word] |= shown.astype(np.uint64) << np.uint64(bit)
+            self.seen[word][shown] |= np.uint64(1 << bit)
 
     def at_end(self) -> TimeBins:
         """Return what a kernel needs to mark what the last frame still shows."""

@@ -96,6 +96,21 @@ def differing_row(a0, a1, a2, b0, b1, b2, mask, tolerance, differs_out):
 
 
 @kernel
+def distance_row(a0, a1, a2, b0, b1, b2, mask, distance_out):
+    """Write the greatest differences of a channel of two rows of colours.
+
+    Parameters
+    ----------
+    a0, a1, a2 : (>= w,) uint8
+    b0, b1, b2 : (w,), (>= w,), (>= w,) uint8
+    mask : uint8
+    distance_out : (>= w,) uint8
+    """
+    for x in range(len(b0)):
+        distance_out[x] = _distance(a0[x], a1[x], a2[x], b0[x], b1[x], b2[x], mask)
+
+
+@kernel
 def difference_row(a, b, mask, distance_out):
     """Write the differences of two rows of a channel, (>= w,) and (w,) uint8."""
     for x in range(len(b)):

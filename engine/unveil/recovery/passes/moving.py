@@ -31,6 +31,7 @@ from unveil.video.chunk import Chunk, Layout
 from unveil.video.colour import ciede2000, to_lab, to_rgb
 from unveil_kernels import lines
 from unveil_kernels.counting.outside import FRESH_MASK_WEIGHT
+from unveil_kernels.moving import MaskedFrame, RingPicture, learn_background
 
 MAX_PHASES: Final = 64
 """Pictures kept of a loop, 4 bytes a pixel each; in a longer loop neighbouring phases share one."""
@@ -127,7 +128,7 @@ class Prediction:
 
     def learn(self, chunk: Chunk, index: int, frame: int, bands: Bands, tolerance: int) -> None:
         """Learn from a frame of a chunk, number `frame` of the recording."""
-        self._run(lines.learn_background, chunk, index, frame, bands, tolerance)
+        self._run(learn_background, chunk, index, frame, bands, tolerance)
 
     def count(self, chunk: Chunk, index: int, frame: int, bands: Bands, seen: Seen) -> None:
         """Store the colours of a frame's samples that are not the background."""
@@ -150,29 +151,11 @@ class Prediction:
         -------
         (rows, columns, SEEN_SLOTS) bool; never a colour that is the background's just then.
         """
-        layout, rows, columns = chunk.layout, grid.rows, grid.columns
-        picture, down, right = self.place(frame)
-        shown, behind = self.pictures[picture], self.votes[picture]
-        at = np.ix_((rows + down) % shown.shape[1], (columns + right) % shown.shape[2])
-        chroma = np.ix_(rows >> layout.chroma_shift_y, columns >> layout.chroma_shift_x)
-        places = (np.ix_(rows, columns), chroma, chroma)
-        levels = [plane[index][place] for plane, place in zip(chunk.planes, places, strict=True)]
-        is_far = np.zeros(grid.shape, np.bool_)
-        for channel, own in enumerate(levels):
-            is_far |= np.abs(own.astype(np.int16) - shown[channel][at]) > FAR_LEVELS
-        assert chunk.person is not None
-        person = chunk.person[index][
-            np.ix_(rows // layout.block_size, columns // layout.block_size)
-        ]
-        far = np.nonzero(is_far & (person <= lines.PERSON_MARGIN) & (behind[at] > 0))
-        slots = seen.slots[rows[far[0]], columns[far[1]]]
-        matching: npt.NDArray[np.bool_] = slots["count"] > 0
-        for channel, own in enumerate(levels):
-            distance = np.abs(own[far].astype(np.int16)[:, None] - slots[f"c{channel}"])
-            matching &= distance <= seen.tolerance
-        matches = np.zeros((*grid.shape, SEEN_SLOTS), np.bool_)
-        matches[far] = matching
-        return matches
+        masked, ring = self._frame_and_background(chunk, index, frame)
+        shown = np.empty((*grid.shape, SEEN_SLOTS), np.bool_)
+        own = seen.tolerance, FAR_LEVELS, seen.slots, shown
+        lines.flag_shown(masked, grid.rows, grid.columns, ring, *own)
+        return shown
 
     def _run(
         self,
@@ -184,11 +167,17 @@ class Prediction:
         *own: object,
     ) -> None:
         """Run a kernel over a frame and its background; `own` are the kernel's last arguments."""
+        masked, ring = self._frame_and_background(chunk, index, frame)
+        bands.run(lambda first, last: kernel(masked, first, last, ring, *own), self._layout.height)
+
+    def _frame_and_background(
+        self, chunk: Chunk, index: int, frame: int
+    ) -> tuple[MaskedFrame, RingPicture]:
         if chunk.person is None:
             raise ValueError("the chunk has no person mask")
         layout = chunk.layout
         luma, cb, cr = (plane[index] for plane in chunk.planes)
-        masked = lines.MaskedFrame(
+        masked = MaskedFrame(
             luma,
             cb,
             cr,
@@ -198,8 +187,7 @@ class Prediction:
             layout.chroma_shift_x,
         )
         picture, down, right = self.place(frame)
-        ring = lines.RingPicture(self.pictures[picture], self.votes[picture], down, right)
-        bands.run(lambda first, last: kernel(masked, first, last, ring, *own), layout.height)
+        return masked, RingPicture(self.pictures[picture], self.votes[picture], down, right)
 
     def shown(self, frame: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Return the background of a frame, (h, w, 3) RGB, and where it is known, (h, w)."""
