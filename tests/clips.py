@@ -25,7 +25,6 @@ WITHOUT_JIT = bool(numba.config.DISABLE_JIT)
 
 PROPERTY = settings(
     max_examples=15 if WITHOUT_JIT else 60,
-    deadline=None,
     print_blob=True,
     database=None,
     report_multiple_bugs=False,

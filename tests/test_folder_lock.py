@@ -177,7 +177,7 @@ def test_another_machine_is_believed_and_the_file_is_named(tmp_path: Path) -> No
         pytest.fail("claimed twice")
 
 
-@settings(deadline=None, max_examples=12, database=None)
+@settings(max_examples=12, database=None)
 @given(
     content=st.one_of(
         st.binary(max_size=200),

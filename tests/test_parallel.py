@@ -31,7 +31,7 @@ def ctrl_c() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     n_threads=st.integers(1, 3),
     n_rows=st.integers(1, 70),

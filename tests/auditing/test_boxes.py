@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -26,7 +26,6 @@ def naive_sum(marked: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.int64
 
 
 @given(MASKS, REACHES)
-@settings(deadline=None)
 def test_counts_and_dilations_are_those_of_a_loop(
     marked: npt.NDArray[np.bool_], reach: int
 ) -> None:
@@ -36,7 +35,6 @@ def test_counts_and_dilations_are_those_of_a_loop(
 
 
 @given(MASKS, st.integers(2, 9))
-@settings(deadline=None)
 def test_an_opacity_is_full_on_marked_pixels_and_ends_beside_them(
     marked: npt.NDArray[np.bool_], reach: int
 ) -> None:

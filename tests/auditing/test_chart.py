@@ -19,7 +19,7 @@ def ordinates(path: str) -> list[float]:
 
 
 @given(st.integers(1, 1500), st.sampled_from([0.25, 1.0, 17.6, 64.0]), st.integers(0, 9))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_chart_stays_in_its_frame(n_bins: int, seconds: float, seed: int) -> None:
     times = leak_times_of(n_bins, seconds, seed)
     drawn = chart_of(times, times.leaked_share, times.confident_share, ((0.0, seconds),))

@@ -33,7 +33,7 @@ KINDS: list[type[ColourTable]] = [RunTable, TransitionTable]
 
 BANDS = Bands(1)
 
-FILE_DAMAGE = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+FILE_DAMAGE = settings(max_examples=300, derandomize=True, database=None)
 
 
 def parameters_of(clip: Clip, kind: type[ColourTable]) -> dict[str, Any]:

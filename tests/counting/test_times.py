@@ -28,7 +28,7 @@ def test_without_frames_no_time_is_known() -> None:
     assert np.isnan(index.seconds_at(np.arange(3))).all()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_frames=st.integers(1, 200),
@@ -41,7 +41,7 @@ def test_few_frames_keep_every_time(seed: int, n_frames: int, cuts: list[int]) -
     np.testing.assert_array_equal(index.seconds_at(np.arange(n_frames)), seconds)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     n_frames=st.integers(1, 2000),
     first=st.floats(0, 1e4),
@@ -60,7 +60,7 @@ def test_long_recordings_of_constant_rate_stay_exact_and_bounded(
         assert len(index.as_arrays()["time_frames"]) <= 65
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(n_frames=st.integers(130, 1000), seed=st.integers(0, 999))
 def test_long_recordings_of_variable_rate_are_interpolated(n_frames: int, seed: int) -> None:
     """Between two knots a time is off by what the rate varies between them at most."""
@@ -89,7 +89,7 @@ def test_a_later_stretch_keeps_its_times() -> None:
     assert index.seconds_at(np.arange(3, 6)).tolist() == [7.0, 7.5, 8.0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(n_before=st.integers(1, 300), n_later=st.integers(1, 300))
 def test_a_long_later_stretch_keeps_its_pace(n_before: int, n_later: int) -> None:
     """The later stretch has another rate, and both are longer than every time is kept."""

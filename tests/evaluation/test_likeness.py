@@ -39,7 +39,7 @@ def slow_similarity(first: U8, second: U8) -> float:
     return float(np.mean(values))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.integers(7, 12), st.integers(7, 12), st.integers(0, 255))
 def test_similarity_is_that_of_all_windows(seed: int, height: int, width: int, reach: int) -> None:
     first = noise(seed, height, width)

@@ -21,7 +21,7 @@ Array = npt.NDArray[Any]
 
 pytestmark = pytest.mark.kernels
 
-PROPERTY = settings(max_examples=12 if WITHOUT_JIT else 60, deadline=None)
+PROPERTY = settings(max_examples=12 if WITHOUT_JIT else 60)
 MAX_SIDE = 14 if WITHOUT_JIT else 24
 
 

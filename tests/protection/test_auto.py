@@ -271,7 +271,7 @@ def test_a_change_does_not_jump(pose: Callable[[int], Mask], smooth: int) -> Non
         assert (opacity[HEAD][8:-8, 8:-8] == 255).all()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**32 - 1), closer=st.booleans())
 def test_while_one_takes_over_neither_shows_more_than_the_one_that_is_named(
     seed: int, closer: bool

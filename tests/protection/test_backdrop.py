@@ -61,7 +61,7 @@ def test_a_picture_covers_without_being_stretched() -> None:
         assert shown[height // 2, width // 2]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     source=st.tuples(st.integers(1, 90), st.integers(1, 90)),
     target=st.tuples(st.integers(1, 70), st.integers(1, 70)),

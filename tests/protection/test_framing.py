@@ -122,7 +122,7 @@ def test_only_what_is_joined_and_beside_the_head_strays(
     assert is_alone(whole_frame(*areas), pose, already=False) == (share < 0.05)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     where=hnp.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))),
     rows=st.integers(0, 7),

@@ -99,7 +99,7 @@ def naive_ms_ssim(a: list[list[float]], b: list[list[float]], levels: int) -> fl
     return product
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1), st.booleans())
 def test_errors_are_those_of_the_reference(
     height: int, width: int, seed: int, masked: bool

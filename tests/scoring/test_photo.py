@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -163,7 +163,6 @@ def test_a_threshold_of_zero_matches_nothing() -> None:
     assert verify(picture, picture, threshold=0).matches == 0
 
 
-@settings(deadline=None)
 @given(st.integers(1, 8), st.integers(1, 8), st.integers(0, 2**32 - 1), st.floats(0, 100))
 def test_counts_add_up_to_the_pixels(height: int, width: int, seed: int, threshold: float) -> None:
     rng = np.random.default_rng(seed)

@@ -41,7 +41,7 @@ def frames_of(picture: U8 | None = None, **changes: Any) -> npt.NDArray[np.int64
     return np.stack(list(shielded_frames(shown, replace(SMALL, **changes)))).astype(np.int64)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(kind=KIND, seed=st.integers(0, 2**32), strength=st.sampled_from([0.1, 1.0, 10.0]))
 def test_the_same_arguments_give_the_same_frames(kind: str, seed: int, strength: float) -> None:
     one, two = (frames_of(kind=kind, seed=seed, strength=strength, seconds=1) for _ in range(2))
@@ -83,7 +83,7 @@ def test_no_part_of_the_video_repeats(kind: str, hold: int) -> None:
         assert (frames != np.roll(frames, shift, axis=0)).any(axis=(1, 2, 3)).mean() > 0.9
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.floats(0.1, 4.0), st.integers(0, 500))
 def test_texture_changes_no_level_by_more_than_its_reach(
     seed: int, strength: float, frame: int
@@ -106,7 +106,7 @@ def test_texture_leaves_the_tolerance_of_a_recovery_almost_everywhere() -> None:
     assert (np.ptp(frames, axis=0).max(axis=-1) > 12).mean() > 0.95
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32), st.floats(0.1, 10.0), st.integers(0, 300))
 def test_drift_shifts_no_point_by_more_than_its_reach(
     seed: int, strength: float, frame: int
@@ -154,7 +154,7 @@ def test_drift_moves_a_point_as_it_says() -> None:
     assert np.ptp(meant, axis=0).max() > 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     share=st.floats(0.001, 0.5),
     side=st.integers(1, 9),
@@ -188,7 +188,7 @@ def test_accumulated_noise_begins_anew_with_the_video() -> None:
     np.testing.assert_array_equal(noise.applied(picture, 0), first)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 60), st.integers(1, 200), st.integers(0, 2**32))
 def test_noise_frames_come_once_in_an_interval_and_never_close_together(
     every: int, n_frames: int, seed: int
@@ -212,7 +212,7 @@ def test_noise_frames_flash_at_most_once_a_second() -> None:
     assert np.diff(np.flatnonzero(noisy)).min() >= 10
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.1, 10.0), st.integers(20, 200), st.integers(0, 2**32))
 def test_decoys_are_shown_equally_often(strength: float, n_frames: int, seed: int) -> None:
     decoys = Decoys(scene(), strength=strength, n_frames=n_frames, rng=np.random.default_rng(seed))
@@ -239,7 +239,6 @@ def test_a_decoy_has_the_same_far_colour_each_time() -> None:
     assert changed.mean() == pytest.approx(0.1, abs=0.03)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 6), st.floats(1, 3600), st.integers(0, 2**32))
 def test_cycles_are_whole_and_have_no_common_divisor(n: int, seconds: float, seed: int) -> None:
     cycles = harmonics(np.random.default_rng(seed), (3, n + 1), seconds)

@@ -50,7 +50,7 @@ def test_no_appearance_lasts_longer_than_two_frames() -> None:
     assert not (room[2:] & room[1:-1] & room[:-2]).any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 20), st.integers(1, 60), st.integers(12, 150))
 def test_any_size_and_length_shows_all_of_the_room(height: int, width: int, n_frames: int) -> None:
     call = make_call("plain", height=height, width=width, n_frames=n_frames)

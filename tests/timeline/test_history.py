@@ -6,7 +6,7 @@ import pickle
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from unveil.timeline.history import History
@@ -22,7 +22,6 @@ def naive_columns(samples: list[tuple[int, ...]], span: int, usual: tuple[int, .
     return columns
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 300),
     st.integers(2, 21),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -235,7 +235,6 @@ def test_what_can_be_read_once_needs_a_recovery(tmp_path: Path) -> None:
 # Places
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 9),
     st.integers(1, 9),
@@ -265,7 +264,6 @@ def _properties() -> Any:
 # Colours
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["bt601", "bt709", "fcc", "smpte240m", "bt2020"]),
     st.booleans(),
@@ -300,7 +298,6 @@ def test_rgb_planes_are_reordered() -> None:
     assert to_rgb(np.array([16, 235, 0], np.uint8), Colour("rgb")).tolist() == [0, 0, 255]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 1), st.integers(0, 1))
 def test_samples_are_taken_from_their_own_place(
     height: int, width: int, shift_y: int, shift_x: int

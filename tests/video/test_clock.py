@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.footage import numbers_of
@@ -185,7 +185,7 @@ def moved(packets: list[Any], *, may_be_discontinuous: bool = True) -> tuple[lis
     return [*out, *clock.rest()], clock
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     parts=st.lists(
         st.tuples(st.integers(0, 10**6), st.integers(7, 30), st.integers(7, 30)),
@@ -194,6 +194,7 @@ def moved(packets: list[Any], *, may_be_discontinuous: bool = True) -> tuple[lis
     ),
     lead=st.integers(0, 5),
 )
+@example(parts=[(226, 7, 12), (227, 7, 7)], lead=0)  # sound that goes back by just 100 ms
 def test_no_stream_goes_back_or_jumps(parts: list[tuple[int, int, int]], lead: int) -> None:
     """Parts that begin anywhere, with more or less sound than picture, in any interleaving."""
     queue: list[tuple[float, Any]] = []
@@ -211,7 +212,7 @@ def test_no_stream_goes_back_or_jumps(parts: list[tuple[int, int, int]], lead: i
     assert out == packets
     for stream in (0, 1):
         times = [packet.dts for packet in out if packet.stream.index == stream]
-        assert all(later > earlier - 100 for earlier, later in pairwise(times))
+        assert all(later >= earlier - 100 for earlier, later in pairwise(times))
         assert times[-1] - times[0] < 1000 * (before + 1) + 1000 * 10 * len(parts)
     assert len(clock.jumps) <= len(parts) * 2
 

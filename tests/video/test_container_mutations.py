@@ -57,7 +57,7 @@ for line in sys.stdin:
     print(outcome.replace("\\n", " "), flush=True)
 """
 
-MUTATIONS = settings(max_examples=25, deadline=None, derandomize=True, database=None)
+MUTATIONS = settings(max_examples=25, derandomize=True, database=None)
 
 NUMBERS = [0, 1, 7, 8, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
 """Lengths and counts at which arithmetic on them goes wrong."""

@@ -50,7 +50,7 @@ def chunk_of(frame: av.VideoFrame) -> Chunk:
     return Chunk(planes, np.zeros(1), layout)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_crop_is_that_of_ffmpeg(data: st.DataObject) -> None:
     height, width = data.draw(st.integers(8, 40)), data.draw(st.integers(8, 40))

@@ -41,7 +41,7 @@ def roundness(picture: U8, pixel_aspect: Fraction = Fraction(1)) -> float:
 
 
 @given(source=shapes, target=shapes)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_covering_part_has_the_targets_proportions(source: Shape, target: Shape) -> None:
     rows, columns = covering_part(source, target)
     assert 0 < rows <= source.height
@@ -52,7 +52,7 @@ def test_the_covering_part_has_the_targets_proportions(source: Shape, target: Sh
 
 
 @given(source=shapes, target=shapes)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_fits_is_whole(source: Shape, target: Shape) -> None:
     rows, columns = fitting_part(source, target)
     assert 1 <= rows <= target.height

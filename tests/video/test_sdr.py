@@ -149,7 +149,7 @@ def reference_eetf(nits: float) -> float:
     return float(10000 * light ** (1 / 0.1593017578125)) / 203
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     curve=st.sampled_from([PQ, HLG, BT709, SRGB, 8, 4]),
     primaries=st.sampled_from([BT709, BT2020, P3, 11]),

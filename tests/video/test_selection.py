@@ -54,7 +54,7 @@ def decode(
 NAMES = ["call.mp4", "call.mkv", "call.ts", "call.mov", "late.mkv", "late.mp4", "late.ts"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     name=st.sampled_from([*NAMES, "call.y4m"]),
     start=st.one_of(st.none(), st.integers(0, N_FRAMES - 1)),

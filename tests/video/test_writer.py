@@ -108,7 +108,7 @@ def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 35), st.integers(1, 35), st.integers(1, 4))
 def test_any_small_size_is_encoded(
     tmp_path_factory: pytest.TempPathFactory, height: int, width: int, n_frames: int

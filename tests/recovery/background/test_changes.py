@@ -87,7 +87,7 @@ def split(frames: list[U8], cuts: list[int]) -> Backgrounds:
     return merged
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     runs=st.lists(
         st.one_of(

@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 Picture = dict[tuple[int, int], tuple[float, ...]]
 """Known pixels by place."""
 
-PROPERTY = settings(max_examples=60, deadline=None, database=None)
+PROPERTY = settings(max_examples=60, database=None)
 
 sizes = st.integers(1, 13)
 seeds = st.integers(0, 999)

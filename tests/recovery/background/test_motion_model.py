@@ -43,7 +43,7 @@ def surveyed(picture: Callable[[int], U8], n_frames: int) -> MotionSurvey:
     return survey
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(speed=st.integers(-4, 4).filter(bool), vertical=st.booleans())
 def test_a_pan_is_found(speed: int, vertical: bool) -> None:
     axis = 0 if vertical else 1

@@ -96,7 +96,7 @@ def test_small_frames_do_not_move(shape: tuple[int, int]) -> None:
     assert not survey.moves
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(end=st.integers(1, 290), moving=st.booleans())
 def test_a_saved_survey_goes_on(end: int, moving: bool) -> None:
     whole = surveyed(2.0 * moving, 300)
@@ -154,7 +154,7 @@ def test_the_person_and_what_is_beside_them_is_left_out(margin: int, every: int)
     np.testing.assert_array_equal(columns, reference_steps(luma.T, person.T, every, margin))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(shift=st.integers(-60, 60), length=st.integers(130, 300), seed=st.integers(0, 99))
 def test_the_shift_of_noise_is_found(shift: int, length: int, seed: int) -> None:
     noise = np.random.default_rng(seed).integers(-200, 200, (4, length + 120)).astype(np.int16)

@@ -114,7 +114,7 @@ def test_how_many_pixels_are_excused() -> None:
     assert differing == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_frames=st.integers(1, 40),

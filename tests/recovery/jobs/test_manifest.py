@@ -18,7 +18,7 @@ from unveil.errors import InvalidParameter
 from unveil.recovery.jobs import manifest
 from unveil.recovery.jobs.manifest import read_manifest
 
-FUZZ = settings(deadline=None, max_examples=150, database=None)
+FUZZ = settings(max_examples=150, database=None)
 
 
 def write(folder: Path, content: bytes, name: str = "list.txt") -> Path:

@@ -232,7 +232,7 @@ def test_a_pan_forgets_what_its_ring_has_no_room_for() -> None:
     assert not prediction.shown(0)[1].any()
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@settings(max_examples=30, derandomize=True, database=None)
 @given(eighths=st.integers(-64, 64), vertical=st.booleans(), seed=st.integers(0, 99))
 def test_a_pan_of_any_speed_is_predicted_beyond_the_ring(
     eighths: int, vertical: bool, seed: int

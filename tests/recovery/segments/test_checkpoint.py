@@ -284,7 +284,6 @@ def kept(call: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(
-    deadline=None,
     max_examples=60,
     derandomize=True,
     database=None,
