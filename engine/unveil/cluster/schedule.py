@@ -5,6 +5,7 @@ The states of a recording's segments are merged in the order of `unveil.recovery
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -99,7 +100,8 @@ class Schedule:
     """Submits the tasks of all recordings, so that few states wait on the workers.
 
     Recordings are begun in their order. The next segment is counted when there is room for its
-    state; what is counted is merged before anything else.
+    state; what is counted is merged before anything else. No step goes over all recordings: there
+    may be many thousands.
     """
 
     def __init__(
@@ -118,14 +120,15 @@ class Schedule:
         self._on_outcome = on_outcome
         self._stop = stop
         self._ended: SimpleQueue[tuple[_Reduction, Kind, int, Task]] = SimpleQueue()
-        self._n_begun = 0
+        self._n_begun = self._n_uncut = self._n_ended = self._n_states = 0
+        self._uncounted: list[int] = []  # a heap of the numbers of recordings
         self._started = time.monotonic()
 
     def run(self) -> list[Outcome]:
         """Recover all; see `recover_many`."""
         try:
             self._submit_more()
-            while any(reduction.outcome is None for reduction in self._reductions):
+            while self._n_ended < len(self._reductions):
                 reduction, kind, number, future = take(self._ended, self._stop)
                 reduction.running.pop(future.key, None)
                 if reduction.outcome is None:
@@ -149,26 +152,28 @@ class Schedule:
     def _submit_more(self) -> None:
         """Begin recordings and segments while there is room for their states."""
         n_threads = self._n_threads
-        n_states = sum(reduction.n_states for reduction in self._reductions)
-        room = max(MIN_STATES, STATES_PER_WORKER * n_threads) - n_states
-        for reduction in self._reductions[: self._n_begun]:
-            while room > 0 and reduction.n_submitted < reduction.n_segments:
-                self._submit(reduction, "count", reduction.n_submitted, tasks.count, reduction.how)
-                reduction.n_submitted += 1
-                reduction.n_states += 1
-                room -= 1
-        unplanned = sum(
-            reduction.outcome is None and reduction.how is None
-            for reduction in self._reductions[: self._n_begun]
-        )
-        while room > 0 and unplanned < n_threads and self._n_begun < len(self._reductions):
+        room = max(MIN_STATES, STATES_PER_WORKER * n_threads) - self._n_states
+        while room > 0 and self._uncounted:
+            reduction = self._reductions[self._uncounted[0]]
+            if reduction.n_submitted == reduction.n_segments:
+                heapq.heappop(self._uncounted)
+                continue
+            self._submit(reduction, "count", reduction.n_submitted, tasks.count, reduction.how)
+            reduction.n_submitted += 1
+            self._add_states(reduction, 1)
+            room -= 1
+        while room > 0 and self._n_uncut < n_threads and self._n_begun < len(self._reductions):
             reduction = self._reductions[self._n_begun]
             self._n_begun += 1
-            unplanned += 1
+            self._n_uncut += 1
             room -= 1
             if self._on_start is not None:
                 self._on_start(reduction.recording.source)
             self._submit(reduction, "plan", 0, tasks.plan, reduction.recording)
+
+    def _add_states(self, reduction: _Reduction, n: int) -> None:
+        reduction.n_states += n
+        self._n_states += n
 
     def _submit(
         self, reduction: _Reduction, kind: Kind, number: int, task: Callable[..., Any], *args: Any
@@ -195,7 +200,7 @@ class Schedule:
             self._tell(reduction)
             self._join(reduction)
         elif kind == "merge":
-            reduction.n_states -= 1
+            self._add_states(reduction, -1)
         else:
             self._end(reduction, future.result())
 
@@ -205,9 +210,12 @@ class Schedule:
             return
         reduction.identity, reduction.how = planned.identity, planned.how
         if planned.how is None:
-            reduction.n_states += 1
+            self._add_states(reduction, 1)
             arguments = reduction.recording, planned.identity
             self._submit(reduction, "recover", 0, tasks.recover_whole, *arguments)
+        else:
+            self._n_uncut -= 1
+            heapq.heappush(self._uncounted, reduction.number)
 
     def _tell(self, reduction: _Reduction) -> None:
         """Report the progress of a recording by its segments."""
@@ -258,6 +266,9 @@ class Schedule:
         self._end(reduction, Outcome(name, "failed", error=error))
 
     def _end(self, reduction: _Reduction, outcome: Outcome) -> None:
+        if reduction.how is None and reduction.number < self._n_begun:
+            self._n_uncut -= 1
+        self._n_ended += 1
         stem = reduction.recording.source.stem
         reduction.outcome = replace(outcome, stem=stem, number=reduction.number)
         self._release(reduction)
@@ -269,7 +280,8 @@ class Schedule:
             future.cancel()
         reduction.counted.clear()
         reduction.group = reduction.total = None
-        reduction.n_submitted, reduction.n_states = reduction.n_segments, 0
+        reduction.n_submitted = reduction.n_segments
+        self._add_states(reduction, -reduction.n_states)
 
     @staticmethod
     def _futures(reduction: _Reduction) -> Iterator[Task]:
