@@ -517,29 +517,64 @@ def test_scatter_is_that_of_the_neighbourhood(
         assert scatter[y, x] == pytest.approx(expected, abs=1e-4)
 
 
-def test_only_an_even_room_that_nobody_covered_is_sure() -> None:
-    """A wall that leaks beside the person is sure, a patchwork and what they covered are not."""
-    height, width, n_frames = 180, 320, 64
-    rng = np.random.default_rng(3)
-    picture = np.full((n_frames, height, width, 3), (40, 60, 160), np.uint8)
-    leak = np.arange(n_frames) % 7 < 3
-    patches = rng.integers(0, 256, (20, 27, 3), np.uint8)
-    patchwork = patches.repeat(3, 0).repeat(3, 1)[:, :80]
-    picture[leak, 20:80, 20:100] = (200, 190, 120)
-    picture[leak, 20:80, 220:300] = patchwork
-    picture[leak, 100:160, 20:100] = (200, 190, 120)
-    layout = Layout(height, width, 0, 0, RGB)
-    person = np.zeros((n_frames, *layout.block_grid), np.uint8)
+BLUE, WALL, NEARLY_BLUE = (40, 60, 160), (200, 190, 120), (56, 84, 176)
+"""A background, a room, and a room whose colour is 8 by CIEDE2000 from the background."""
+
+
+def confidence_of(picture: Array, covered: tuple[Any, ...] = np.s_[:0]) -> Array:
+    """Recover RGB frames (n, 180, 320, 3) before which a person sits in columns 130 to 200.
+
+    In the frames and blocks `covered` they are elsewhere, too.
+    """
+    layout = Layout(*picture.shape[1:3], 0, 0, RGB)
+    person = np.zeros((len(picture), *layout.block_grid), np.uint8)
     cell = layout.block_size
     person[:, :, 130 // cell : 200 // cell] = 1
-    person[8:16, 96 // cell :, : 110 // cell] = 1
+    person[covered] = 1
     green, blue, red = (np.ascontiguousarray(picture[..., c]) for c in (1, 2, 0))
-    engine = Engine(height, width, method="farend")
-    engine.update(Chunk((green, blue, red), np.zeros(n_frames), layout, person))
-    confidence = engine.finalise().confidence
+    engine = Engine(*picture.shape[1:3], method="farend")
+    engine.update(Chunk((green, blue, red), np.zeros(len(picture)), layout, person))
+    return engine.finalise().confidence
+
+
+def test_only_an_even_room_that_nobody_covered_is_sure() -> None:
+    """A wall that leaks beside the person is sure, a patchwork and what they covered are not."""
+    rng = np.random.default_rng(3)
+    picture = np.full((64, 180, 320, 3), BLUE, np.uint8)
+    leak = np.arange(64) % 7 < 3
+    patches = rng.integers(0, 256, (20, 27, 3), np.uint8)
+    patchwork = patches.repeat(3, 0).repeat(3, 1)[:, :80]
+    picture[leak, 20:80, 20:100] = WALL
+    picture[leak, 20:80, 220:300] = patchwork
+    picture[leak, 100:160, 20:100] = WALL
+    cell = Layout(180, 320, 0, 0, RGB).block_size
+    confidence = confidence_of(picture, np.s_[8:16, 96 // cell :, : 110 // cell])
     assert (confidence[28:72, 28:92] > 0.5).mean() > 0.9
     for covered in (confidence[20:80, 220:300], confidence[104:156, 24:96]):
         assert 0 < covered.max() <= 0.5
+
+
+def test_what_a_codec_may_make_of_the_background_is_not_sure() -> None:
+    """A colour near the background's is not, nor a leader that is nearly as still as that."""
+    rng = np.random.default_rng(4)
+    picture = np.full((256, 180, 320, 3), BLUE, np.uint8)
+    leak = np.arange(256) % 7 < 3
+    picture[leak, 20:80, 20:100] = WALL
+    picture[leak, 20:80, 220:300] = NEARLY_BLUE
+    moving, nearly_still = np.s_[:, 110:170, 20:100], np.s_[:, 110:170, 220:300]
+    # Shares of the frames that differ from the usual colour, and so from the frame before.
+    for region, changes in ((moving, 0.7), (nearly_still, 0.17)):
+        shape = picture[region].shape[:3]
+        changed = rng.random(shape) < changes
+        picture[region] = (
+            np.array(WALL) + np.where(changed, rng.choice((-4, 4), shape), 0)[..., None]
+        )
+    confidence = confidence_of(picture)
+    for sure in (confidence[28:72, 28:92], confidence[118:162, 28:92]):
+        assert (sure > 0.5).mean() > 0.9
+    for unsure in (confidence[28:72, 228:292], confidence[118:162, 228:292]):
+        assert (unsure > 0).mean() > 0.9
+        assert (unsure > 0.5).mean() < 0.1
 
 
 def test_single_pixels_are_noise(call: Call) -> None:

@@ -71,6 +71,16 @@ single pixels. On 14 calls of known truth it gained 0.044 of F, all of it on one
 CONFIDENT_AGREEMENT: Final = 0.6
 """Smallest share of the 24 neighbours that agree with a confident claim."""
 
+CONFIDENT_DISTANCE: Final = 10.0
+"""Smallest CIEDE2000 distance from the background of a confident claim: a nearer colour may be the
+background's own, as a codec with few bits renders it."""
+
+STILL_ERRORS: Final = 2.0
+"""Standard errors by which a confident leader's share of still surveys is below a background's. A
+part of the background that the person cuts off, and that is too small to be known as such, is the
+leader where it stands, too. With this limit and the one above, 87 % of the confident claims on 45
+calls were right, and 74 % without."""
+
 MIN_CONFIDENT_SHARE: Final = 0.004
 """If fewer pixels of the picture pass the tests of a confident claim, none is: a few pass by
 chance. On three calls of known truth they were 0.6 to 10 % of the picture, and 94 to 98 % of them
@@ -156,8 +166,11 @@ def decide_farend(
     out.drop(specks)
     claimed &= ~specks
     probability = _room_probability(agreement, out.counts.ciede2000, outside)
+    is_leader = claimed & (out.counts.first_frame < 0)
     confident = (
         (outside >= NEVER_COVERED_SHARE)
+        & (out.counts.ciede2000 >= CONFIDENT_DISTANCE)
+        & ~(is_leader & _may_be_background(table, share))
         & (table.evictions == 0)
         & (agreement >= CONFIDENT_AGREEMENT)
         & (_scatter(room_lab, claimed, SCATTER_BLOCKS * table.layout.block_size) <= MAX_SCATTER)
@@ -186,8 +199,7 @@ def _known_background(table: OutsideTable, shown: Array, share: float) -> Array:
     """
     outside_surveys = table.outside_surveys
     often = outside_surveys >= SEEN_SHARE * table.n_surveys
-    still = np.divide(table.leader_stills, np.maximum(1, outside_surveys), dtype=np.float32)
-    usual = np.percentile(still[often], USUAL_PERCENTILE) if often.any() else 0.0
+    still, usual = _still_share(table)
     known: Array
     if usual >= MIN_USUAL:
         known = (still >= share * usual) & (table.leader_stills >= MIN_STILL_SURVEYS)
@@ -195,6 +207,27 @@ def _known_background(table: OutsideTable, shown: Array, share: float) -> Array:
         known = often & (shown >= STEADY_SHARE * table.of_all_surveys(outside_surveys))
     select.keep_large_regions(known, LARGE_REGION)
     return known
+
+
+def _still_share(table: OutsideTable) -> tuple[Array, float]:
+    """Return each leader's share of still surveys, (h, w), and the usual one of the picture."""
+    often = table.outside_surveys >= SEEN_SHARE * table.n_surveys
+    n_surveys = np.maximum(1, table.outside_surveys)
+    still: Array = np.divide(table.leader_stills, n_surveys, dtype=np.float32)
+    return still, float(np.percentile(still[often], USUAL_PERCENTILE)) if often.any() else 0.0
+
+
+def _may_be_background(table: OutsideTable, share: float) -> Array:
+    """Mark the pixels whose leader may be as still as a background, (h, w) bool.
+
+    A share of few surveys is uncertain: those within `STILL_ERRORS` of the limit are marked, too.
+    """
+    still, usual = _still_share(table)
+    if usual < MIN_USUAL:
+        return np.ones(still.shape, np.bool_)
+    error = np.sqrt(still * (1 - still) / np.maximum(1, table.outside_surveys))
+    marked: Array = still + STILL_ERRORS * error >= share * usual
+    return marked
 
 
 def _farthest(
