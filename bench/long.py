@@ -159,7 +159,7 @@ def _read_events(process: subprocess.Popen[str], last: dict[str, Any], watched: 
                     counting_since = counting_since or now
                     watched.frames = event["frames"]
                     watched.frames_seconds = now - counting_since
-            elif event["event"] in ("finished", "failed"):
+            elif event["event"] in ("finished", "failed", "skipped"):
                 watched.ended = event
 
 

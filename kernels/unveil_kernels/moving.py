@@ -11,7 +11,6 @@ import numpy as np
 
 from unveil_kernels._jit import inlined, kernel
 from unveil_kernels.counting.rows import ALL_BITS, distance_row, list_set, widen_rows
-from unveil_kernels.counting.survey import follow_row, take_row
 
 MAX_VOTES = np.uint8(255)
 
@@ -100,6 +99,8 @@ def _distance_row(luma, chroma1, chroma2, ring, at_y, distance_out):
     picture, width = ring.picture, len(distance_out)
     for part in range(2):
         x, at_x, n = _ring_part(ring, width, part)
+        if n == 0:
+            break
         distance_row(
             luma[x:],
             chroma1[x:],
@@ -139,6 +140,18 @@ def _vote_row(outside, distance, tolerance, votes_inout, shown_out, taken_out):
 
 
 @kernel
+def _learn_row(sample, shown, taken, learned_inout):
+    """Move a channel, (n,) uint8, by one level to the sample where it shows, or take the sample."""
+    for x in range(len(learned_inout)):
+        a = sample[x]
+        b = learned_inout[x]
+        up = np.uint8(np.uint8(a > b) & shown[x])
+        down = np.uint8(np.uint8(a < b) & shown[x])
+        followed = np.uint8(np.uint8(b + up) - down)
+        learned_inout[x] = a if taken[x] != 0 else followed
+
+
+@kernel
 def learn_background(frame, first_row, last_row, ring_inout, tolerance):
     """Learn the background's picture from the samples of a frame outside the person.
 
@@ -172,6 +185,8 @@ def learn_background(frame, first_row, last_row, ring_inout, tolerance):
         _distance_row(luma, wide1[0], wide2[0], ring_inout, at_y, distance)
         for part in range(2):
             x, at_x, n = _ring_part(ring_inout, width, part)
+            if n == 0:
+                break
             _vote_row(
                 outside[x:],
                 distance[x:],
@@ -183,12 +198,9 @@ def learn_background(frame, first_row, last_row, ring_inout, tolerance):
             learned0 = picture[0, at_y, at_x : at_x + n]
             learned1 = picture[1, at_y, at_x : at_x + n]
             learned2 = picture[2, at_y, at_x : at_x + n]
-            follow_row(luma[x:], shown[x:], learned0)
-            follow_row(wide1[0, x:], shown[x:], learned1)
-            follow_row(wide2[0, x:], shown[x:], learned2)
-            take_row(luma[x:], taken[x:], learned0)
-            take_row(wide1[0, x:], taken[x:], learned1)
-            take_row(wide2[0, x:], taken[x:], learned2)
+            _learn_row(luma[x:], shown[x:], taken[x:], learned0)
+            _learn_row(wide1[0, x:], shown[x:], taken[x:], learned1)
+            _learn_row(wide2[0, x:], shown[x:], taken[x:], learned2)
 
 
 @kernel
@@ -196,6 +208,8 @@ def _flag_far(outside, distance, far, ring, at_y, flags_out):
     """Flag the samples of a row, (>= w,) uint8, that are not the background where it is known."""
     for part in range(2):
         x, at_x, n = _ring_part(ring, len(distance), part)
+        if n == 0:
+            break
         known = ring.votes[at_y, at_x : at_x + n]
         flags, is_outside, apart = flags_out[x:], outside[x:], distance[x:]
         for k in range(len(known)):
