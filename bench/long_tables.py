@@ -26,7 +26,7 @@ def long_table(result: Json) -> str:
         ["share of the wall time of counting", f"{seconds['checkpoint'] / seconds['count']:.2%}"],
     ]
     notes = (
-        f"`unveil recover --workers {result['workers']} --threads {result['threads']}`, method "
+        f"`unveil recover` with `--workers {result['workers']} --threads {result['threads']}`, method "
         f"`{result['method']}`, {result['height']}p, {long['hours']:.2f} hours, "
         f"{long['frames']:,} frames. Memory of all processes, shared pages divided."
     )
