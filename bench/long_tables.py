@@ -26,8 +26,8 @@ def long_table(result: Json) -> str:
         ["share of the wall time of counting", f"{seconds['checkpoint'] / seconds['count']:.2%}"],
     ]
     notes = (
-        f"`unveil recover` with `--workers {result['workers']} --threads {result['threads']}`, method "
-        f"`{result['method']}`, {result['height']}p, {long['hours']:.2f} hours, "
+        f"`unveil recover` with `--workers {result['workers']} --threads {result['threads']}`, "
+        f"method `{result['method']}`, {result['height']}p, {long['hours']:.2f} hours, "
         f"{long['frames']:,} frames. Memory of all processes, shared pages divided."
     )
     if long["others_cores"] is not None:
