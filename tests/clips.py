@@ -24,7 +24,7 @@ WITHOUT_JIT = bool(numba.config.DISABLE_JIT)
 """Kernels then run as plain Python: the same properties on fewer examples."""
 
 PROPERTY = settings(
-    max_examples=15 if WITHOUT_JIT else 60,
+    max_examples=10 if WITHOUT_JIT else 40,
     print_blob=True,
     database=None,
     report_multiple_bugs=False,
