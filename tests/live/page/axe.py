@@ -56,15 +56,10 @@ def axe_source() -> str:
     return data.decode("utf-8")
 
 
-def violations(page: Any, source: str, within: str = "html") -> list[str]:
-    """Run axe-core; describe what is wrong, in any way that it rates moderate or worse.
-
-    Only what a selector matches is searched.
-    """
+def violations(page: Any, source: str) -> list[str]:
+    """Run axe-core; describe what is wrong, in any way that it rates moderate or worse."""
     page.evaluate(source)
-    result = page.evaluate(
-        "within => axe.run(within, {resultTypes: ['violations'], selectors: false})", within
-    )
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{found['impact']} {found['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
         for found in result["violations"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def remove_before_claims(monkeypatch: pytest.MonkeyPatch, *, times: int) -> list
     removed: list[Path] = []
     claimed = destination.claimed
 
-    def claimed_too_late(folder: Path, names: list[str]):  # type: ignore[no-untyped-def]
+    def claimed_too_late(folder: Path, names: list[str]) -> AbstractContextManager[frozenset[str]]:
         if len(removed) < times:
             folder.rmdir()
             removed.append(folder)
