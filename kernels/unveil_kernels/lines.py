@@ -14,8 +14,9 @@ import numpy as np
 
 from unveil_kernels._jit import inlined, kernel
 from unveil_kernels.counting.outside import FRESH_MASK_WEIGHT
-from unveil_kernels.counting.slots import U16_MAX
-from unveil_kernels.moving import PERSON_MARGIN, far_rows, list_far, wrapped
+from unveil_kernels.counting.rows import ALL_BITS
+from unveil_kernels.counting.slots import U16_MAX, stepped, within_tolerance
+from unveil_kernels.moving import PERSON_MARGIN, list_far, listed_row, wrapped
 
 LINE_DISTANCE = 6.0
 """Largest distance in levels between a sample and the line to a colour that explains it."""
@@ -39,25 +40,6 @@ SEEN_SLOT = np.dtype(
 
 
 @inlined
-def _stepped(level, difference):
-    """Return a level moved by one in the direction of a difference."""
-    return np.uint8(np.int64(level) + np.int64(difference > 0) - np.int64(difference < 0))
-
-
-@inlined
-def _is_within(slot, c0, c1, c2, tolerance):
-    """Whether a slot's colour differs from another one by at most a tolerance in each channel."""
-    return (
-        max(
-            abs(np.int64(slot["c0"]) - c0),
-            abs(np.int64(slot["c1"]) - c1),
-            abs(np.int64(slot["c2"]) - c2),
-        )
-        <= tolerance
-    )
-
-
-@inlined
 def _slot_for(slots_inout, y, x, c0, c1, c2, tolerance):
     """Return the slot of a colour, else a free one, else the evicted one.
 
@@ -70,7 +52,7 @@ def _slot_for(slots_inout, y, x, c0, c1, c2, tolerance):
         count = np.int64(slot["count"])
         if count == 0:
             return s
-        if _is_within(slot, c0, c1, c2, tolerance):
+        if within_tolerance(slot["c0"], slot["c1"], slot["c2"], c0, c1, c2, ALL_BITS, tolerance):
             return s
         rank = count
         if count <= FRESH_MASK_WEIGHT:
@@ -102,23 +84,23 @@ def count_seen(frame, first_row, last_row, ring, tolerance, far, weight, number,
     slots_inout : (h, w, n_slots) SEEN_SLOT
         A slot's colour follows its samples by one level.
     """
-    rows = far_rows(frame)
+    listed = listed_row(frame)
     for y in range(first_row, last_row):
-        n_listed = list_far(frame, y, y == first_row, ring, np.uint8(far), rows)
+        n_listed = list_far(frame, y, y == first_row, ring, np.uint8(far), listed)
         for k in range(n_listed):
-            x = rows.listed_x[k]
+            x = listed.x[k]
             c0 = np.int64(frame.plane0[y, x])
-            c1 = np.int64(rows.wide1[0, x])
-            c2 = np.int64(rows.wide2[0, x])
+            c1 = np.int64(listed.compared.wide1[0, x])
+            c2 = np.int64(listed.compared.wide2[0, x])
             slot = slots_inout[y, x, _slot_for(slots_inout, y, x, c0, c1, c2, tolerance)]
             if slot["count"] == 0:
                 slot["c0"] = c0
                 slot["c1"] = c1
                 slot["c2"] = c2
             else:
-                slot["c0"] = _stepped(slot["c0"], c0 - np.int64(slot["c0"]))
-                slot["c1"] = _stepped(slot["c1"], c1 - np.int64(slot["c1"]))
-                slot["c2"] = _stepped(slot["c2"], c2 - np.int64(slot["c2"]))
+                slot["c0"] = stepped(slot["c0"], c0)
+                slot["c1"] = stepped(slot["c1"], c1)
+                slot["c2"] = stepped(slot["c2"], c2)
             slot["count"] = min(np.int64(slot["count"]) + weight, U16_MAX)
             slot["last"] = number
 
@@ -143,12 +125,12 @@ def count_explained(
         of it stay right.
     """
     picture = ring.picture
-    rows = far_rows(frame)
+    listed = listed_row(frame)
     for y in range(first_row, last_row):
         at_y = (y + ring.down) % picture.shape[1]
-        n_listed = list_far(frame, y, y == first_row, ring, np.uint8(far), rows)
+        n_listed = list_far(frame, y, y == first_row, ring, np.uint8(far), listed)
         for k in range(n_listed):
-            x = rows.listed_x[k]
+            x = listed.x[k]
             if total_inout[y, x] > U16_MAX - weight:
                 continue
             total_inout[y, x] += weight
@@ -157,8 +139,8 @@ def count_explained(
             b1 = np.float64(picture[1, at_y, at_x])
             b2 = np.float64(picture[2, at_y, at_x])
             d0 = np.float64(frame.plane0[y, x]) - b0
-            d1 = np.float64(rows.wide1[0, x]) - b1
-            d2 = np.float64(rows.wide2[0, x]) - b2
+            d1 = np.float64(listed.compared.wide1[0, x]) - b1
+            d2 = np.float64(listed.compared.wide2[0, x]) - b2
             square = d0 * d0 + d1 * d1 + d2 * d2
             for s in range(slots.shape[2]):
                 slot = slots[y, x, s]
@@ -205,13 +187,11 @@ def flag_shown(frame, rows, columns, ring, tolerance, far, slots, shown_out):
             c0 = np.int64(frame.plane0[y, x])
             c1 = np.int64(frame.plane1[y >> frame.shift_y, x >> frame.shift_x])
             c2 = np.int64(frame.plane2[y >> frame.shift_y, x >> frame.shift_x])
-            apart = max(
-                abs(c0 - np.int64(picture[0, at_y, at_x])),
-                abs(c1 - np.int64(picture[1, at_y, at_x])),
-                abs(c2 - np.int64(picture[2, at_y, at_x])),
-            )
-            if apart <= far:
+            b0, b1, b2 = picture[0, at_y, at_x], picture[1, at_y, at_x], picture[2, at_y, at_x]
+            if within_tolerance(b0, b1, b2, c0, c1, c2, ALL_BITS, far):
                 continue
             for s in range(slots.shape[2]):
                 slot = slots[y, x, s]
-                shown_out[j, i, s] = slot["count"] > 0 and _is_within(slot, c0, c1, c2, tolerance)
+                shown_out[j, i, s] = slot["count"] > 0 and within_tolerance(
+                    slot["c0"], slot["c1"], slot["c2"], c0, c1, c2, ALL_BITS, tolerance
+                )

@@ -90,26 +90,73 @@ def _ring_part(ring, width, part):
     return until_end, 0, width - until_end
 
 
-@kernel
-def _distance_row(luma, chroma1, chroma2, ring, at_y, distance_out):
-    """Write the greatest difference of a channel from the background, (w,) uint8, of a row.
+class ComparedRow(NamedTuple):
+    """Memory for a row of a frame that is compared with the background.
 
-    `chroma1` and `chroma2` are as wide as the row, or wider.
+    Attributes
+    ----------
+    wide1, wide2
+        (1, >= w) uint8, the row's chroma, one for each pixel.
+    outside, distance
+        (w,) uint8, pixels outside the person, and their distance from the background.
     """
-    picture, width = ring.picture, len(distance_out)
+
+    wide1: np.ndarray
+    wide2: np.ndarray
+    outside: np.ndarray
+    distance: np.ndarray
+
+
+@kernel
+def compared_row(frame):
+    """Allocate a ComparedRow for the rows of a frame."""
+    width = frame.plane0.shape[1]
+    wide = frame.plane1.shape[1] << frame.shift_x
+    return ComparedRow(
+        np.empty((1, wide), np.uint8),
+        np.empty((1, wide), np.uint8),
+        np.empty(width, np.uint8),
+        np.empty(width, np.uint8),
+    )
+
+
+@kernel
+def _compare_row(frame, y, is_first, ring, at_y, largest, row_out):
+    """Compare a row with the background, and find its pixels outside the person.
+
+    Parameters
+    ----------
+    frame : MaskedFrame
+    y : int
+    is_first : bool
+        Whether the row above was not compared before with the same `row_out`.
+    ring : RingPicture
+    at_y : int
+        Row of the picture that row `y` shows.
+    largest : int
+        Largest value of the mask's blocks that are outside the person.
+    row_out : ComparedRow
+    """
+    luma, picture = frame.plane0[y], ring.picture
+    chroma1, chroma2 = np.expand_dims(frame.plane1, 0), np.expand_dims(frame.plane2, 0)
+    widen_rows(chroma1, y >> frame.shift_y, frame.shift_x, row_out.wide1)
+    widen_rows(chroma2, y >> frame.shift_y, frame.shift_x, row_out.wide2)
+    if is_first or y % frame.block_size == 0:
+        person = frame.person[y // frame.block_size]
+        _outside_row(person, frame.block_size, largest, row_out.outside)
     for part in range(2):
-        x, at_x, n = _ring_part(ring, width, part)
+        x, at_x, n = _ring_part(ring, len(luma), part)
         if n == 0:
             break
         distance_row(
             luma[x:],
-            chroma1[x:],
-            chroma2[x:],
+            row_out.wide1[0, x:],
+            row_out.wide2[0, x:],
             picture[0, at_y, at_x : at_x + n],
             picture[1, at_y, at_x : at_x + n],
             picture[2, at_y, at_x : at_x + n],
             ALL_BITS,
-            distance_out[x:],
+            row_out.distance[x:],
         )
 
 
@@ -168,28 +215,20 @@ def learn_background(frame, first_row, last_row, ring_inout, tolerance):
     """
     picture, votes = ring_inout.picture, ring_inout.votes
     width = frame.plane0.shape[1]
-    chroma1, chroma2 = np.expand_dims(frame.plane1, 0), np.expand_dims(frame.plane2, 0)
-    wide1 = np.empty((1, frame.plane1.shape[1] << frame.shift_x), np.uint8)
-    wide2 = np.empty(wide1.shape, np.uint8)
-    distance = np.empty(width, np.uint8)
-    outside = np.empty(width, np.uint8)
+    compared = compared_row(frame)
     shown = np.empty(width, np.uint8)
     taken = np.empty(width, np.uint8)
     for y in range(first_row, last_row):
         at_y = (y + ring_inout.down) % picture.shape[1]
         luma = frame.plane0[y]
-        widen_rows(chroma1, y >> frame.shift_y, frame.shift_x, wide1)
-        widen_rows(chroma2, y >> frame.shift_y, frame.shift_x, wide2)
-        if y == first_row or y % frame.block_size == 0:
-            _outside_row(frame.person[y // frame.block_size], frame.block_size, 0, outside)
-        _distance_row(luma, wide1[0], wide2[0], ring_inout, at_y, distance)
+        _compare_row(frame, y, y == first_row, ring_inout, at_y, 0, compared)
         for part in range(2):
             x, at_x, n = _ring_part(ring_inout, width, part)
             if n == 0:
                 break
             _vote_row(
-                outside[x:],
-                distance[x:],
+                compared.outside[x:],
+                compared.distance[x:],
                 np.uint8(tolerance),
                 votes[at_y, at_x : at_x + n],
                 shown[x:],
@@ -199,8 +238,8 @@ def learn_background(frame, first_row, last_row, ring_inout, tolerance):
             learned1 = picture[1, at_y, at_x : at_x + n]
             learned2 = picture[2, at_y, at_x : at_x + n]
             _learn_row(luma[x:], shown[x:], taken[x:], learned0)
-            _learn_row(wide1[0, x:], shown[x:], taken[x:], learned1)
-            _learn_row(wide2[0, x:], shown[x:], taken[x:], learned2)
+            _learn_row(compared.wide1[0, x:], shown[x:], taken[x:], learned1)
+            _learn_row(compared.wide2[0, x:], shown[x:], taken[x:], learned2)
 
 
 @kernel
@@ -217,42 +256,32 @@ def _flag_far(outside, distance, far, ring, at_y, flags_out):
             flags[k] = np.uint8(is_outside[k] & unlike)
 
 
-class FarRows(NamedTuple):
+class ListedRow(NamedTuple):
     """Memory for the samples of a row that are not the background.
 
     Attributes
     ----------
-    wide1, wide2
-        (1, >= w) uint8, the row's chroma, one for each pixel.
-    outside, distance
-        (w,) uint8, pixels outside the person, and their distance from the background.
+    compared
+        ComparedRow.
     flags, words
         (64 * k,) uint8, samples to list, and the same memory as (8 * k,) uint64.
-    listed_x, listed_tag
+    x, tag
         (64 * k + 1,) int32, their columns, and tags that are not used.
     """
 
-    wide1: np.ndarray
-    wide2: np.ndarray
-    outside: np.ndarray
-    distance: np.ndarray
+    compared: ComparedRow
     flags: np.ndarray
     words: np.ndarray
-    listed_x: np.ndarray
-    listed_tag: np.ndarray
+    x: np.ndarray
+    tag: np.ndarray
 
 
 @kernel
-def far_rows(frame):
-    """Allocate FarRows for the rows of a frame."""
-    width = frame.plane0.shape[1]
-    wide = frame.plane1.shape[1] << frame.shift_x
-    flags = np.zeros(-(-width // 64) * 64, np.uint8)
-    return FarRows(
-        np.empty((1, wide), np.uint8),
-        np.empty((1, wide), np.uint8),
-        np.empty(width, np.uint8),
-        np.empty(width, np.uint8),
+def listed_row(frame):
+    """Allocate a ListedRow for the rows of a frame."""
+    flags = np.zeros(-(-frame.plane0.shape[1] // 64) * 64, np.uint8)
+    return ListedRow(
+        compared_row(frame),
         flags,
         flags.view(np.uint64),
         np.empty(len(flags) + 1, np.int32),
@@ -261,28 +290,20 @@ def far_rows(frame):
 
 
 @kernel
-def list_far(frame, y, is_first, ring, far, rows_out):
+def list_far(frame, y, is_first, ring, far, row_out):
     """List the samples of a row outside the person that are not the background; return how many.
 
     Parameters
     ----------
     frame : MaskedFrame
-    y : int
-    is_first : bool
-        Whether the row above was not listed before with the same `rows_out`.
-    ring : RingPicture
+        Blocks marked `PERSON_MARGIN` are outside, too.
+    y, is_first, ring
+        As in `_compare_row`.
     far : uint8
-    rows_out : FarRows
+    row_out : ListedRow
     """
     at_y = (y + ring.down) % ring.votes.shape[0]
-    chroma1, chroma2 = np.expand_dims(frame.plane1, 0), np.expand_dims(frame.plane2, 0)
-    widen_rows(chroma1, y >> frame.shift_y, frame.shift_x, rows_out.wide1)
-    widen_rows(chroma2, y >> frame.shift_y, frame.shift_x, rows_out.wide2)
-    if is_first or y % frame.block_size == 0:
-        person = frame.person[y // frame.block_size]
-        _outside_row(person, frame.block_size, PERSON_MARGIN, rows_out.outside)
-    _distance_row(
-        frame.plane0[y], rows_out.wide1[0], rows_out.wide2[0], ring, at_y, rows_out.distance
-    )
-    _flag_far(rows_out.outside, rows_out.distance, far, ring, at_y, rows_out.flags)
-    return list_set(rows_out.flags, rows_out.words, 0, rows_out.listed_x, rows_out.listed_tag, 0)
+    compared = row_out.compared
+    _compare_row(frame, y, is_first, ring, at_y, PERSON_MARGIN, compared)
+    _flag_far(compared.outside, compared.distance, far, ring, at_y, row_out.flags)
+    return list_set(row_out.flags, row_out.words, 0, row_out.x, row_out.tag, 0)

@@ -120,7 +120,8 @@ class Schedule:
         self._on_outcome = on_outcome
         self._stop = stop
         self._ended: SimpleQueue[tuple[_Reduction, Kind, int, Task]] = SimpleQueue()
-        self._n_begun = self._n_uncut = self._n_ended = self._n_states = 0
+        self._n_begun = self._n_ended = self._n_states = 0
+        self._n_uncut = 0  # recordings begun that are neither cut into segments nor ended
         self._uncounted: list[int] = []  # a heap of the numbers of recordings
         self._started = time.monotonic()
 

@@ -79,7 +79,7 @@ def within_tolerance(a0, a1, a2, b0, b1, b2, mask, tolerance):
 
 
 @inlined
-def _stepped(level, sample):
+def stepped(level, sample):
     """Return a level moved by one towards a sample's."""
     return np.uint8(np.int32(level) + np.int32(sample > level) - np.int32(sample < level))
 
@@ -127,9 +127,9 @@ def _fill(slot_inout, c0, c1, c2, episodes, count, first, last):
 @inlined
 def _follow(slot_inout, c0, c1, c2):
     """Move a slot's colour by one level towards another one."""
-    slot_inout["c0"] = _stepped(slot_inout["c0"], c0)
-    slot_inout["c1"] = _stepped(slot_inout["c1"], c1)
-    slot_inout["c2"] = _stepped(slot_inout["c2"], c2)
+    slot_inout["c0"] = stepped(slot_inout["c0"], c0)
+    slot_inout["c1"] = stepped(slot_inout["c1"], c1)
+    slot_inout["c2"] = stepped(slot_inout["c2"], c2)
 
 
 @inlined

@@ -121,7 +121,8 @@ def decide_farend(
     colour = table.layout.colour
     background = leading_colours(table, bands, out)
     share = STILL_SHARE if picture is None else STILL_SHARE_WITH_PICTURE
-    known = _known_background(table, out.counts.background_count, share)
+    still, usual = _still_share(table)
+    known = _known_background(table, out.counts.background_count, still, usual, share)
     match = None if picture is None else register(picture, background, known)
     if match is None:
         background[...] = inpaint_pull_push(background, known)
@@ -170,7 +171,7 @@ def decide_farend(
     confident = (
         (outside >= NEVER_COVERED_SHARE)
         & (out.counts.ciede2000 >= CONFIDENT_DISTANCE)
-        & ~(is_leader & _may_be_background(table, share))
+        & ~(is_leader & _may_be_background(table, still, usual, share))
         & (table.evictions == 0)
         & (agreement >= CONFIDENT_AGREEMENT)
         & (_scatter(room_lab, claimed, SCATTER_BLOCKS * table.layout.block_size) <= MAX_SCATTER)
@@ -182,7 +183,9 @@ def decide_farend(
     return match
 
 
-def _known_background(table: OutsideTable, shown: Array, share: float) -> Array:
+def _known_background(
+    table: OutsideTable, shown: Array, still: Array, usual: float, share: float
+) -> Array:
     """Mark the pixels whose leader is the background: still, and in large regions; (h, w) bool.
 
     A virtual background is drawn identically in every frame, and a codec repeats what does not
@@ -194,35 +197,40 @@ def _known_background(table: OutsideTable, shown: Array, share: float) -> Array:
     ----------
     shown
         (h, w) number of surveys that showed the leader.
+    still, usual
+        As from `_still_share`.
     share
         Smallest share of still surveys, relative to the usual share of the picture.
     """
-    outside_surveys = table.outside_surveys
-    often = outside_surveys >= SEEN_SHARE * table.n_surveys
-    still, usual = _still_share(table)
     known: Array
     if usual >= MIN_USUAL:
         known = (still >= share * usual) & (table.leader_stills >= MIN_STILL_SURVEYS)
     else:
-        known = often & (shown >= STEADY_SHARE * table.of_all_surveys(outside_surveys))
+        of_all = table.of_all_surveys(table.outside_surveys)
+        known = _often_outside(table) & (shown >= STEADY_SHARE * of_all)
     select.keep_large_regions(known, LARGE_REGION)
     return known
 
 
 def _still_share(table: OutsideTable) -> tuple[Array, float]:
     """Return each leader's share of still surveys, (h, w), and the usual one of the picture."""
-    often = table.outside_surveys >= SEEN_SHARE * table.n_surveys
+    often = _often_outside(table)
     n_surveys = np.maximum(1, table.outside_surveys)
     still: Array = np.divide(table.leader_stills, n_surveys, dtype=np.float32)
     return still, float(np.percentile(still[often], USUAL_PERCENTILE)) if often.any() else 0.0
 
 
-def _may_be_background(table: OutsideTable, share: float) -> Array:
+def _often_outside(table: OutsideTable) -> Array:
+    """Mark the pixels that are mostly outside the person, (h, w) bool."""
+    often: Array = table.outside_surveys >= SEEN_SHARE * table.n_surveys
+    return often
+
+
+def _may_be_background(table: OutsideTable, still: Array, usual: float, share: float) -> Array:
     """Mark the pixels whose leader may be as still as a background, (h, w) bool.
 
     A share of few surveys is uncertain: those within `STILL_ERRORS` of the limit are marked, too.
     """
-    still, usual = _still_share(table)
     if usual < MIN_USUAL:
         return np.ones(still.shape, np.bool_)
     error = np.sqrt(still * (1 - still) / np.maximum(1, table.outside_surveys))
