@@ -28,6 +28,7 @@ export class Session extends EventTarget {
   #stallTimer = null;
   #closed = false;
   #status = "closed";
+  #lostBecause = "";
   #dueSince = 0;
 
   /** @param {string|URL} address of the server; the page's own by default. */
@@ -60,6 +61,7 @@ export class Session extends EventTarget {
     let opened = false;
     socket.onopen = () => {
       opened = true;
+      this.#lostBecause = "";
       this.#setStatus("open");
     };
     socket.onmessage = ({ data }) => this.#receive(data);
@@ -131,7 +133,8 @@ export class Session extends EventTarget {
     if (this.#closed) return;
     const retryMs = this.#retryMs;
     this.#retryMs = Math.min(2 * retryMs, LAST_RETRY_MS);
-    const [status, message] = opened ? ["lost", event.reason] : await this.#reasonOfRefusal();
+    if (opened) this.#lostBecause = event.reason;
+    const [status, message] = opened ? this.#loss() : await this.#reasonOfRefusal();
     if (this.#closed || socket !== this.#socket) return;
     this.#setStatus(status, message, retryMs);
     this.#retryTimer = setTimeout(() => this.connect(), retryMs);
@@ -144,10 +147,15 @@ export class Session extends EventTarget {
       const text = (await answer.text()).trim().slice(0, 300);
       if (answer.status === 409) return ["taken", text];
       if (answer.status === 401 || answer.status === 403) return ["refused", text];
-      return ["lost", ""];
+      return this.#loss();
     } catch {
-      return ["lost", ""];
+      return this.#loss();
     }
+  }
+
+  /** What the server said as it closed stays true while every new try fails. */
+  #loss() {
+    return ["lost", this.#lostBecause];
   }
 
   #watch() {
