@@ -62,7 +62,7 @@ def claimed(folder: Path, names: Iterable[str]) -> Iterator[frozenset[str]]:
         kept = []
         for run in runs:
             shared = wanted.keys() & {name.casefold() for name in run["names"]}
-            if _may_run(run):
+            if may_run(run):
                 if shared:
                     raise OutputBusy(_who(folder, run, wanted[min(shared)]))
                 kept.append(run)
@@ -73,7 +73,7 @@ def claimed(folder: Path, names: Iterable[str]) -> Iterator[frozenset[str]]:
             left = [n for n in run["names"] if n.casefold() not in shared and (folder / n).exists()]
             if left:
                 kept.append({**run, "names": left})
-        runs[:] = [*kept, {**_this_process(), "id": own, "names": sorted(wanted.values())}]
+        runs[:] = [*kept, {**this_process(), "id": own, "names": sorted(wanted.values())}]
 
     def release(*, wait: bool = True) -> None:
         with _locked(folder, wait=wait) as runs:
@@ -189,7 +189,8 @@ def _runs_in(descriptor: int) -> list[dict[str, Any]]:
     return list(runs)
 
 
-def _this_process() -> dict[str, Any]:
+def this_process() -> dict[str, Any]:
+    """Return what tells others whether this process still runs."""
     return {
         "pid": os.getpid(),
         "host": socket.gethostname(),
@@ -197,8 +198,8 @@ def _this_process() -> dict[str, Any]:
     }
 
 
-def _may_run(run: dict[str, Any]) -> bool:
-    """Whether a process runs; one of another machine may."""
+def may_run(run: dict[str, Any]) -> bool:
+    """Whether the process of `this_process` runs; one of another machine may."""
     if run["host"] != socket.gethostname() or sys.platform == "win32":
         return True
     pid = run["pid"]

@@ -207,12 +207,16 @@ class RemoteFolder:
             path = f"{self._path}/{place}"
             if not _is_file(self._file_system, path) or self._file_system.size(path) > max_bytes:
                 return None
-            return bytes(self._file_system.cat_file(path))
+            try:
+                return bytes(self._file_system.cat_file(path))
+            except FileNotFoundError:  # it was removed meanwhile
+                return None
 
     def names(self, place: str) -> list[str]:
         """Return the names in a folder; none if there is no such folder."""
         with self._writing():
             path = f"{self._path}/{place}"
+            self._file_system.invalidate_cache(path)  # others write there, too
             if not self._file_system.isdir(path):
                 return []
             found = self._file_system.ls(path, detail=False)
@@ -238,6 +242,13 @@ class RemoteFolder:
             path = f"{self._path}/{place}"
             self._file_system.makedirs(path.rpartition("/")[0], exist_ok=True)
             self._file_system.put_file(os.fspath(local), path)
+
+    def write(self, place: str, content: bytes) -> None:
+        """Write a small file at a place below the folder."""
+        with self._writing():
+            path = f"{self._path}/{place}"
+            self._file_system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._file_system.pipe_file(path, content)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

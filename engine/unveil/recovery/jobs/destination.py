@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from unveil import remote_claims
 from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
 from unveil.folder_lock import claimed
 from unveil.recovery.jobs.job import Job, skipped, writable
@@ -129,7 +130,7 @@ class LocalDestination:
 class RemoteDestination:
     """A folder behind an address: results are made in a temporary folder and then copied.
 
-    The report is copied last: a result without one is incomplete. There is no lock.
+    The report is copied last: a result without one is incomplete.
     """
 
     def __init__(self, address: str) -> None:
@@ -138,8 +139,19 @@ class RemoteDestination:
 
     @contextmanager
     def opened(self, stems: Sequence[str]) -> Iterator[None]:
-        """Make the temporary folder."""
-        with tempfile.TemporaryDirectory(prefix="unveil-") as local:
+        """Make the temporary folder, and claim the names at the address.
+
+        Raises
+        ------
+        OutputUnwritable
+            The store does not answer.
+        OutputBusy
+            Another run writes one of the names now.
+        """
+        with (
+            remote_claims.claimed(self._remote, stems),
+            tempfile.TemporaryDirectory(prefix="unveil-") as local,
+        ):
             self._local = Path(local)
             yield
 
