@@ -185,7 +185,7 @@ WorkersOption = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        show_default="1; one per core for several inputs",
+        show_default="one per core",
         help="Processes that work at once and share the cores: on several inputs, or on one of 2 "
         "minutes or more.",
     ),

@@ -175,7 +175,8 @@ def recover_all(
         they recover several inputs side by side, each with its part of the threads and of
         `max_memory`. Inputs that are long enough to be cut into segments, or that need more than
         their part, follow one by one; a long one is counted by so many processes. None: one for
-        each core that has 1 GiB of memory, with `max_memory` one, and one for a long input.
+        each core that has 1 GiB of memory, with `max_memory` one; for a long input as for
+        `unveil.recover`.
     resume
         As for `unveil.recover`; the checkpoint of a source is in `out`/.NAME.checkpoint, where
         NAME is `source.stem`, until its result is saved.

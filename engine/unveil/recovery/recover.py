@@ -30,7 +30,7 @@ from unveil.recovery.result import Recovery
 from unveil.recovery.run import Run, displayed
 from unveil.recovery.segments.checkpoint import Checkpoint, identity_of
 from unveil.recovery.segments.count import SegmentTask, read_segment_state
-from unveil.recovery.segments.run import SegmentedCount
+from unveil.recovery.segments.run import SegmentedCount, worker_count
 from unveil.redaction import file_name
 from unveil.video.reader import Video, open_video
 from unveil.video.segments import plan_segments
@@ -69,14 +69,16 @@ def recover(
     stop
         Returns whether to stop, such as `threading.Event().is_set`; see `unveil.interruption`.
     workers
-        Processes that count the segments of a long recording; they change no result. None: one.
+        Processes that count the segments of a long recording, if there is memory for so many;
+        they change no result. None: one for each thread, and for two segments.
     checkpoint
         Folder in which a long recording keeps what is counted so far; a later call with the same
         options goes on from there. The caller removes it when the recovery is saved. None: none.
     resume
         Whether to go on from a checkpoint that is there; otherwise it is replaced.
     note
-        Called with a line about the checkpoint, such as that counting goes on from it.
+        Called with a line about the checkpoint, such as that counting goes on from it, or about
+        the workers.
     options
         As in `RecoverOptions`: how frames are counted, which frames, and what is known of the
         background.
@@ -119,7 +121,11 @@ def recover(
                 n_done = count.resume() if resume else 0
                 if n_done:
                     note(f"goes on from a checkpoint: {n_done} of {len(segments)} segments")
-            counting = run.count_segments(count, video, len(segments), workers)
+            frame_pixels = video.properties.width * video.properties.height
+            n_workers = worker_count(workers, len(segments), chosen.n_threads, frame_pixels)
+            if n_workers < min(workers or 1, len(segments)):
+                note(f"{n_workers} of {workers} workers count: there is no memory for more")
+            counting = run.count_segments(count, video, len(segments), n_workers)
             section = counting.section
         else:
             section = section_of(chosen.crop, video.properties)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from unveil.errors import Interrupted
 from unveil.interruption import StopRequested, stoppable
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from unveil.video.container import VideoProperties
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_WORKERS: Final = 1
-"""Processes that count segments where none is chosen."""
 
 
 class Run:
@@ -126,10 +123,10 @@ class Run:
         self.seconds["decode"] = video.tally.decode_seconds
 
     def count_segments(
-        self, count: SegmentedCount, video: Video, n_segments: int, workers: int | None
+        self, count: SegmentedCount, video: Video, n_segments: int, workers: int
     ) -> Counting:
         """Run the first pass in segments; previews are of those that are merged."""
-        self.workers = min(workers or DEFAULT_WORKERS, n_segments)
+        self.workers = workers
         before = time.perf_counter()
         self._last_progress = self._last_preview = before
 

@@ -23,6 +23,7 @@ from tests.recovery.segments.calls import (
     write_long_call,
 )
 from unveil.errors import IncompatibleTable, Interrupted, InvalidParameter, WorkerFailed
+from unveil.memory import limited_to
 from unveil.recovery.segments import pool
 from unveil.recovery.segments.count import (
     count_segment,
@@ -32,8 +33,9 @@ from unveil.recovery.segments.count import (
 )
 from unveil.recovery.segments.fold import GROUP_SEGMENTS, Fold
 from unveil.recovery.segments.pool import WorkerPool
+from unveil.recovery.segments.run import BYTES_PER_PIXEL, PROCESS_BYTES, worker_count
 
-recover = partial(unveil.recover, method="transitions")
+recover = partial(unveil.recover, method="transitions", threads=1)
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +154,36 @@ def test_a_worker_ends_when_its_input_ends(call: Path, tmp_path: Path) -> None:
     assert process.wait(60) in (0, -signal.SIGINT)  # the signal may come before it is ignored
     assert process.stdout is not None
     process.stdout.close()
+
+
+def test_each_thread_is_a_process_where_no_number_of_workers_is_chosen(call: Path) -> None:
+    together = recover(call, threads=2)
+    assert together.report["workers"] == 2
+    assert bytes_of(together) == bytes_of(recover(call, workers=1))
+
+
+def test_no_more_processes_count_than_there_is_memory_for(call: Path) -> None:
+    notes: list[str] = []
+    with limited_to(2 * PROCESS_BYTES + 2 * BYTES_PER_PIXEL * 64 * 48):
+        recovery = recover(call, workers=2, note=notes.append)
+        by_default = recover(call, threads=2, note=notes.append)
+    assert (recovery.report["workers"], by_default.report["workers"]) == (1, 1)
+    assert notes == ["1 of 2 workers count: there is no memory for more"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "n_segments", "n_threads", "n_workers"),
+    [(None, 4, 2, 2), (None, 4, 64, 2), (None, 1, 2, 1), (None, 400, 64, 64), (9, 7, 1, 7)],
+)
+def test_workers_by_default_have_two_segments_at_least(
+    chosen: int | None,
+    n_segments: int,
+    n_threads: int,
+    n_workers: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("unveil.recovery.segments.run.memory_limit", lambda: None)
+    assert worker_count(chosen, n_segments, n_threads, 64 * 48) == n_workers
 
 
 def test_previews_and_progress_grow(call: Path) -> None:

@@ -1,4 +1,4 @@
-"""`count_segments` counts all segments of a recording and merges them in their order."""
+"""`SegmentedCount` counts all segments of a recording and merges them in their order."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from unveil.arrays import U8
 from unveil.errors import Interrupted
 from unveil.interruption import StopRequested
+from unveil.memory import memory_limit
 from unveil.parallel import uninterrupted
 from unveil.recovery.passes.counting import Counting
 from unveil.recovery.segments.checkpoint import Checkpoint
@@ -21,6 +23,36 @@ from unveil.recovery.segments.pool import WorkerPool
 from unveil.recovery.segments.state import SavedState, SegmentState
 from unveil.video.reader import Video
 from unveil.video.selection import Segment
+
+PROCESS_BYTES: Final = 300 * 2**20
+"""Memory of a process that counts segments, but for what grows with the frame."""
+
+BYTES_PER_PIXEL: Final = 450
+"""Memory for each pixel of a frame: the counts, and the frames that wait to be counted."""
+
+
+def worker_count(chosen: int | None, n_segments: int, n_threads: int, frame_pixels: int) -> int:
+    """Return how many processes count the segments of a recording.
+
+    Where none is chosen, one for each thread, because processes wait for each other less than
+    threads do, and two segments for each, which pay for its start. In any case no more than there
+    are segments, and than there is memory for beside this process.
+
+    Parameters
+    ----------
+    chosen
+        The number that was chosen, None: none.
+    n_segments, n_threads
+        Segments of the recording, and threads of all processes together.
+    frame_pixels
+        Pixels of a frame.
+    """
+    wanted = min(n_threads, n_segments // 2) if chosen is None else min(chosen, n_segments)
+    limit = memory_limit()
+    if limit is not None:
+        each = PROCESS_BYTES + BYTES_PER_PIXEL * frame_pixels
+        wanted = min(wanted, limit // each - 1)
+    return max(1, wanted)
 
 
 class SegmentedCount:
