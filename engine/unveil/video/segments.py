@@ -20,9 +20,9 @@ from unveil.video.packets import FrameReader
 from unveil.video.selection import Segment, Selection
 from unveil.video.source import Source
 
-TARGET_SECONDS: Final = 30.0
-"""A segment ends with the first key frame after this time: work lost by a kill is less than the
-time that one segment takes."""
+TARGET_SECONDS: Final = 60.0
+"""A segment ends with the first key frame after this time. To begin and to merge one costs as much
+as five seconds of a recording; a kill loses those that were in work."""
 
 SHORTEST_SECONDS: Final = 120.0
 """A selection that is shorter is not cut."""
