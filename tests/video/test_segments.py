@@ -21,6 +21,7 @@ from unveil.errors import Interrupted, UnreadableVideo
 from unveil.video import segments
 from unveil.video.reader import open_video
 from unveil.video.segments import (
+    Keyframe,
     PacketIndex,
     cut,
     may_be_cut,
@@ -75,9 +76,8 @@ def frames_of(path: Path, **options: Any) -> list[Frame]:
 
 def assert_same_frames(path: Path, n_least: int = 3, **selected_by: Any) -> None:
     """Check that segments have the frames of one pass, with any number of threads."""
-    found = planned(
-        path, Selection.between(*(selected_by.get(k) for k in ("start_seconds", "end_seconds")))
-    )
+    start, end = (selected_by.get(k) for k in ("start_seconds", "end_seconds"))
+    found = planned(path, Selection.between(start, end, selected_by.get("stride", 1)))
     assert len(found) >= n_least
     whole = frames_of(path, threads=1, **selected_by)
     assert len(whole) > 10
@@ -135,9 +135,29 @@ def test_a_selected_part_is_cut_at_the_same_places(
 
 
 @pytest.mark.parametrize("stride", [2, 7])
-def test_every_nth_frame_is_read_in_one_piece(stride: int, tmp_path: Path) -> None:
-    path = write_kind("closed", tmp_path)
-    assert planned(path, Selection(stride=stride)) == ()
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "vp8"])
+def test_segments_together_have_every_nth_frame(kind: str, stride: int, tmp_path: Path) -> None:
+    assert_same_frames(write_kind(kind, tmp_path), stride=stride)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.5, 7.9), (2.02, None), (3.0, 7.2)])
+@pytest.mark.parametrize("kind", ["closed", "open-gop-ts"])
+def test_every_nth_frame_is_counted_from_the_start(
+    kind: str, start: float | None, end: float | None, tmp_path: Path
+) -> None:
+    path = write_kind(kind, tmp_path)
+    assert_same_frames(path, 2, stride=3, start_seconds=start, end_seconds=end)
+
+
+def test_packets_that_show_no_frame_shift_every_nth_frame_at_most(tmp_path: Path) -> None:
+    path = write_kind("vp8", tmp_path)  # its alternate reference frames are never shown
+    found = planned(path, Selection(stride=3))
+    parts = [frames_of(path, segment=segment, stride=3) for segment in found]
+    assert all(parts)
+    times = [seconds for part in parts for seconds, _ in part]
+    assert abs(len(times) - N_FRAMES / 3) <= len(found)
+    for part in parts:
+        np.testing.assert_allclose(np.diff([seconds for seconds, _ in part]), 3 / 25, atol=1e-3)
 
 
 def test_a_short_part_is_read_in_one_piece(tmp_path: Path) -> None:
@@ -223,7 +243,7 @@ def test_borders_depend_on_the_file_alone_and_cover_it(
     steps: list[float], target: float, tail: float, start: float, length: float
 ) -> None:
     times = np.concatenate([[0.0], np.cumsum(steps)])
-    keyframes = tuple((round(t * 1e6), float(t)) for t in times)
+    keyframes = tuple(Keyframe(round(t * 1e6), float(t)) for t in times)
     whole = cut(PacketIndex(keyframes, float(times[-1]) + tail, ""), target)
     assert whole[0].begin_seconds == 0
     assert whole[-1].end_seconds == math.inf
@@ -260,7 +280,7 @@ def test_length_counts_also_where_it_is_not_declared(
         (None, 2.0, 1, False),
         (6.0, None, 1, False),
         (1.0, 7.0, 1, True),
-        (None, None, 2, False),
+        (None, None, 2, True),
     ],
 )
 def test_what_is_selected_counts(

@@ -12,12 +12,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from unveil.interruption import StopRequested, check, never
 from unveil.video.container import declared_length, open_container
 from unveil.video.packets import FrameReader
-from unveil.video.selection import Segment, Selection
+from unveil.video.selection import SAME_TIME_SECONDS, Segment, Selection
 from unveil.video.source import Source
 
 TARGET_SECONDS: Final = 60.0
@@ -34,6 +34,24 @@ _CHECK_EVERY: Final = 1024
 """Packets between two questions whether to stop."""
 
 
+class Keyframe(NamedTuple):
+    """A key frame at which a recording can be cut.
+
+    Attributes
+    ----------
+    pts
+        Its time stamp, in ticks of the stream's time base.
+    seconds
+        The same, since the stream's first frame.
+    n_before
+        Selected frames that are shown before it.
+    """
+
+    pts: int
+    seconds: float
+    n_before: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class PacketIndex:
     """What the packets of a video stream say of where it can be cut.
@@ -41,21 +59,25 @@ class PacketIndex:
     Attributes
     ----------
     keyframes
-        Time stamps of the key frames that no earlier packet's frame follows in display order, as
-        (ticks of the stream's time base, seconds since the stream's first frame).
+        The key frames that no earlier packet's frame follows in display order.
     end_seconds
         End of the last frame, since the first.
     digest
         SHA-256 of all time stamps and sizes, as hexadecimal digits.
     """
 
-    keyframes: tuple[tuple[int, float], ...] = field(repr=False)
+    keyframes: tuple[Keyframe, ...] = field(repr=False)
     end_seconds: float
     digest: str
 
 
 def read_index(
-    source: Source, stream: int | None, origin_seconds: float, stop: StopRequested = never
+    source: Source,
+    stream: int | None,
+    origin_seconds: float,
+    stop: StopRequested = never,
+    *,
+    start_seconds: float = 0.0,
 ) -> PacketIndex | None:
     """Read all packets of a video, without decoding.
 
@@ -69,6 +91,8 @@ def read_index(
         Time stamp of the first frame, `Video.origin_seconds`.
     stop
         Returns whether to stop, see `unveil.interruption`.
+    start_seconds
+        Of the selection, since the first frame: `Keyframe.n_before` counts from there.
 
     Returns
     -------
@@ -86,7 +110,8 @@ def read_index(
     with closing(container):
         reader = FrameReader(container, video_stream, threading.Event())
         digest = hashlib.sha256()
-        keyframes: list[tuple[int, float]] = []
+        keyframes: list[Keyframe] = []
+        n_selected = 0
         latest: int | None = None
         end_seconds = 0.0
         for number, packet in enumerate(reader.packets()):
@@ -96,31 +121,43 @@ def read_index(
             if pts is None:
                 return None
             digest.update(b"%d %d %d;" % (pts, packet.size, packet.is_keyframe))
+            seconds = reader.seconds_of(pts) - origin_seconds
             if packet.is_keyframe and (latest is None or pts > latest):
-                keyframes.append((pts, reader.seconds_of(pts) - origin_seconds))
+                keyframes.append(Keyframe(pts, seconds, n_selected))
             latest = pts if latest is None else max(latest, pts)
             end = reader.seconds_of(pts + (packet.duration or 0)) - origin_seconds
             end_seconds = max(end_seconds, end)
+            if seconds + SAME_TIME_SECONDS >= start_seconds:
+                n_selected += 1
+                _count_leading(keyframes, pts)
         if reader.clock.jumps or latest is None:
             return None
         return PacketIndex(tuple(keyframes), end_seconds, digest.hexdigest())
 
 
+def _count_leading(keyframes: list[Keyframe], pts: int) -> None:
+    """Count a packet whose frame is shown before key frames that come before it in the file."""
+    for place in range(len(keyframes) - 1, -1, -1):
+        if keyframes[place].pts <= pts:
+            break
+        keyframes[place] = keyframes[place]._replace(n_before=keyframes[place].n_before + 1)
+
+
 def cut(index: PacketIndex, target_seconds: float = TARGET_SECONDS) -> tuple[Segment, ...]:
     """Cut a whole recording into segments of at least this length, except for the last one."""
-    borders: list[tuple[int, float]] = []
+    borders: list[Keyframe] = []
     begin = 0.0
-    for pts, seconds in index.keyframes:
-        if seconds - begin >= target_seconds:
-            borders.append((pts, seconds))
-            begin = seconds
-    if borders and index.end_seconds - borders[-1][1] < target_seconds / 2:
+    for keyframe in index.keyframes:
+        if keyframe.seconds - begin >= target_seconds:
+            borders.append(keyframe)
+            begin = keyframe.seconds
+    if borders and index.end_seconds - borders[-1].seconds < target_seconds / 2:
         borders.pop()
-    ends = [seconds for _, seconds in borders] + [float("inf")]
+    ends = [border.seconds for border in borders] + [float("inf")]
     segments = [Segment(0, 0.0, ends[0])]
-    for number, (pts, seconds) in enumerate(borders, 1):
-        before = segments[-1].keyframes[:1] or (index.keyframes[0][0],)
-        segments.append(Segment(number, seconds, ends[number], (pts, *before)))
+    for number, (pts, seconds, n_before) in enumerate(borders, 1):
+        before = segments[-1].keyframes[:1] or (index.keyframes[0].pts,)
+        segments.append(Segment(number, seconds, ends[number], (pts, *before), n_before))
     return tuple(segments)
 
 
@@ -166,17 +203,17 @@ def plan_segments(
     -------
     segments, digest
         The segments, and the digest of the packets. No segments where the recording is read in
-        one piece: it is no file, is short, has pictures instead of a video, lacks key frames or
-        reliable time stamps, or every N-th frame is selected, which takes counting them.
+        one piece: it is no file, is short, has pictures instead of a video, or lacks key frames
+        or reliable time stamps.
     """
     nothing: tuple[tuple[Segment, ...], str] = ((), "")
-    if not _can_be_cut(source, selection) or container in _UNCUT_FORMATS:
+    if not _can_be_cut(source) or container in _UNCUT_FORMATS:
         return nothing
     if origin_seconds != origin_seconds:
         return nothing
     if _length(selection, duration_seconds) < SHORTEST_SECONDS:
         return nothing
-    index = read_index(source, stream, origin_seconds, stop)
+    index = read_index(source, stream, origin_seconds, stop, start_seconds=selection.start_seconds)
     if index is None or _length(selection, index.end_seconds) < SHORTEST_SECONDS:
         return nothing
     segments = selected(_found_again(source, stream, cut(index, TARGET_SECONDS)), selection)
@@ -197,7 +234,7 @@ def may_be_cut(
     MissingInput, UnreadableVideo
         The file cannot be opened.
     """
-    if not _can_be_cut(source, selection):
+    if not _can_be_cut(source):
         return False
     container, video_stream = open_container(source, 1, stream)
     with closing(container):
@@ -208,13 +245,13 @@ def may_be_cut(
         index = read_index(source, stream, 0.0, stop)
         if index is None or not index.keyframes:
             return False
-        seconds = index.end_seconds - index.keyframes[0][1]
+        seconds = index.end_seconds - index.keyframes[0].seconds
     return _length(selection, seconds) >= SHORTEST_SECONDS
 
 
-def _can_be_cut(source: Source, selection: Selection) -> bool:
+def _can_be_cut(source: Source) -> bool:
     """Whether parts of a source, of any format and length, can be read by themselves."""
-    return source.can_rewind and source.sequence is None and selection.stride == 1
+    return source.can_rewind and source.sequence is None
 
 
 def _length(selection: Selection, duration_seconds: float | None) -> float:

@@ -80,12 +80,16 @@ class Segment:
     keyframes
         Time stamps, in the stream's time base, of key frames from which it can be decoded: its
         own one, then an earlier one. Empty: from the beginning of what is read.
+    n_before
+        Frames between the selection's start and the segment's, by the packets: every N-th frame
+        is counted from the selection's start.
     """
 
     number: int
     begin_seconds: float
     end_seconds: float
     keyframes: tuple[int, ...] = ()
+    n_before: int = 0
 
     def limit_damage(self, reader: FrameReader, origin_seconds: float) -> None:
         """Let a reader count only damage between the segment's borders."""
@@ -140,6 +144,7 @@ class SelectedFrames:
         self._period = 1 / frame_rate if frame_rate else 0.0
         self._can_seek = can_seek
         self._keyframes = () if segment is None else segment.keyframes
+        self._n_before = 0 if segment is None else segment.n_before
         self._begin, self._end = selection.start_seconds, selection.end_seconds
         if segment is not None:
             self._begin = max(self._begin, segment.begin_seconds)
@@ -151,7 +156,7 @@ class SelectedFrames:
     def __iter__(self) -> Iterator[tuple[av.VideoFrame, float]]:
         """Yield each selected frame and its seconds since the first (NaN: no time stamp)."""
         chosen = self._selection
-        n_inside = 0
+        n_inside = self._n_before
         for frame, seconds, position in self._timed():
             if self._begin > position + SAME_TIME_SECONDS:
                 self.n_skipped += chosen.start_seconds > position + SAME_TIME_SECONDS

@@ -77,7 +77,8 @@ def len_of_cut(recovery: unveil.Recovery) -> int:
 
 
 @pytest.mark.parametrize(
-    "options", [{"crop": "32:24:8:8"}, {"start_seconds": 1.3, "end_seconds": 5}]
+    "options",
+    [{"crop": "32:24:8:8"}, {"start_seconds": 1.3, "end_seconds": 5}, {"stride": 3}],
 )
 def test_a_part_of_a_call_is_cut_too(call: Path, options: dict[str, Any]) -> None:
     cut = recover(call, **options)
