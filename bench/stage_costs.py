@@ -114,13 +114,13 @@ def _measure_files(stages: Stages, how: CountingPlan, states: list[bytes], folde
     """Measure the parts of a merge: reading a state, merging it in memory, writing it."""
     path, written = folder / "read.npz", folder / "written.npz"
     with how.task.open(how.segments[0]) as video:
-        new_counting = partial(how.task.counting, video)
+        new_countings = partial(how.task.countings, video)
         path.write_bytes(states[0])
-        merged = read_segment_state(path, new_counting())
+        merged = read_segment_state(path, new_countings())
         for state in states[1:]:
             path.write_bytes(state)
             with stages.measured("read a state"):
-                later = read_segment_state(path, new_counting())
+                later = read_segment_state(path, new_countings())
             with stages.measured("merge in memory"):
                 merged.merge(later)
             with stages.measured("write a state"):

@@ -130,9 +130,12 @@ def grid(rows: int, columns: int, tile: tuple[int, int], gap: int = 0) -> list[B
 
 
 def write_scene(path: Path, scene: Scene, n_frames: int = 48, **options: Any) -> Path:
-    """Encode a scene without loss of luma, in yuv420p at 25 frames a second."""
+    """Encode a scene without loss of luma, in yuv420p at 25 frames a second.
+
+    A key frame is every 12th frame, about twice a second.
+    """
     frames = (
         av.VideoFrame.from_ndarray(scene(number), "rgb24").reformat(format="yuv420p")
         for number in range(n_frames)
     )
-    return write_video(path, frames, rate=25, options=LOSSLESS, **options)
+    return write_video(path, frames, rate=25, options={**LOSSLESS, "g": "12"}, **options)

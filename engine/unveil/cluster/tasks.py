@@ -182,6 +182,7 @@ def _job_of(recording: Recording, folder: Path, identity: Identity | None) -> Jo
         options={**recording.options, "threads": recording.chosen.threads},
         tiles=recording.tiles,
         force=recording.force,
+        workers=1,
         identity=identity,
     )
 

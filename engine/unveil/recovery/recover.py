@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
+from unveil.arrays import U8
 from unveil.errors import check_positive
 from unveil.interruption import StopRequested, never
 from unveil.progress import ProgressCallback, silent
@@ -25,20 +26,18 @@ from unveil.recovery.passes.exchanged import ExchangedBackgrounds
 from unveil.recovery.passes.moving import MovingBackground
 from unveil.recovery.passes.plan import Plan
 from unveil.recovery.passes.recording import Recording
-from unveil.recovery.passes.section import CroppedFrames, Section, TileFrames, section_of
+from unveil.recovery.passes.section import CroppedFrames, TileFrames, section_of
 from unveil.recovery.result import Recovery
 from unveil.recovery.run import Run, displayed
 from unveil.recovery.segments.checkpoint import Checkpoint, identity_of
 from unveil.recovery.segments.count import SegmentTask, read_segment_state
 from unveil.recovery.segments.run import SegmentedCount, worker_count
+from unveil.recovery.segments.state import SegmentState
 from unveil.redaction import file_name
 from unveil.video.reader import Video, open_video
 from unveil.video.segments import plan_segments
 from unveil.video.selection import Segment
 from unveil.video.source import Source, source_of
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +101,7 @@ def recover(
     `KeyboardInterrupt` is raised.
     """
     chosen = RecoverOptions(**options)
-    if workers is not None:
-        check_positive("workers", workers)
+    segmenting = Segmenting(workers, checkpoint, resume, note)
     picture = background_picture(chosen.background, chosen)
     run = Run(progress or silent, preview, preview_seconds, stop)
     source = path if isinstance(path, Source) else source_of(path)
@@ -111,22 +109,10 @@ def recover(
     with opened() as video:
         run.open(video)
         run.warm_up(chosen)
-        segments, digest = planned(source, chosen, video, stop)
-        if segments:
-            task = segment_task(source, chosen, opened)
-            count = SegmentedCount(task, segments, video, picture, stop)
-            if checkpoint is not None:
-                identity = identity_of(source, chosen, digest, len(segments))
-                count.checkpoint = Checkpoint(Path(checkpoint), identity, note)
-                n_done = count.resume() if resume else 0
-                if n_done:
-                    note(f"goes on from a checkpoint: {n_done} of {len(segments)} segments")
-            frame_pixels = video.properties.width * video.properties.height
-            n_workers = worker_count(workers, len(segments), chosen.n_threads, frame_pixels)
-            if n_workers < min(workers or 1, len(segments)):
-                note(f"{n_workers} of {workers} workers count: there is no memory for more")
-            counting = run.count_segments(count, video, len(segments), n_workers)
-            section = counting.section
+        new_task = partial(segment_task, source, chosen, opened)
+        state = segmenting.count(source, chosen, new_task, video, picture, run, stop)
+        if state is not None:
+            (counting,) = state.countings
         else:
             section = section_of(chosen.crop, video.properties)
             counting = Counting(chosen, picture, video.properties, video.pixel_aspect, section)
@@ -137,7 +123,66 @@ def recover(
                 n_threads=chosen.n_threads,
             )
     run.report("finalise", video.tally.frames_read)
-    return finished(Counted(counting, section), opened, source, chosen, video, run)
+    return finished(counting, opened, source, chosen, video, run)
+
+
+@dataclass(frozen=True, slots=True)
+class Segmenting:
+    """How a long recording is counted: arguments of `recover`.
+
+    Raises
+    ------
+    InvalidParameter
+        `workers` is not positive.
+    """
+
+    workers: int | None
+    checkpoint: str | os.PathLike[str] | None
+    resume: bool
+    note: Callable[[str], object]
+
+    def __post_init__(self) -> None:
+        """Check the number of workers."""
+        if self.workers is not None:
+            check_positive("workers", self.workers)
+
+    def count(
+        self,
+        source: Source,
+        options: RecoverOptions,
+        new_task: Callable[[], SegmentTask],
+        video: Video,
+        picture: U8 | None,
+        run: Run,
+        stop: StopRequested,
+    ) -> SegmentState | None:
+        """Count a recording in segments, from its checkpoint on; None if it is not cut.
+
+        Parameters
+        ----------
+        source, options, picture, run, stop
+            As in `recover`.
+        new_task
+            Makes how the segments are counted.
+        video
+            The recording, opened.
+        """
+        segments, digest = planned(source, options, video, stop)
+        if not segments:
+            return None
+        task = new_task()
+        count = SegmentedCount(task, segments, video, picture, stop)
+        if self.checkpoint is not None:
+            identity = identity_of(task, digest, len(segments))
+            count.checkpoint = Checkpoint(Path(self.checkpoint), identity, self.note)
+            n_done = count.resume() if self.resume else 0
+            if n_done:
+                self.note(f"goes on from a checkpoint: {n_done} of {len(segments)} segments")
+        n_pixels = task.counted_pixels(video)
+        n_workers = worker_count(self.workers, len(segments), options.n_threads, n_pixels)
+        if n_workers < min(self.workers or 1, len(segments)):
+            self.note(f"{n_workers} of {self.workers} workers count: there is no memory for more")
+        return run.count_segments(count, video, len(segments), n_workers)
 
 
 def planned(
@@ -192,22 +237,14 @@ def recover_counted(
     opened = partial(open_video, source, **options.reading, chunks_held=CHUNKS_HELD)
     with opened() as video:
         run.open(video)
-        merged = read_segment_state(state, task.counting(video, picture))
+        merged = read_segment_state(state, task.countings(video, picture))
         run.take(merged, video, n_segments)
-    counting = merged.counting
-    return finished(Counted(counting, counting.section), opened, source, options, video, run)
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A section of a recording after the first pass."""
-
-    counting: Counting
-    section: Section
+    (counting,) = merged.countings
+    return finished(counting, opened, source, options, video, run)
 
 
 def finished(
-    counted: Counted,
+    counting: Counting,
     opened: Callable[[], Video],
     source: Source,
     chosen: RecoverOptions,
@@ -215,7 +252,6 @@ def finished(
     run: Run,
 ) -> Recovery:
     """Recover from what the first pass counted, with the further passes that this needs."""
-    counting, section = counted.counting, counted.section
     engine = counting.best
     assert engine is not None  # no frame is an error
     before = time.perf_counter()
@@ -235,25 +271,24 @@ def finished(
         # The state of the first pass would lie in memory beside that of the next ones.
         counting.forget()
         del engine
-        with Recording(opened, layout, chosen, n_skipped, section) as recording:
+        with Recording(opened, layout, chosen, n_skipped, counting.section) as recording:
             recovery = run.further(plans, recording) or recovery
     elif len(stretches) > 1:
         recovery = engine.finalise()
     recovery = displayed(recovery, video.properties)
     run.seconds["finalise"] += time.perf_counter() - before
-    return _reported(recovery, chosen, counting, section, video, run)
+    return _reported(recovery, chosen, counting, video, run)
 
 
 def _reported(
     recovery: Recovery,
     options: RecoverOptions,
     counting: Counting,
-    section: Section,
     video: Video,
     run: Run,
 ) -> Recovery:
     """Add to the report what concerns the recording as a whole."""
-    tally, n_changes = video.tally, counting.n_changes
+    tally, section, n_changes = video.tally, counting.section, counting.n_changes
     n_used = recovery.report["frames_read"]
     warnings = [*tally.warnings, *recovery.report["warnings"]]
     if n_changes:

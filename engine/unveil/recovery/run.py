@@ -124,7 +124,7 @@ class Run:
 
     def count_segments(
         self, count: SegmentedCount, video: Video, n_segments: int, workers: int
-    ) -> Counting:
+    ) -> SegmentState:
         """Run the first pass in segments; previews are of those that are merged."""
         self.workers = workers
         before = time.perf_counter()
@@ -139,7 +139,7 @@ class Run:
         self.seconds["count"] = time.perf_counter() - before
         if count.checkpoint is not None:
             self.seconds["checkpoint"] = count.checkpoint.seconds
-        return state.counting
+        return state
 
     def take(self, state: SegmentState, video: Video, n_segments: int) -> None:
         """Take over how all segments were read.

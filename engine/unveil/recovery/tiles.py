@@ -25,11 +25,11 @@ from unveil.recovery.parameters import (
     grid_of,
 )
 from unveil.recovery.passes.ahead import CHUNKS_HELD
-from unveil.recovery.passes.counting import Counting
-from unveil.recovery.passes.section import TileFrames
-from unveil.recovery.recover import Counted, finished, recover
+from unveil.recovery.recover import Segmenting, finished, recover
 from unveil.recovery.result import REPORT, Recovery, begin_result
 from unveil.recovery.run import Run
+from unveil.recovery.segments.count import SegmentTask
+from unveil.recovery.segments.state import SegmentState
 from unveil.tiles.believe import TOLERANCE
 from unveil.tiles.find import UNSTABLE, search_tiles
 from unveil.tiles.model import Tile
@@ -115,9 +115,8 @@ def recover_tiles(
         "auto" looks for them, "off" takes the whole picture, ROWSxCOLUMNS a grid of equal tiles.
         With a crop, "auto" is "off".
     progress, preview, preview_seconds, stop, workers, checkpoint, resume, note, options
-        As for `recover`. Previews are of whole pictures only, and so are segments, workers and
-        checkpoints: tiles are counted in one pass. A picture of the background is allowed where
-        one caller is shown.
+        As for `recover`. Previews are of whole pictures only. A picture of the background is
+        allowed where one caller is shown.
 
     Raises
     ------
@@ -148,7 +147,8 @@ def recover_tiles(
     groups = _recovered(found)
     if not groups:
         raise NoTiles(f"{source.name}: {_why_none(found)}")
-    return _recover_groups(source, found, groups, chosen, progress, stop)
+    segmenting = Segmenting(workers, checkpoint, resume, note)
+    return _recover_groups(source, found, groups, chosen, progress, stop, segmenting)
 
 
 def tiles_to_recover(
@@ -230,6 +230,7 @@ def _recover_groups(
     options: RecoverOptions,
     progress: ProgressCallback | None,
     stop: StopRequested,
+    segmenting: Segmenting,
 ) -> TileRecoveries:
     if options.background is not None and len(groups) > 1:
         raise InvalidParameter(
@@ -239,31 +240,36 @@ def _recover_groups(
     picture = background_picture(options.background, options)
     run = Run(progress or silent, None, 0.0, stop)
     opened = partial(open_video, source, **options.reading, chunks_held=CHUNKS_HELD, stop=stop)
-    times = TimeIndex()
+    showings = tuple(
+        tuple(showing for tile in group for showing in tile.showings) for group in groups
+    )
+    task = SegmentTask(source, replace(options, background=None), tiles=showings)
     with opened() as video:
         run.open(video)
         run.warm_up(options)
-        counted = []
-        for group in groups:
-            showings = [showing for tile in group for showing in tile.showings]
-            section = TileFrames(showings, video.properties)
-            counting = Counting(options, picture, video.properties, video.pixel_aspect, section)
-            counted.append(Counted(counting, section))
-        countings = [one.counting for one in counted]
-        run.count(countings, video, may_be_endless=False, n_threads=options.n_threads, times=times)
+        state = segmenting.count(source, options, lambda: task, video, picture, run, stop)
+        if state is None:
+            state = SegmentState(task.countings(video, picture), video.tally, TimeIndex())
+            run.count(
+                state.countings,
+                video,
+                may_be_endless=False,
+                n_threads=options.n_threads,
+                times=state.times,
+            )
     run.report("finalise", video.tally.frames_read)
     recoveries: list[Recovery] = []
     folders: dict[int, str | None] = {}
-    for one, group in zip(counted, groups, strict=True):
-        shown = one.counting.best is not None
+    for counting, group in zip(state.countings, groups, strict=True):
+        shown = counting.best is not None
         folders |= {id(tile): f"tile-{len(recoveries) + 1}" if shown else None for tile in group}
         if shown:
-            recoveries.append(finished(one, opened, source, options, video, run))
-            one.counting.forget()
+            recoveries.append(finished(counting, opened, source, options, video, run))
+            counting.forget()
     if not recoveries:
         raise NoTiles(f"{source.name}: {NOT_SHOWN}; choose one with --crop")
     report = _index(found, folders, recoveries, options)
-    return TileRecoveries(tuple(recoveries), times, report)
+    return TileRecoveries(tuple(recoveries), state.times, report)
 
 
 def _index(

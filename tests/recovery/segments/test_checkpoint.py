@@ -36,7 +36,7 @@ from unveil.recovery.segments.count import count_segment
 from unveil.recovery.segments.fold import Fold
 from unveil.recovery.segments.run import SegmentedCount
 from unveil.video.reader import open_video
-from unveil.video.source import resolve_inputs, source_of
+from unveil.video.source import resolve_inputs
 
 recover = partial(unveil.recover, method="transitions")
 
@@ -262,8 +262,7 @@ def test_slow_writing_makes_checkpoints_rare(
         now[0] += 2.0
 
     monkeypatch.setattr(checkpoint, "write_state", write)
-    source = source_of(call)
-    kept = Checkpoint(tmp_path / "kept", identity_of(source, task_of(call).options, "", 3), print)
+    kept = Checkpoint(tmp_path / "kept", identity_of(task_of(call), "", 3), print)
     fold = Fold(count_segment(task_of(call, method="transitions"), planned(call)[0]))
     while now[0] < 1000:
         kept.write_if_due(fold)
@@ -312,15 +311,16 @@ def test_no_damage_is_taken_for_a_state(
         header = json.loads(stored["header"].tobytes())
     identity = {key: header[key] for key in ("version", "parameters", "selection", "recording")}
     with open_video(call, threads=1) as video:
-        new_counting = partial(task.counting, video)
-        fold = Checkpoint(folder, identity, lambda note: None).load(new_counting)
+        new_countings = partial(task.countings, video)
+        fold = Checkpoint(folder, identity, lambda note: None).load(new_countings)
         if fold.n_segments:
             shutil.copy(newest(kept), path)
-            intact = Checkpoint(folder, identity, lambda note: None).load(new_counting)
+            intact = Checkpoint(folder, identity, lambda note: None).load(new_countings)
             assert fold.group is not None
             assert intact.group is not None
-            states = (fold.group.counting.counts(), intact.group.counting.counts())
-            (one,), (other,) = (counts.engines for counts in states)
+            (one,), (other,) = (
+                group.countings[0].counts().engines for group in (fold.group, intact.group)
+            )
             for name, array in other.stored.items():
                 np.testing.assert_array_equal(one.stored[name], array, err_msg=name)
         else:

@@ -220,9 +220,9 @@ def test_states_in_files_merge_as_in_memory(call: Path, tmp_path: Path) -> None:
             np.testing.assert_array_equal(merged[name], wanted[name], err_msg=name)
     other = task_of(call, method="transitions", slots=4)
     with task.open(segments[0]) as video:
-        counting = other.counting(video)
+        countings = other.countings(video)
     with pytest.raises(IncompatibleTable, match="other parameters"):
-        read_segment_state(paths[0], counting)
+        read_segment_state(paths[0], countings)
 
 
 class Recorded:

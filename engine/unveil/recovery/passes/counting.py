@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
+import numpy as np
+
 from unveil.arrays import U8
+from unveil.errors import IncompatibleTable
 from unveil.recovery.engine import Engine
 from unveil.recovery.engine_state import EngineState
 from unveil.recovery.parameters import Method, RecoverOptions
@@ -44,6 +47,8 @@ class Counts:
         Layout of the first and of the last frame; None without a frame.
     n_changes, n_left_out
         As in `Counting`.
+    times
+        Of the section.
     """
 
     engines: tuple[EngineState, ...]
@@ -52,6 +57,7 @@ class Counts:
     current: Layout | None
     n_changes: int
     n_left_out: int
+    times: tuple[tuple[float, float], ...] = ()
 
 
 class Counting:
@@ -176,6 +182,12 @@ class Counting:
         self._first = self._first or later._first
         self._current = later._current or self._current
         self.n_left_out += later.n_left_out
+        self.section.times = [
+            (float(np.fmin(first, later_first)), float(np.fmax(last, later_last)))
+            for (first, last), (later_first, later_last) in zip(
+                self.section.times, later.section.times, strict=True
+            )
+        ]
 
     def counts(self) -> Counts:
         """Return what was counted; the states are shared, not copied."""
@@ -186,10 +198,20 @@ class Counting:
             self._current,
             self.n_changes,
             self.n_left_out,
+            tuple(self.section.times),
         )
 
     def go_on(self, counts: Counts) -> None:
-        """Take over what was counted by a `Counting` of the same options."""
+        """Take over what was counted by a `Counting` of the same options and section.
+
+        Raises
+        ------
+        IncompatibleTable
+            It was another section.
+        """
+        if len(counts.times) != len(self.section.times):
+            raise IncompatibleTable("another section of the recording was counted")
+        self.section.times = list(counts.times)
         for state in counts.engines:
             self._engines[state.table.layout] = Engine.of_state(
                 state,

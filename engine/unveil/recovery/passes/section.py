@@ -22,7 +22,15 @@ class Section(Protocol):
     """Takes the frames, and the part of each frame, that one recovery counts.
 
     Every pass passes all chunks of the recording in their order, so that it sees the same frames.
+
+    Attributes
+    ----------
+    times
+        First and last second of each place at which it was shown, NaN where it was not; empty
+        where places are not told apart.
     """
+
+    times: list[tuple[float, float]]
 
     def of(self, chunk: Chunk) -> Iterator[Chunk]:
         """Yield consecutive chunks of what belongs to the section."""
@@ -31,6 +39,9 @@ class Section(Protocol):
 
 class WholeFrames:
     """All of each frame."""
+
+    def __init__(self) -> None:
+        self.times: list[tuple[float, float]] = []
 
     def of(self, chunk: Chunk) -> Iterator[Chunk]:
         """Yield the chunk."""
@@ -63,6 +74,7 @@ class CroppedFrames:
         self._crop = crop
         self._properties = properties
         self._size: tuple[int, int] | None = None
+        self.times: list[tuple[float, float]] = []
         self.displayed: Rectangle | None = None
         if first is not None:
             self._begin(first)

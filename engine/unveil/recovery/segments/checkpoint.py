@@ -10,9 +10,10 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -22,11 +23,11 @@ from unveil.counting.specification import Specification
 from unveil.counting.state_file import FORMAT, read_header, read_state, write_state
 from unveil.errors import IncompatibleTable, MissingInput, OutputUnwritable, explain
 from unveil.files import make_folder
-from unveil.recovery.parameters import RecoverOptions
 from unveil.recovery.passes.counting import Counting
+from unveil.recovery.segments.count import SegmentTask
 from unveil.recovery.segments.fold import Fold
 from unveil.recovery.segments.state import SavedState
-from unveil.video.source import Source
+from unveil.tiles.model import Showing
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class Checkpoint:
         self.seconds = 0.0
         self._failed = False
 
-    def load(self, new_counting: Callable[[], Counting]) -> Fold:
+    def load(self, new_countings: Callable[[], tuple[Counting, ...]]) -> Fold:
         """Return what an interrupted count has merged, an empty fold if that cannot be used."""
         problems: list[str] = []
         for name, header in self._generations(problems):
@@ -119,7 +120,7 @@ class Checkpoint:
             try:
                 saved, _ = read_state(self._folder / name, {KIND: _Saved})
                 total, group = (
-                    None if part is None else part.resumed(new_counting())
+                    None if part is None else part.resumed(new_countings())
                     for part in (saved.total, saved.group)
                 )
             except (IncompatibleTable, MissingInput) as error:
@@ -179,25 +180,21 @@ class Checkpoint:
         self.seconds += self._last_seconds
 
 
-def identity_of(
-    source: Source, options: RecoverOptions, digest: str, n_segments: int
-) -> dict[str, Any]:
+def identity_of(task: SegmentTask, digest: str, n_segments: int) -> dict[str, Any]:
     """Return what two counts must have in common to go on with each other's checkpoints.
 
     Neither a path nor an address is part of it.
 
     Parameters
     ----------
-    source
-        A file.
-    options
-        What is counted and how.
+    task
+        What is counted and how; its source is a file.
     digest
         Of the recording's packets, as `PacketIndex.digest`.
     n_segments
         Number of segments.
     """
-    path = source.path
+    options, path = task.options, task.source.path
     assert path is not None  # only files are cut
     sample = hashlib.sha256(digest.encode())
     size = path.stat().st_size
@@ -212,12 +209,25 @@ def identity_of(
         "selection": {
             "start_seconds": options.start_seconds,
             "end_seconds": options.end_seconds,
+            "stride": options.stride,
             "stream": options.stream,
             "crop": None if options.crop is None else str(options.crop),
+            "tiles": _tiles_digest(task.tiles),
             "segments": n_segments,
         },
         "recording": {"bytes": size, "sha256": sample.hexdigest()},
     }
+
+
+def _tiles_digest(tiles: Iterable[Iterable[Showing]]) -> str:
+    """Return what tells the tiles of a recording from others."""
+    digest = hashlib.sha256()
+    for showing in chain.from_iterable((*tile, None) for tile in tiles):
+        digest.update(repr(showing).encode())  # not the reference, which has no representation
+        if showing is not None and showing.reference is not None:
+            digest.update(showing.reference.level.tobytes())
+            digest.update(showing.reference.steady.tobytes())
+    return digest.hexdigest()
 
 
 def _n_segments(header: Mapping[str, Any]) -> int:

@@ -10,6 +10,7 @@ from typing import Final
 
 from unveil.arrays import U8
 from unveil.counting.state_file import read_state, write_state
+from unveil.counting.times import TimeIndex
 from unveil.errors import IncompatibleTable
 from unveil.interruption import StopRequested, never
 from unveil.memory import return_freed_memory
@@ -17,9 +18,10 @@ from unveil.recovery.parameters import RecoverOptions
 from unveil.recovery.passes.ahead import CHUNKS_HELD, CountingAhead
 from unveil.recovery.passes.counting import Counting
 from unveil.recovery.passes.plan import Pass, run_pass
-from unveil.recovery.passes.section import section_of
+from unveil.recovery.passes.section import Section, TileFrames, section_of
 from unveil.recovery.segments.state import SavedState, SegmentState
-from unveil.video.chunk import Layout
+from unveil.tiles.model import Showing
+from unveil.video.chunk import Chunk, Layout
 from unveil.video.reader import Video, open_video
 from unveil.video.selection import Segment
 from unveil.video.source import Source
@@ -40,11 +42,15 @@ class SegmentTask:
         As for `unveil.recover`, without the picture of the background: counting needs none.
     first_layout
         Of the first selected frame, for a crop.
+    tiles
+        Where and when each tile of a meeting is shown; each is counted by itself. Empty: the
+        whole picture or the crop is counted.
     """
 
     source: Source
     options: RecoverOptions
     first_layout: Layout | None = None
+    tiles: tuple[tuple[Showing, ...], ...] = ()
 
     def open(self, segment: Segment, stop: StopRequested = never) -> Video:
         """Open the recording for a segment."""
@@ -56,11 +62,21 @@ class SegmentTask:
             stop=stop,
         )
 
-    def counting(self, video: Video, picture: U8 | None = None) -> Counting:
-        """Make what counts the frames."""
+    def counted_pixels(self, video: Video) -> int:
+        """Return how many pixels of a frame are counted, at most, or decoded."""
+        tiles = sum(showings[0].stored.area for showings in self.tiles)
+        return max(tiles, video.properties.width * video.properties.height)
+
+    def countings(self, video: Video, picture: U8 | None = None) -> tuple[Counting, ...]:
+        """Make what counts the frames: one, or one for each tile."""
         properties = video.properties
-        section = section_of(self.options.crop, properties, self.first_layout)
-        return Counting(self.options, picture, properties, video.pixel_aspect, section)
+        sections: list[Section] = [TileFrames(showings, properties) for showings in self.tiles]
+        if not sections:
+            sections = [section_of(self.options.crop, properties, self.first_layout)]
+        return tuple(
+            Counting(self.options, picture, properties, video.pixel_aspect, section)
+            for section in sections
+        )
 
 
 def count_segment(
@@ -90,16 +106,22 @@ def count_segment(
         As for `unveil.recover`.
     """
     with task.open(segment, stop) as video:
-        counting = task.counting(video, picture)
-        ahead = CountingAhead([counting], task.options.n_threads, ahead=True)
+        countings = task.countings(video, picture)
+        times = TimeIndex()
+        ahead = CountingAhead(countings, task.options.n_threads, ahead=True)
+
+        def step(first_frame: int, chunk: Chunk) -> None:
+            times.append(chunk.pts_seconds)
+            ahead.step(first_frame, chunk)
+
         with closing(ahead.searched(video.chunks())) as chunks:
             run_pass(
-                Pass(f"count segment {segment.number}", ahead.step),
+                Pass(f"count segment {segment.number}", step),
                 chunks,
                 lambda n_frames, chunk: on_frames(n_frames, float(chunk.pts_seconds[-1])),
             )
     return_freed_memory()
-    return SegmentState(counting, video.tally)
+    return SegmentState(countings, video.tally, times)
 
 
 def write_segment_state(
@@ -118,8 +140,8 @@ def write_segment_state(
     write_state(path, header, saved.stored, durable=durable)
 
 
-def read_segment_state(path: Path, counting: Counting) -> SegmentState:
-    """Read what `write_segment_state` wrote; `counting` is a new one of the same task.
+def read_segment_state(path: Path, countings: tuple[Counting, ...]) -> SegmentState:
+    """Read what `write_segment_state` wrote; `countings` are new ones of the same task.
 
     Raises
     ------
@@ -127,9 +149,9 @@ def read_segment_state(path: Path, counting: Counting) -> SegmentState:
         There is no such file, or it is damaged.
     """
     saved, parameters = read_state(path, {KIND: SavedState})
-    if parameters != counting.parameters:
+    if parameters != countings[0].parameters:
         raise IncompatibleTable(f"{path}: was counted with other parameters; count again")
-    return saved.resumed(counting)
+    return saved.resumed(countings)
 
 
 def merge_states(task: SegmentTask, paths: Iterable[Path], first: Segment, target: Path) -> None:
@@ -155,7 +177,7 @@ def merge_states(task: SegmentTask, paths: Iterable[Path], first: Segment, targe
     with task.open(first) as video:
         merged: SegmentState | None = None
         for path in paths:
-            state = read_segment_state(path, task.counting(video))
+            state = read_segment_state(path, task.countings(video))
             if merged is None:
                 merged = state
             else:

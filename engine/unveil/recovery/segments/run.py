@@ -93,14 +93,14 @@ class SegmentedCount:
         self.checkpoint: Checkpoint | None = None
         self._fold = Fold()
 
-    def new_counting(self) -> Counting:
+    def new_countings(self) -> tuple[Counting, ...]:
         """Make what counts, or takes over what was counted."""
-        return self._task.counting(self._video, self._picture)
+        return self._task.countings(self._video, self._picture)
 
     def resume(self) -> int:
         """Go on with the checkpoint, if there is one; return the number of segments it has."""
         if self.checkpoint is not None:
-            self._fold = self.checkpoint.load(self.new_counting)
+            self._fold = self.checkpoint.load(self.new_countings)
         return self._fold.n_segments
 
     def run(
@@ -142,14 +142,14 @@ class SegmentedCount:
         return self._fold.result()
 
     def so_far(self) -> Counting | None:
-        """Return what is merged so far, for a preview; None before the first segment."""
+        """Return what is merged so far of the first counting, for a preview; None: nothing yet."""
         total, group = self._fold.total, self._fold.group
         if total is None or group is None:
             whole = total or group
-            return None if whole is None else whole.counting
-        copied = deepcopy(SavedState.of(total)).resumed(self.new_counting())
-        copied.counting.merge(group.counting)
-        return copied.counting
+            return None if whole is None else whole.countings[0]
+        copied, *_ = deepcopy(SavedState.of(total)).resumed(self.new_countings()).countings
+        copied.merge(group.countings[0])
+        return copied
 
     @property
     def _n_merged(self) -> int:
@@ -189,7 +189,7 @@ class SegmentedCount:
         ):
             for path in pool.states(segments):
                 if path is not None:
-                    state = read_segment_state(path, self.new_counting())
+                    state = read_segment_state(path, self.new_countings())
                     path.unlink()
                     self._add(state, on_merged)
                 running = list(pool.running.values())
