@@ -14,11 +14,17 @@ import pytest
 
 import unveil
 from tests.recovery.segments.calls import use_short_segments, write_long_call
+from tests.tiles.callers import gallery, use_bright_people, write_scene
 from unveil.cluster import recover_many, tasks
 from unveil.errors import ClusterUnreachable, Interrupted, InvalidParameter
 from unveil.progress import Progress
 from unveil.recovery.jobs.outcome import Outcome
+from unveil.recovery.parameters import RecoverKeywords
+from unveil.recovery.segments.count import SegmentTask, count_segment
+from unveil.recovery.segments.state import SegmentState
+from unveil.recovery.tiles import recover_tiles
 from unveil.video import segments
+from unveil.video.selection import Segment
 
 distributed = pytest.importorskip("distributed", reason="distributed is in the extra cluster")
 
@@ -271,3 +277,26 @@ def on_first() -> Callable[[Callable[[], object]], Any]:
 def long_enough(tmp_path: Path) -> Path:
     """Write a call that other processes cut, too: at a frame a second."""
     return write_long_call(tmp_path / "call.mp4", rate=1)
+
+
+def test_the_tiles_of_a_long_meeting_are_counted_by_all_workers(
+    threads: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_bright_people(monkeypatch)
+    path = write_scene(tmp_path / "meeting.mp4", gallery(2, 2, (96, 72), 4), 96)
+    counted: list[int] = []
+
+    def count_and_tell(task: SegmentTask, segment: Segment) -> SegmentState:
+        counted.append(segment.number)
+        return count_segment(task, segment)
+
+    monkeypatch.setattr(tasks, "count_segment", count_and_tell)
+    options: RecoverKeywords = {"method": "farend", "threads": 1}
+    (outcome,) = recover_many([path], tmp_path / "many", client=threads, **options)
+    assert outcome.state == "recovered", outcome.problem
+    assert sorted(counted) == list(range(max(counted) + 1))
+    assert len(counted) > 2
+    recover_tiles(path, **options).save(tmp_path / "alone")
+    for tile in ("tile-1", "tile-2", "tile-3", "tile-4"):
+        here = {file: (tmp_path / "alone" / tile / file).read_bytes() for file in FILES}
+        assert contents(tmp_path / "many" / "meeting", tile) == here

@@ -30,7 +30,12 @@ from unveil.recovery.segments.count import (
     merge_states,
     write_segment_state,
 )
-from unveil.recovery.tiles import tiles_to_recover
+from unveil.recovery.tiles import (
+    TilePlan,
+    TileRecoveries,
+    plan_tiles,
+    recover_counted_tiles,
+)
 from unveil.video.reader import open_video
 from unveil.video.selection import Segment
 from unveil.video.source import Source
@@ -71,11 +76,12 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class CountingPlan:
-    """How the segments of a recording are counted."""
+    """How the segments of a recording are counted; `tiles` of a meeting, else None."""
 
     task: SegmentTask
     segments: tuple[Segment, ...]
     expected_frames: int | None = None
+    tiles: TilePlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,7 @@ class Planned:
     identity
         What the result is made from, for its report; None leaves it out.
     how
-        None if the recording is recovered as a whole: it is short, cannot be cut, or shows a
-        meeting in tiles.
+        None if the recording is recovered as a whole: it is short, or cannot be cut.
     """
 
     identity: Identity | None
@@ -109,10 +114,14 @@ def plan(recording: Recording) -> Planned | Outcome:
             return done
         with opened() as video:
             segments, _ = planned(source, options, video, never)
-        if not segments or tiles_to_recover(source, tiles, options):
+        if not segments:
             return Planned(identity, None)
-        task = segment_task(source, options, opened)
-        return Planned(identity, CountingPlan(task, segments, video.expected_frames))
+        shown = plan_tiles(source, tiles, options)
+        if shown is None:
+            task = segment_task(source, options, opened)
+        else:
+            task = shown.task(source, options)
+        return Planned(identity, CountingPlan(task, segments, video.expected_frames, shown))
     except Exception as error:
         return portable(Outcome(source.name, "failed", error=error))
 
@@ -146,11 +155,14 @@ def recover_merged(
 ) -> Outcome:
     """Recover from the state of all segments, and save the result."""
 
-    def recover() -> Recovery:
+    def recover() -> Recovery | TileRecoveries:
         with _scratch() as folder:
             path = folder / STATE
             path.write_bytes(state)
-            return recover_counted(how.task, len(how.segments), path, recording.chosen)
+            counted = how.task, len(how.segments), path, recording.chosen
+            if how.tiles is None:
+                return recover_counted(*counted)
+            return recover_counted_tiles(how.tiles, *counted)
 
     return _saved(recording, identity, lambda job: job.finish(recover))
 

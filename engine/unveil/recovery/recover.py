@@ -231,16 +231,26 @@ def recover_counted(
     MissingInput, UnreadableVideo, NoFrames, IncompatibleTable, BackgroundMismatch
         As for `recover` and `read_segment_state`.
     """
+    merged, opened, source, options, video, run = taken_over(task, n_segments, state, options)
+    (counting,) = merged.countings
+    return finished(counting, opened, source, options, video, run)
+
+
+def taken_over(
+    task: SegmentTask, n_segments: int, state: Path, options: RecoverOptions
+) -> tuple[SegmentState, Callable[[], Video], Source, RecoverOptions, Video, Run]:
+    """Return the merged state of all segments, and what `finished` takes besides its countings.
+
+    Parameters and errors are those of `recover_counted`.
+    """
     picture = background_picture(options.background, options)
     run = Run(silent, None, 0.0, never)
-    source = task.source
-    opened = partial(open_video, source, **options.reading, chunks_held=CHUNKS_HELD)
+    opened = partial(open_video, task.source, **options.reading, chunks_held=CHUNKS_HELD)
     with opened() as video:
         run.open(video)
         merged = read_segment_state(state, task.countings(video, picture))
         run.take(merged, video, n_segments)
-    (counting,) = merged.countings
-    return finished(counting, opened, source, options, video, run)
+    return merged, opened, task.source, options, video, run
 
 
 def finished(

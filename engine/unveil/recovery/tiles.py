@@ -25,7 +25,7 @@ from unveil.recovery.parameters import (
     grid_of,
 )
 from unveil.recovery.passes.ahead import CHUNKS_HELD
-from unveil.recovery.recover import Segmenting, finished, recover
+from unveil.recovery.recover import Segmenting, finished, recover, taken_over
 from unveil.recovery.result import REPORT, Recovery, begin_result
 from unveil.recovery.run import Run
 from unveil.recovery.segments.count import SegmentTask
@@ -33,7 +33,7 @@ from unveil.recovery.segments.state import SegmentState
 from unveil.tiles.believe import TOLERANCE
 from unveil.tiles.find import UNSTABLE, search_tiles
 from unveil.tiles.model import Tile
-from unveil.video.reader import open_video
+from unveil.video.reader import Video, open_video
 from unveil.video.source import Source, source_of
 
 logger = logging.getLogger(__name__)
@@ -141,33 +141,76 @@ def recover_tiles(
         note=note,
         **options,
     )
-    found = tiles_to_recover(source, tiles, chosen, stop)
-    if not found:
+    plan = plan_tiles(source, tiles, chosen, stop)
+    if plan is None:
         return whole()
-    groups = _recovered(found)
-    if not groups:
-        raise NoTiles(f"{source.name}: {_why_none(found)}")
     segmenting = Segmenting(workers, checkpoint, resume, note)
-    return _recover_groups(source, found, groups, chosen, progress, stop, segmenting)
+    return _recover_planned(source, plan, chosen, progress, stop, segmenting)
 
 
-def tiles_to_recover(
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """The tiles of a recording, and which of them are recovered together.
+
+    Attributes
+    ----------
+    found
+        All tiles.
+    groups
+        The tiles of each caller who is recovered.
+    """
+
+    found: tuple[Tile, ...]
+    groups: tuple[tuple[Tile, ...], ...]
+
+    def task(self, source: Source, options: RecoverOptions) -> SegmentTask:
+        """Return how the recording is counted."""
+        showings = tuple(
+            tuple(showing for tile in group for showing in tile.showings) for group in self.groups
+        )
+        return SegmentTask(source, replace(options, background=None), tiles=showings)
+
+
+def plan_tiles(
     source: Source,
     tiles: TilesArgument,
     options: RecoverOptions,
     stop: StopRequested = never,
-) -> tuple[Tile, ...]:
-    """Return the tiles of a recording; none if `recover_tiles` takes the whole picture."""
+) -> TilePlan | None:
+    """Find the tiles of a recording; None if `recover_tiles` takes the whole picture.
+
+    Raises
+    ------
+    NoTiles, InvalidParameter
+        As for `recover_tiles`.
+    """
     by_itself = tiles == "auto"
     if tiles == "off" or options.crop is not None or (by_itself and not source.can_rewind):
-        return ()
+        return None
     try:
         found = search_tiles(source, grid_of(tiles), options.reading, stop)
     except MissingRuntime:
         if not by_itself:
             raise
-        return ()
-    return found if len(found) > 1 or any(tile.reason for tile in found) else ()
+        return None
+    if len(found) < 2 and not any(tile.reason for tile in found):
+        return None
+    groups = _recovered(found)
+    if not groups:
+        raise NoTiles(f"{source.name}: {_why_none(found)}")
+    if options.background is not None and len(groups) > 1:
+        raise InvalidParameter(
+            f"background: {source.name} shows {len(groups)} callers in tiles; choose one of them "
+            "with --crop"
+        )
+    return TilePlan(found, tuple(map(tuple, groups)))
+
+
+def recover_counted_tiles(
+    plan: TilePlan, task: SegmentTask, n_segments: int, state: Path, options: RecoverOptions
+) -> TileRecoveries:
+    """Recover the tiles from the merged state of all segments, as `recover_counted` does."""
+    return _finished(plan, *taken_over(task, n_segments, state, options))
 
 
 def _why_none(tiles: Sequence[Tile]) -> str:
@@ -223,27 +266,18 @@ def _is_same_caller(tile: Tile, earlier: Tile) -> bool:
     return before.reference.is_same_background(now.reference)
 
 
-def _recover_groups(
+def _recover_planned(
     source: Source,
-    found: Sequence[Tile],
-    groups: Sequence[Sequence[Tile]],
+    plan: TilePlan,
     options: RecoverOptions,
     progress: ProgressCallback | None,
     stop: StopRequested,
     segmenting: Segmenting,
 ) -> TileRecoveries:
-    if options.background is not None and len(groups) > 1:
-        raise InvalidParameter(
-            f"background: {source.name} shows {len(groups)} callers in tiles; choose one of them "
-            "with --crop"
-        )
     picture = background_picture(options.background, options)
     run = Run(progress or silent, None, 0.0, stop)
     opened = partial(open_video, source, **options.reading, chunks_held=CHUNKS_HELD, stop=stop)
-    showings = tuple(
-        tuple(showing for tile in group for showing in tile.showings) for group in groups
-    )
-    task = SegmentTask(source, replace(options, background=None), tiles=showings)
+    task = plan.task(source, options)
     with opened() as video:
         run.open(video)
         run.warm_up(options)
@@ -258,9 +292,22 @@ def _recover_groups(
                 times=state.times,
             )
     run.report("finalise", video.tally.frames_read)
+    return _finished(plan, state, opened, source, options, video, run)
+
+
+def _finished(
+    plan: TilePlan,
+    state: SegmentState,
+    opened: Callable[[], Video],
+    source: Source,
+    options: RecoverOptions,
+    video: Video,
+    run: Run,
+) -> TileRecoveries:
+    """Recover each tile from what was counted, and free the counts."""
     recoveries: list[Recovery] = []
     folders: dict[int, str | None] = {}
-    for counting, group in zip(state.countings, groups, strict=True):
+    for counting, group in zip(state.countings, plan.groups, strict=True):
         shown = counting.best is not None
         folders |= {id(tile): f"tile-{len(recoveries) + 1}" if shown else None for tile in group}
         if shown:
@@ -268,7 +315,7 @@ def _recover_groups(
             counting.forget()
     if not recoveries:
         raise NoTiles(f"{source.name}: {NOT_SHOWN}; choose one with --crop")
-    report = _index(found, folders, recoveries, options)
+    report = _index(plan.found, folders, recoveries, options)
     return TileRecoveries(tuple(recoveries), state.times, report)
 
 

@@ -158,7 +158,7 @@ class Job:
         except (UnveilError, MemoryError):  # the recovery says what is wrong
             return False
 
-    def finish(self, recover: Callable[[], Recovery]) -> Outcome:
+    def finish(self, recover: Callable[[], Recovery | TileRecoveries]) -> Outcome:
         """Save what `recover` returns; return a failure, of it too, as the outcome."""
         return _Run(self, silent, never).outcome(recover)
 
