@@ -134,7 +134,7 @@ def test_snapshot_and_recording_hold_the_protected_picture(
     assert face_difference(shown, footage) <= 6
 
     replaced.click("record")
-    replaced.until(lambda: replaced.text("recording-time") == "0:02")
+    replaced.until(lambda: replaced.text("recording-time") >= "0:02")  # a busy machine skips some
     with replaced.page.expect_download() as download:
         replaced.click("record")
     assert download.value.suggested_filename.endswith(".webm")
