@@ -16,6 +16,7 @@ from unveil.live.backgrounds import Backgrounds
 from unveil.live.messages import FrameMessage, Header
 from unveil.live.safe_protector import Protected, SafeProtector
 from unveil.live.settings import LiveSettings
+from unveil.parallel import available_cores
 from unveil.protection import Protector
 from unveil.protection.protector import PersonSegmenter
 from unveil.video.chunk import Layout, Planes
@@ -24,6 +25,10 @@ logger = logging.getLogger(__name__)
 
 WARM_UP_SIZE: Final = (640, 480)
 """Columns and rows of the frame on which networks and kernels run before the first one."""
+
+BROWSER_SHARE: Final = 2
+"""Networks and kernels take one of so many cores: the browser needs the others, and a thread that
+waits for a core makes a frame later than one thread less does."""
 
 RUN_IN_FRAMES: Final = 2
 """How often a new protector runs on the last frame before it takes over: once to search the person,
@@ -203,6 +208,7 @@ class Pipeline:
                 model=parameters.model,
                 edge=parameters.edge,
                 smooth=parameters.smooth,
+                threads=max(1, available_cores() // BROWSER_SHARE),
                 careful=parameters.careful,
                 segmenter=self._make_segmenter(settings),
             )
