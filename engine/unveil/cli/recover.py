@@ -186,7 +186,7 @@ WorkersOption = Annotated[
     typer.Option(
         metavar="N",
         show_default="one per core",
-        help="Processes that work at once and share the cores: on several inputs, or on one of 2 "
+        help="Processes that work at once and share the cores: on several inputs, or on one of 4 "
         "minutes or more.",
     ),
 ]
