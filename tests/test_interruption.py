@@ -116,6 +116,7 @@ from unveil.files import replacing, result_folder
 from unveil.interruption import REPEAT_SECONDS, stop_on_signals
 from unveil.video.writer import VideoWriter
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, under which the tests may run, ignores it
 folder = Path(sys.argv[1])
 with (
     stop_on_signals(),

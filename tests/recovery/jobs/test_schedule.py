@@ -25,8 +25,8 @@ from unveil.video.source import Source, source_of
 
 
 def write_long_call(path: Path) -> Path:
-    """Encode three minutes of a few frames, with one key frame."""
-    return write_video(path, call_frames(7), pts=range(0, 181, 30), time_base=Fraction(1))
+    """Encode five minutes of a few frames, with one key frame."""
+    return write_video(path, call_frames(7), pts=range(0, 301, 50), time_base=Fraction(1))
 
 
 def test_what_needs_all_workers_follows_alone(
