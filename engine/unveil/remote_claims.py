@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -121,7 +120,7 @@ class _Claim:
         claim = self._read(place)
         if claim is not None:
             is_renewed = time.time() - claim["renewed"] < ABANDONED_SECONDS
-            if is_renewed and (claim["host"] != socket.gethostname() or may_run(claim)):
+            if is_renewed and may_run(claim):
                 return claim
         self._folder.remove(place)
         return None
