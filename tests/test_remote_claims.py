@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -209,7 +209,10 @@ def test_names_are_read_anew_from_a_store_that_keeps_listings(
     folder: RemoteFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    invalidate: Callable[..., None] = lambda path=None: told.append(path)  # noqa: E731
+
+    def invalidate(path: str = "") -> None:
+        told.append(path)
+
     monkeypatch.setattr(folder._file_system, "invalidate_cache", invalidate)
     with claimed(folder, ["call"]):
         assert told[0].endswith(RUNS)
