@@ -199,6 +199,25 @@ def test_what_python_swallows_is_raised_again_and_not_printed(
 
 
 @posix
+def test_an_error_that_a_library_makes_of_a_signal_is_the_signal(defaults: None) -> None:
+    def work(stop: SignalStop) -> None:
+        with stoppable(stop):
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(60)
+            except KeyboardInterrupt:
+                raise ImportError("initialization failed") from None
+
+    with stop_on_signals() as stop, pytest.raises(Interrupted):
+        work(stop)
+
+
+def test_an_error_without_a_signal_stays_what_it_is(defaults: None) -> None:
+    with stop_on_signals() as stop, pytest.raises(ImportError, match="no such"), stoppable(stop):
+        raise ImportError("no such module")
+
+
+@posix
 def test_ctrl_c_alone_is_raised_where_work_may_stop_anywhere() -> None:
     def work() -> None:
         with stoppable(never):

@@ -190,7 +190,10 @@ class SignalStop:
 
         In the main thread. Python swallows and prints what is raised in a callback of a C library
         (LLVM calls some while it compiles) and in a finaliser: it is raised again a little later.
+        An extension module that is being imported makes an ImportError of it, a C library an error
+        of its own: what the block raises after a signal is `KeyboardInterrupt`, whatever it was.
         """
+        had_signal = self.signal_number is not None
         before, self._raises = self._raises, True
         hook = sys.unraisablehook
         again: list[threading.Timer] = []
@@ -205,6 +208,10 @@ class SignalStop:
         sys.unraisablehook = unraisable
         try:
             yield
+        except Exception as error:
+            if self.signal_number is not None and not had_signal:
+                raise KeyboardInterrupt from error
+            raise
         finally:
             self._raises = before
             sys.unraisablehook = hook
