@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from tests.command import unveil
 from tests.footage import write_video
-from tests.protection.test_stream import sitting, white
+from tests.protection.talks import sitting, white
 from unveil.drawing import font
 from unveil.parallel import Bands
 from unveil.protection.compose import Compositor

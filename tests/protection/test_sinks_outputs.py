@@ -13,7 +13,7 @@ import pytest
 
 from tests.command import unveil
 from tests.footage import write_video
-from tests.protection.test_stream import sitting, white
+from tests.protection.talks import sitting, white
 from tests.sitter import Watcher, decoded, seated
 from unveil.errors import (
     InvalidParameter,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 
 from tests import sitter
-from tests.protection.test_stream import RATE, sitting, white
+from tests.protection.talks import RATE, sitting, white
 from unveil.errors import InvalidParameter
 from unveil.video.sound_stream import can_hold
 

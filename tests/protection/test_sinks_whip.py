@@ -21,7 +21,7 @@ import pytest
 from tests import sitter
 from tests.command import finished, start_unveil, unveil, wait_until
 from tests.footage import write_video
-from tests.protection.test_stream import sitting, white, write_talk
+from tests.protection.talks import sitting, white, write_talk
 from tests.protection.whip.certificate import write_certificate
 from tests.protection.whip.feed import trust_own_times
 from tests.protection.whip.server import TOKEN, WhipServer, own_address, serving
