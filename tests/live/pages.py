@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests import sitter
-from tests.sitter import Watcher, picture
+from tests.sitter import OUTSIDE, Watcher, picture
 from unveil.live.backgrounds import Backgrounds
 from unveil.live.meter import LeakMeter
 from unveil.live.pipeline import MakeSegmenter, Pipeline
@@ -186,6 +186,11 @@ def frame_message(number: int, timestamp_us: float | None = None) -> bytes:
     return HEADER.pack(number, sitter.WIDTH, sitter.HEIGHT, time) + planes_of(number)
 
 
+def header_of(width: int, height: int, timestamp_us: float = 0.0) -> bytes:
+    """Write the header of frame 9, for a picture of any size."""
+    return HEADER.pack(9, width, height, timestamp_us)
+
+
 def parsed(message: bytes) -> Answered:
     """Read an answer."""
     sequence, width, height, timestamp_us = HEADER.unpack_from(message)
@@ -201,3 +206,9 @@ def parsed(message: bytes) -> Answered:
         cb.reshape(height // 2, width // 2),
         cr.reshape(height // 2, width // 2),
     )
+
+
+def assert_room_is_white(shown: Answered) -> None:
+    """Check that nothing of the room is shown."""
+    for outside in OUTSIDE:
+        assert (shown.luma[outside] == WHITE_LUMA).all()
