@@ -30,7 +30,7 @@ from unveil.counting.transitions import TransitionTable
 from unveil.recovery.parameters import Parameters
 from unveil.video.chunk import Chunk, Layout
 
-pytestmark = pytest.mark.kernels
+pytestmark = [pytest.mark.kernels, pytest.mark.usefixtures("blocks_of_several_pixels")]
 
 Array = npt.NDArray[Any]
 Seconds = frozenset[int]
@@ -39,14 +39,6 @@ FEWER = settings(PROPERTY, max_examples=25)
 """The slots themselves have properties of their own."""
 
 KINDS: list[type[ColourTable]] = [RunTable, TransitionTable, OutsideTable]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def blocks_of_several_pixels() -> Iterator[None]:
-    """Give pictures of a few rows blocks of up to three pixels."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unveil.video.chunk.BLOCKS_PER_HEIGHT", 3)
-        yield
 
 
 @dataclass(frozen=True)
