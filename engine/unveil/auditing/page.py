@@ -36,6 +36,16 @@ THUMBNAIL_SIDE: Final = 400
 GENERATOR: Final = "unveil audit"
 """By this a page tells that it may be replaced by another one."""
 
+STYLES: Final = (
+    "base",
+    "verdict",
+    "pictures",
+    "charts",
+    "lists_and_tables",
+    "narrow_and_print",
+)
+"""Style sheets of the pages in their order, as later rules win."""
+
 _HEAD_BYTES: Final = 4096
 
 _SHARES: Final = {"frame": 0.34, "room": 0.34, "heat": 0.12, "thumbnail": 0.04}
@@ -132,7 +142,8 @@ def is_own_page(path: Path) -> bool:
 
 
 def _rendered(template: str, **context: Any) -> str:
-    style, script = _asset("page.css"), _asset("slider.js")
+    style = "\n".join(_asset(f"style/{name}.css") for name in STYLES)
+    script = _asset("slider.js")
     return (
         _environment()
         .get_template(template)
