@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
 
 
 def machine_line(machine: Mapping[str, Any]) -> str:
@@ -35,3 +37,9 @@ def megabytes(size_bytes: float) -> str:
 def distinct(values: Iterable[Any]) -> list[Any]:
     """Return each value once, in the order in which they come first."""
     return list(dict.fromkeys(values))
+
+
+def mean_of_known(values: Iterable[float | None]) -> float | None:
+    """Average the values that are not None."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
-from bench.cells import distinct, machine_line, markdown, megabytes, significant
-
-Json: TypeAlias = dict[str, Any]
+from bench.cells import Json, distinct, machine_line, markdown, megabytes, significant
 
 
 def long_table(result: Json) -> str:

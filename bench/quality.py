@@ -28,8 +28,8 @@ from bench import report
 from bench.calls import WORK
 from bench.machine import describe, peak_rss_bytes
 from bench.methods import METHODS
+from bench.quality_tables import quality_table
 from bench.simulated import RECIPES, made
-from bench.tables import quality_table
 from unveil.scoring.leak import measure_recovery, score_truth
 from unveil.scoring.truth import Truth
 

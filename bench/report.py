@@ -13,8 +13,9 @@ import json
 import re
 from pathlib import Path
 
+from bench.cells import Json
 from bench.summary import summary
-from bench.tables import TABLES, Json
+from bench.tables import TABLES
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"

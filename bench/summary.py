@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from statistics import fmean
 
-from bench.cells import distinct, megabytes, significant
-from bench.tables import Json, best_own_f, mean_rows, share_of_sure_right
+from bench.cells import Json, distinct, megabytes, significant
+from bench.countermeasure_tables import best_own_f
+from bench.quality_tables import mean_rows, share_of_sure_right
 
 
 def summary(results: Mapping[str, Json]) -> str:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from bench import report
 from bench.cells import distinct
+from bench.countermeasure_tables import best_own_f
 from bench.countermeasures.backgrounds import MEASURES, PLAIN
 from bench.countermeasures.edges import EDGES, RECIPES
-from bench.tables import best_own_f
 
 FILE: Final = report.ROOT / "engine" / "unveil" / "auditing" / "countermeasures.json"
 
