@@ -1,4 +1,4 @@
-"""How often claims of each confidence are right, on simulated calls of nine people.
+"""How often claims of each confidence are right, on simulated calls of eight people.
 
 `python -m bench.confidence` makes the calls (`bench/confidence_calls.py`), recovers each by
 `farend`, and compares the claims with the truth as `unveil score --truth` does. A tenth of

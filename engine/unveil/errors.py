@@ -37,6 +37,10 @@ class NoFrames(UnveilError, ValueError):
     """The video can be decoded, but the selected part of it has no frame."""
 
 
+class NoPerson(UnveilError, ValueError):
+    """The footage of a person shows nobody whom the network finds."""
+
+
 class NoTiles(UnveilError, ValueError):
     """The picture is cut into tiles, of which none can be recovered."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ from tests import DATA
 from tests.command import unveil
 from tests.footage import numbered_frames, write_video
 from tests.segmenters import Redness
-from unveil.errors import InvalidParameter, MissingInput, OutputExists, OutputUnwritable
+from unveil.errors import (
+    InvalidParameter,
+    MissingInput,
+    NoPerson,
+    OutputExists,
+    OutputUnwritable,
+)
 from unveil.files import Replacement
 from unveil.progress import Progress
 from unveil.scoring.leak import measure_recovery
@@ -230,13 +237,19 @@ def test_a_moving_background_is_told_by_its_first_frame(
     assert truth.background[2, 2].mean() == pytest.approx(levels[0], abs=3)
 
 
+def red_at_the_end(n_frames: int) -> Iterator[av.VideoFrame]:
+    """Make black frames, in the last three of which there is a red person."""
+    for number in range(n_frames):
+        picture = np.zeros((90, 80, 3), np.uint8)
+        if number >= n_frames - 3:
+            picture[30:, 20:60] = RED
+        yield av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
+
+
 def test_footage_gives_length_and_rate(tmp_path: Path, material: dict[str, Path]) -> None:
-    footage = write_video(tmp_path / "clip.mp4", numbered_frames(9))
-    made, truth = make(
-        tmp_path / "all", material | {"person": footage}, n_frames=None, matte=Redness()
-    )
-    assert made.n_frames == 9
-    assert not truth.leak.any()  # there is nobody
+    footage = write_video(tmp_path / "clip.mp4", red_at_the_end(3))
+    made, _ = make(tmp_path / "all", material | {"person": footage}, n_frames=None, matte=Redness())
+    assert made.n_frames == 3
     with av.open(str(footage)) as container:
         rate = container.streams.video[0].average_rate
     assert rate is not None
@@ -244,11 +257,11 @@ def test_footage_gives_length_and_rate(tmp_path: Path, material: dict[str, Path]
     short, _ = make(
         tmp_path / "short",
         material | {"person": footage},
-        n_frames=4,
+        n_frames=2,
         frame_rate=12.5,
         matte=Redness(),
     )
-    assert (short.n_frames, short.frame_rate) == (4, 12.5)
+    assert (short.n_frames, short.frame_rate) == (2, 12.5)
 
 
 def test_progress_is_told(tmp_path: Path, material: dict[str, Path]) -> None:
@@ -295,6 +308,29 @@ def test_a_failure_leaves_no_call_behind(tmp_path: Path, material: dict[str, Pat
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputUnwritable):
         make(tmp_path / "file", material)
+
+
+@pytest.mark.parametrize("kind", ["still", "transparent still", "clip"])
+def test_a_call_that_would_show_nobody_is_not_made(
+    tmp_path: Path, material: dict[str, Path], kind: str
+) -> None:
+    """The network finds nobody, or the picture is empty where it is transparent."""
+    person = tmp_path / ("nobody.mkv" if kind == "clip" else "nobody.png")
+    if kind == "clip":
+        write_video(person, numbered_frames(5, 90, 80))
+    else:
+        Image.new("RGBA" if kind.startswith("transparent") else "RGB", (80, 90)).save(person)
+    make(tmp_path / "out", material)
+    before = (tmp_path / "out" / "call.mp4").read_bytes()
+    with pytest.raises(NoPerson, match=r"nobody\.(png|mkv): nobody is found"):
+        make(tmp_path / "out", material | {"person": person}, matte=Redness(), force=True)
+    assert (tmp_path / "out" / "call.mp4").read_bytes() == before
+
+
+def test_who_comes_late_is_somebody(tmp_path: Path, material: dict[str, Path]) -> None:
+    person = write_video(tmp_path / "late.mp4", red_at_the_end(12))
+    made, _ = make(tmp_path / "out", material | {"person": person}, matte=Redness())
+    assert made.n_frames == 12
 
 
 @pytest.mark.parametrize(

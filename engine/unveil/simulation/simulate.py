@@ -20,6 +20,7 @@ from unveil.arrays import U8
 from unveil.errors import (
     InvalidParameter,
     NoFrames,
+    NoPerson,
     OutputExists,
     check_choice,
     check_range,
@@ -194,6 +195,8 @@ def simulate_call(
         Footage, room or background cannot be read.
     NoFrames
         The footage has no frame.
+    NoPerson
+        `matte` finds nobody in the footage, or a still with transparency is empty.
     Interrupted
         `stop` asked for it; as after Ctrl-C, no file is left.
     OutputExists
@@ -248,6 +251,11 @@ def simulate_call(
                 report_progress(files.frames_written)
             if not files.frames_written:
                 raise NoFrames(f"{described(person)}: holds no frame")
+            if not actor.was_found:
+                raise NoPerson(
+                    f"{described(person)}: nobody is found in it, so the call would show nobody; "
+                    "give another picture or clip, another matte, or a still with transparency"
+                )
             files.remove_earlier()
         truth = tally.truth()
         files.complete(truth)

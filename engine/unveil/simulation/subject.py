@@ -23,6 +23,9 @@ Motion: TypeAlias = Literal["sway", "lean", "zoom", "leave"]
 _HARDNESS: Final = 8.0
 """Contrast of the outline: the matte's soft edge becomes about one pixel wide."""
 
+PERSON_ALPHA: Final = 128
+"""Smallest alpha of a pixel that shows the person rather than the surroundings."""
+
 _LEAVE_CYCLE_SECONDS: Final = 10.0
 
 
@@ -95,12 +98,15 @@ class Actor:
         Frames per second of the footage, None for a still or if unknown.
     n_frames
         Number of frames that the footage declares, None for a still or if unknown.
+    was_found
+        Whether any of the pictures so far shows the person.
     """
 
     def __init__(self, path: str | PathLike[str], *, threads: int | None = None) -> None:
         self.is_still = is_still(path)
         self.frame_rate: float | None = None
         self.n_frames: int | None = None
+        self.was_found = False
         self._still: U8 | None = None
         self._footage: VideoPictures | None = None
         if self.is_still:
@@ -125,9 +131,14 @@ class Actor:
         """
         if self._still is not None:
             still = self._still if self._still.shape[2] == 4 else _cut_out(self._still, matte)
-            return itertools.repeat(Image.fromarray(still))
+            return itertools.repeat(self._seen(still))
         assert self._footage is not None
-        return (Image.fromarray(_cut_out(picture, matte)) for picture in self._footage)
+        return (self._seen(_cut_out(picture, matte)) for picture in self._footage)
+
+    def _seen(self, cut_out: U8) -> Image.Image:
+        """Return an RGBA picture, and note whether it shows the person."""
+        self.was_found |= bool((cut_out[..., 3] >= PERSON_ALPHA).any())
+        return Image.fromarray(cut_out)
 
 
 def place(picture: Image.Image, pose: Pose, height: int, width: int, scale: float) -> tuple[U8, U8]:
