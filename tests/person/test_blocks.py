@@ -235,6 +235,33 @@ def test_where_the_pose_model_finds_nobody_there_is_nobody(
     assert selfie.n_asked == 0
 
 
+def test_where_the_pose_model_loses_somebody_the_other_decides_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who leaves is half outside the picture, and what leaks then is not lost."""
+    left = np.zeros((16, 24), np.float32)
+    left[:, :8] = 1
+    pose = Watcher(lambda number: seated_at(left) if number in (0, 1) else nobody())
+    selfie = Watcher(lambda number: seated_at(left))
+    masker, searches = joint(monkeypatch, pose, selfie)
+    # The pose model looks in the first frame and, as nothing changes, in the fifth one.
+    masks = masks_of(masker, chunk_of(8 + blocks.MAX_LOST + 3), 0)
+    is_person = (masks == 2).mean((1, 2))
+    n_seen = 8 + blocks.MAX_LOST
+    assert np.allclose(is_person[:n_seen], 1 / 3, atol=0.02)
+    assert (is_person[n_seen:] == 1).all()
+    assert searches[:2].tolist() == [n_seen + 3, 3]
+
+
+def test_where_both_models_lose_somebody_there_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = seated_at(np.ones((16, 24), np.float32))
+    watchers = [Watcher(lambda number: everything if number == 0 else nobody()) for _ in range(2)]
+    masker, searches = joint(monkeypatch, *watchers)
+    masks = masks_of(masker, chunk_of(3), 0)
+    assert (masks == 2).all()
+    assert searches[:2].tolist() == [3, 2]
+
+
 @pytest.mark.parametrize("n_people", [1, 3])
 def test_of_several_people_all_are_the_person(
     monkeypatch: pytest.MonkeyPatch, n_people: int
