@@ -20,7 +20,6 @@ from unveil.arrays import U8
 from unveil.errors import (
     InvalidParameter,
     NoFrames,
-    NoPerson,
     OutputExists,
     check_choice,
     check_range,
@@ -251,11 +250,7 @@ def simulate_call(
                 report_progress(files.frames_written)
             if not files.frames_written:
                 raise NoFrames(f"{described(person)}: holds no frame")
-            if not actor.was_found:
-                raise NoPerson(
-                    f"{described(person)}: nobody is found in it, so the call would show nobody; "
-                    "give another picture or clip, another matte, or a still with transparency"
-                )
+            actor.check_found()
             files.remove_earlier()
         truth = tally.truth()
         files.complete(truth)

@@ -12,7 +12,9 @@ import numpy as np
 from PIL import Image
 
 from unveil.arrays import F32, U8
+from unveil.errors import NoPerson
 from unveil.files import is_still, read_image
+from unveil.redaction import described
 from unveil.video.rgb_reader import VideoPictures
 
 if TYPE_CHECKING:
@@ -98,15 +100,14 @@ class Actor:
         Frames per second of the footage, None for a still or if unknown.
     n_frames
         Number of frames that the footage declares, None for a still or if unknown.
-    was_found
-        Whether any of the pictures so far shows the person.
     """
 
     def __init__(self, path: str | PathLike[str], *, threads: int | None = None) -> None:
         self.is_still = is_still(path)
         self.frame_rate: float | None = None
         self.n_frames: int | None = None
-        self.was_found = False
+        self._name = described(path)
+        self._was_found = False
         self._still: U8 | None = None
         self._footage: VideoPictures | None = None
         if self.is_still:
@@ -135,9 +136,23 @@ class Actor:
         assert self._footage is not None
         return (self._seen(_cut_out(picture, matte)) for picture in self._footage)
 
+    def check_found(self) -> None:
+        """Check that a picture so far shows the person.
+
+        Raises
+        ------
+        NoPerson
+            None does.
+        """
+        if not self._was_found:
+            raise NoPerson(
+                f"{self._name}: nobody is found in it, so the call would show nobody; give another "
+                "picture or clip, another matte, or a still with transparency"
+            )
+
     def _seen(self, cut_out: U8) -> Image.Image:
         """Return an RGBA picture, and note whether it shows the person."""
-        self.was_found |= bool((cut_out[..., 3] >= PERSON_ALPHA).any())
+        self._was_found |= bool((cut_out[..., 3] >= PERSON_ALPHA).any())
         return Image.fromarray(cut_out)
 
 
