@@ -34,14 +34,14 @@ def block_sums(plane, size, sums_out):
 
 
 @kernel
-def add_blocks(plane, chosen, size, shift_y, shift_x, sums_inout):
-    """Add the samples of the chosen blocks to sums.
+def add_blocks(plane, weights, size, shift_y, shift_x, sums_inout):
+    """Add the samples of a plane to sums, each as often as its block's weight says.
 
     Parameters
     ----------
     plane : (h, w) uint8
-    chosen : (rows, columns) bool
-        Samples beyond these blocks are not added.
+    weights : (rows, columns) uint32
+        0 for blocks whose samples are not added. Nor are samples beyond these blocks.
     size : int
         Rows and columns of a block, in luma samples.
     shift_y, shift_x : int
@@ -49,7 +49,7 @@ def add_blocks(plane, chosen, size, shift_y, shift_x, sums_inout):
     sums_inout : (h, w) uint32
     """
     height, width = plane.shape
-    rows, columns = chosen.shape
+    rows, columns = weights.shape
     for y in range(height):
         row = (y << shift_y) // size
         if row >= rows:
@@ -58,7 +58,8 @@ def add_blocks(plane, chosen, size, shift_y, shift_x, sums_inout):
         for column in range(columns):
             # The first sample whose luma column is in the next block.
             end = min(width, (((column + 1) * size - 1) >> shift_x) + 1)
-            if chosen[row, column]:
+            weight = weights[row, column]
+            if weight:
                 for x in range(first, end):
-                    sums_inout[y, x] += plane[y, x]
+                    sums_inout[y, x] += weight * np.uint32(plane[y, x])
             first = end

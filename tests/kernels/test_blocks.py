@@ -35,7 +35,7 @@ def test_sums_of_whole_blocks(seed: int, height: int, width: int, size: int) -> 
     size=st.integers(1, 5),
     shifts=st.tuples(st.integers(0, 1), st.integers(0, 1)),
 )
-def test_samples_of_chosen_blocks_are_added(
+def test_samples_are_added_as_often_as_their_blocks_weigh(
     seed: int, height: int, width: int, size: int, shifts: tuple[int, int]
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -43,11 +43,13 @@ def test_samples_of_chosen_blocks_are_added(
         -(-length >> shift) for length, shift in zip((height, width), shifts, strict=True)
     )
     plane = rng.integers(0, 256, shape, np.uint8)
-    chosen = rng.random((height // size, width // size)) < 0.5
+    weights = rng.integers(0, 65, (height // size, width // size), np.uint32)
+    weights[rng.random(weights.shape) < 0.5] = 0
     before = rng.integers(0, 1000, shape, np.uint32)
     sums = before.copy()
-    blocks.add_blocks(plane, chosen, size, *shifts, sums)
+    blocks.add_blocks(plane, weights, size, *shifts, sums)
     for y, x in np.ndindex(shape):
         row, column = (y << shifts[0]) // size, (x << shifts[1]) // size
-        inside = row < chosen.shape[0] and column < chosen.shape[1] and chosen[row, column]
-        assert sums[y, x] == before[y, x] + (plane[y, x] if inside else 0)
+        inside = row < weights.shape[0] and column < weights.shape[1]
+        weight = int(weights[row, column]) if inside else 0
+        assert sums[y, x] == before[y, x] + weight * int(plane[y, x])

@@ -12,6 +12,7 @@ from tests.recovery.background.test_gaussian import HEIGHT, WIDTH, furniture
 from unveil.arrays import F32, U8
 from unveil.recovery.background.blurred_room import (
     MAX_DISTANCE,
+    NEAR_CERTAINTY,
     BlurSurvey,
     distance_from_person,
 )
@@ -131,11 +132,29 @@ def test_nothing_is_told_without_frames_or_without_a_person() -> None:
 
 
 def test_the_background_is_the_mean_far_from_the_person() -> None:
-    rgb, known = survey_of("smooth").background()
+    rgb, certainty = survey_of("smooth").background()
+    known = certainty == 1
     assert known.all()
     still = filtered(furnished(0), 8.0)
     full = (still - 16) * 255 / 219
     assert np.abs(rgb[known] - np.clip(full, 0, 255)[known][:, None]).mean() < 1
+
+
+def test_near_a_person_who_stays_the_background_is_less_certain() -> None:
+    survey = BlurSurvey(LAYOUT)
+    first = next(iter(frames_of("smooth", 8.0)))
+    for _ in range(4):
+        survey.add(first)
+    rgb, certainty = survey.background()
+    assert np.unique(certainty).tolist() == [0, np.float32(NEAR_CERTAINTY), 1]
+    # The person's first block begins in column 152; a block has 4.
+    row = certainty[200]
+    assert (row[148:270] == 0).all()
+    assert (row[124:148] == np.float32(NEAR_CERTAINTY)).all()
+    assert (row[:124] == 1).all()
+    known = certainty > 0
+    full = np.clip((filtered(furnished(0), 8.0) - 16) * 255 / 219, 0, 255)
+    assert np.abs(rgb[known] - full[known][:, None]).mean() < 1
 
 
 def test_a_merged_survey_holds_both_halves() -> None:

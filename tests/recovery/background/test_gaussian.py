@@ -10,6 +10,7 @@ from unveil.recovery.background.gaussian import (
     blur_of_edges,
     filtered,
     filtered_inside,
+    near_sharp_edges,
     sharpened,
 )
 
@@ -66,6 +67,24 @@ def test_too_few_edges_tell_nothing() -> None:
     nothing = np.zeros(picture.shape, np.bool_)
     assert blur_of_edges(picture, nothing) is None
     assert blur_of_edges(np.full_like(picture, 9), ~nothing) is None
+
+
+def test_sharp_parts_are_left_out_of_a_blur() -> None:
+    """Something that is sharp in a blurred picture has the steepest edges."""
+    picture = filtered(furniture(3), 9.0)
+    rows, columns = np.indices(picture.shape)
+    part = np.s_[100:220, 100:260]
+    picture[part] = (40 + 170 * ((rows // 10 + columns // 10) % 2))[part]
+    known = np.ones(picture.shape, np.bool_)
+    with_all = blur_of_edges(picture, known)
+    assert with_all is not None
+    assert with_all < 2
+    sharp = near_sharp_edges(picture, known, 2.0, 8)
+    assert sharp[part].mean() > 0.9
+    assert sharp.mean() < 0.2
+    found = blur_of_edges(picture, known & ~sharp)
+    assert found is not None
+    assert abs(found - 9) <= 0.2 * 9
 
 
 def test_sharpening_comes_nearer_to_what_was_blurred() -> None:

@@ -54,6 +54,22 @@ def test_the_whole_room_is_claimed_and_near_the_truth(blurred: Recovery) -> None
     assert error[never].mean() < blur_error[never].mean()
 
 
+def test_nothing_is_claimed_far_inside_the_person() -> None:
+    """What no frame showed is not claimed, and its background is not known."""
+    engine = Engine(HEIGHT, WIDTH, method="farend", threads=1)
+    for number, chunk in enumerate(frames_of("blur", 8.0)):
+        chunk.person[:, 70:, :] = 2  # and all that is below row 280
+        engine.update(Chunk(chunk.planes, np.array([number / 25]), LAYOUT, chunk.person))
+    recovery = engine.finalise()
+    assert recovery.report["blur"] is not None
+    hidden = np.s_[300:]
+    assert not recovery.room[hidden].any()
+    assert not recovery.background[hidden][..., 3].any()
+    assert not recovery.counts.blurred[hidden].any()
+    assert recovery.report["blur"]["sharp_pixels"] == np.count_nonzero(recovery.sharp)
+    assert (recovery.room[:250, :, 3] > 0).all()
+
+
 def test_sharp_leaks_are_told_apart(blurred: Recovery) -> None:
     assert blurred.report["blur"]["sharp_pixels"] == np.count_nonzero(blurred.sharp)
     assert blurred.sharp[LEAK].any()

@@ -20,7 +20,7 @@ import numpy as np
 
 from unveil.arrays import F32, F64, I64, U8, Array, Bool
 from unveil.counting.specification import ArraySpec, Specification
-from unveil.recovery.background.gaussian import blur_of_edges
+from unveil.recovery.background.gaussian import blur_of_edges, near_sharp_edges
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.colour import to_rgb
 from unveil_kernels import blocks
@@ -37,6 +37,19 @@ FAR: Final = 8
 
 MIN_SAMPLES: Final = 3
 """Fewest far samples of a block that is known."""
+
+NEAR: Final = range(2, FAR)
+"""Blocks from the person at which a sample may show a part of them, too. Its weight doubles with
+each block, because that part falls: the farthest samples of a pixel decide."""
+
+FAR_WEIGHT: Final = 1 << len(NEAR)
+"""Weight of a far sample."""
+
+MAX_NEAR_SAMPLES: Final = 500_000
+"""Most sampled frames of merged surveys: further ones could exceed 32 bits. They are of days."""
+
+NEAR_CERTAINTY: Final = 0.2
+"""Certainty of the blurred room where it was seen near the person only."""
 
 MIN_KNOWN_SHARE: Final = 0.1
 """Smallest share of known blocks for an answer."""
@@ -115,6 +128,8 @@ class BlurSurvey:
         self._n_samples = 0
         self._sums = tuple(np.zeros(plane.shape[1:], np.uint32) for plane in layout.empty(1))
         self._n_far: I64 = np.zeros((rows, columns), np.int64)
+        self._near_sums = tuple(np.zeros_like(sums) for sums in self._sums)
+        self._near_weight: I64 = np.zeros((rows, columns), np.int64)
         self._block_sums: F64 = np.zeros((rows, columns))
         self._changes: I64 = np.zeros((MAX_DISTANCE + 1, N_BINS), np.int64)
         # Of the blocks that the person approaches, and of those that they leave.
@@ -135,6 +150,10 @@ class BlurSurvey:
         for sums, further in zip(self._sums, other._sums, strict=True):
             sums += further
         self._n_far += other._n_far
+        if self._n_samples + other._n_samples <= MAX_NEAR_SAMPLES:
+            for sums, further in zip(self._near_sums, other._near_sums, strict=True):
+                sums += further
+            self._near_weight += other._near_weight
         self._block_sums += other._block_sums
         self._changes += other._changes
         self._moving += other._moving
@@ -153,6 +172,9 @@ class BlurSurvey:
             "blur_luma": ArraySpec((layout.height, layout.width), np.uint32),
             "blur_chroma": ArraySpec((2, *chroma), np.uint32),
             "blur_far": ArraySpec(blocks_shape, np.int64),
+            "blur_near_luma": ArraySpec((layout.height, layout.width), np.uint32),
+            "blur_near_chroma": ArraySpec((2, *chroma), np.uint32),
+            "blur_near": ArraySpec(blocks_shape, np.int64),
             "blur_blocks": ArraySpec(blocks_shape, np.float64),
             "blur_changes": ArraySpec((MAX_DISTANCE + 1, N_BINS), np.int64),
             "blur_moving": ArraySpec((2, MAX_DISTANCE + 1, N_BINS), np.int64),
@@ -163,10 +185,14 @@ class BlurSurvey:
     def as_arrays(self) -> dict[str, Array]:
         """Return all there is to save."""
         luma, cb, cr = self._sums
+        near_luma, near_cb, near_cr = self._near_sums
         return {
             "blur_luma": luma,
             "blur_chroma": np.stack([cb, cr]),
             "blur_far": self._n_far,
+            "blur_near_luma": near_luma,
+            "blur_near_chroma": np.stack([near_cb, near_cr]),
+            "blur_near": self._near_weight,
             "blur_blocks": self._block_sums,
             "blur_changes": self._changes,
             "blur_moving": self._moving,
@@ -191,11 +217,16 @@ class BlurSurvey:
         if n_far.size:
             fits = fits and n_far.min() >= 0 and n_far.max() <= n_samples
             fits = fits and bool(np.isfinite(sums).all()) and sums.min() >= 0
+            near = arrays["blur_near"]
+            fits = fits and near.min() >= 0 and near.max() <= FAR_WEIGHT * n_samples
         if not fits:
             raise ValueError("the samples of a blurred background do not fit together")
         cb, cr = arrays["blur_chroma"]
         self._sums = arrays["blur_luma"], cb, cr
+        cb, cr = arrays["blur_near_chroma"]
+        self._near_sums = arrays["blur_near_luma"], cb, cr
         self._n_far, self._block_sums = n_far, sums
+        self._near_weight = arrays["blur_near"]
         self._changes, self._moving = changes, moving
         self._masks = arrays["blur_masks"]
         self._n_seen, self._every, self._n_samples = n_seen, every, n_samples
@@ -225,8 +256,16 @@ class BlurSurvey:
         far = distance >= FAR
         self._n_far += far
         self._block_sums += np.where(far, levels, 0)
-        for channel, (sums, plane) in enumerate(zip(self._sums, chunk.planes, strict=True)):
-            blocks.add_blocks(plane[i], far, size, *self._shifts(channel), sums)
+        near = (distance >= NEAR.start) & ~far
+        doublings = np.where(near, distance - NEAR.start, 0)
+        near_weight = near.astype(np.uint32) << doublings.astype(np.uint32)
+        self._near_weight += near_weight
+        for weights, planes_sums in (
+            (far.astype(np.uint32), self._sums),
+            (near_weight, self._near_sums),
+        ):
+            for channel, (sums, plane) in enumerate(zip(planes_sums, chunk.planes, strict=True)):
+                blocks.add_blocks(plane[i], weights, size, *self._shifts(channel), sums)
 
     def _earlier_distance(self, distance: I64) -> I64:
         """Return the blocks' distance from the person a few frames ago; the same if unknown."""
@@ -241,12 +280,11 @@ class BlurSurvey:
         known = self._n_far >= MIN_SAMPLES
         if np.count_nonzero(known) < MIN_KNOWN_SHARE * known.size:
             return None
-        change = self._median_change(NEAREST, NEAREST)
-        if change is None or change < MIN_CHANGE:
+        changes = (self._median_change(d, d) for d in range(NEAREST, FAR))
+        if max((change for change in changes if change is not None), default=0.0) < MIN_CHANGE:
             return None  # without a search for edges, which takes longer
-        luma, shown = self._mean(0)
-        sigma = blur_of_edges(luma, shown)
-        if sigma is None or sigma < max(MIN_SIGMA, MIN_SHARE * self._layout.height):
+        sigma = self._strength()
+        if sigma is None:
             return None
         reach = sigma / self._layout.block_size
         last = max(NEAREST, round(1.5 * reach))
@@ -256,29 +294,65 @@ class BlurSurvey:
             return None
         if change < MIN_CHANGE or change < MIN_CHANGE_RATIO * far:
             return None
-        return None if self._is_edge_of_mask() else RoomBlur(sigma, change, far)
+        return None if self._is_edge_of_mask(last) else RoomBlur(sigma, change, far)
 
-    def _is_edge_of_mask(self) -> bool:
-        """Whether what changes beside the person is a mask's soft edge before a still picture."""
-        nearest, next_to_it = (self._median_change(d, d) for d in (NEAREST, NEAREST + 1))
-        if nearest is not None and next_to_it is not None and next_to_it < MIN_TAIL * nearest:
+    def _strength(self) -> float | None:
+        """Return the standard deviation of the blur, if there is one; None if it is too weak."""
+        luma, shown = self._mean(0)
+        sigma = blur_of_edges(luma, shown)
+        if sigma is None or sigma < max(MIN_SIGMA, MIN_SHARE * self._layout.height):
+            return None
+        # What leaks sharply all the time is sharper than the blur. It is not left out before: what
+        # is left of a sharp picture without its sharp edges looks blurred.
+        rest = shown & ~near_sharp_edges(luma, shown, MIN_SIGMA, self._layout.height // 45)
+        softer = blur_of_edges(luma, rest)
+        return sigma if softer is None else max(sigma, softer)
+
+    def _is_edge_of_mask(self, last: int) -> bool:
+        """Whether what changes beside the person is a mask's soft edge before a still picture.
+
+        It is judged at the smallest distance at which enough was compared; at most `last` blocks.
+        """
+        for distance in range(NEAREST, last + 1):
+            nearest, next_to_it = (self._median_change(d, d) for d in (distance, distance + 1))
+            if nearest is not None:
+                break
+        else:
+            return True
+        if next_to_it is not None and next_to_it < MIN_TAIL * nearest:
             return True
         front, behind = (
-            self._median(moving, NEAREST, NEAREST, MIN_MOVING) for moving in self._moving
+            self._median(moving, distance, distance, MIN_MOVING) for moving in self._moving
         )
         return front is not None and behind is not None and front < MIN_SYMMETRY * behind
 
-    def background(self) -> tuple[F32, Bool]:
-        """Return the mean far from the person, (h, w, 3) float32 RGB, and where it is known."""
+    def background(self) -> tuple[F32, F32]:
+        """Return the blurred room, (h, w, 3) float32 RGB, and how certain it is, (h, w) float32.
+
+        It is the mean far from the person, with a certainty of 1, and where the person is always
+        near, the mean near them, with `NEAR_CERTAINTY`. Elsewhere it is not known.
+        """
         height, width = self._layout.height, self._layout.width
-        luma, known = self._mean(0)
+        luma, known = self._mean_of_room(0)
         chroma = []
         for channel in (1, 2):
             shift_y, shift_x = self._shifts(channel)
-            mean, _ = self._mean(channel)
+            mean, _ = self._mean_of_room(channel)
             chroma.append(mean.repeat(1 << shift_y, 0).repeat(1 << shift_x, 1)[:height, :width])
         levels = np.stack([luma, *chroma], -1).astype(np.float64)
-        return to_rgb(levels, self._layout.colour).astype(np.float32), known
+        far = self._mean(0)[1]
+        certainty = np.where(far, np.float32(1), np.float32(NEAR_CERTAINTY)) * known
+        return to_rgb(levels, self._layout.colour).astype(np.float32), certainty
+
+    def _mean_of_room(self, channel: int) -> tuple[F32, Bool]:
+        """Return the weighted mean of all samples of a plane, and where there are enough."""
+        sums, near_sums = self._sums[channel], self._near_sums[channel]
+        place = self._layout.block_size, self._shifts(channel), sums.shape
+        far, near = _spread(self._n_far, *place), _spread(self._near_weight, *place)
+        weight = FAR_WEIGHT * far + near
+        known = weight >= MIN_SAMPLES
+        mean = (FAR_WEIGHT * sums.astype(np.float64) + near_sums) / np.maximum(weight, 1)
+        return np.where(known, mean, 0).astype(np.float32), known
 
     def _mean(self, channel: int) -> tuple[F32, Bool]:
         """Return the mean of a plane far from the person, 0 where not known, and where it is."""

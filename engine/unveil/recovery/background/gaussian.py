@@ -93,7 +93,46 @@ def blur_of_edges(picture: F32, known: Bool) -> float | None:
     return estimate
 
 
+def near_sharp_edges(picture: F32, known: Bool, sigma: float, radius: int) -> Bool:
+    """Mark the pixels around edges that are sharper than a Gaussian of sigma makes them.
+
+    Parameters
+    ----------
+    picture, known
+        As in `blur_of_edges`.
+    sigma
+        Standard deviation in pixels.
+    radius
+        The pixels around an edge are a square of `2 * radius + 1`.
+
+    Returns
+    -------
+    (h, w) bool.
+    """
+    edges, estimates, _ = _edges(picture, known, 1)
+    sharp = np.zeros(picture.shape)
+    sharp[edges] = estimates < sigma
+    marked: Bool = _local_maximum(sharp, radius) > 0
+    return marked
+
+
 def _at_reduction(picture: F32, known: Bool, reduction: int) -> float | None:
+    edges, sigma, slope = _edges(picture, known, reduction)
+    if np.count_nonzero(edges) < MIN_EDGES:
+        return None
+    order = np.argsort(sigma)
+    share = np.cumsum(slope[order])
+    place = np.searchsorted(share, SHARE_BELOW * share[-1])
+    return float(sigma[order][min(place, len(order) - 1)]) * reduction
+
+
+def _edges(picture: F32, known: Bool, reduction: int) -> tuple[Bool, F64, F64]:
+    """Find the edges of a reduced picture.
+
+    Returns
+    -------
+    Where they are, bool; the blur of each, in reduced pixels, and its gradient, (n,) float64.
+    """
     whole = _reduced(known.astype(np.float32), reduction) == 1
     small = np.where(whole, _reduced(picture, reduction), np.float32(0))
     once = filtered_inside(small, whole, SMOOTHING)
@@ -101,20 +140,15 @@ def _at_reduction(picture: F32, known: Bool, reduction: int) -> float | None:
     margin = math.ceil(3 * RATIO)
     inside = _eroded(whole, margin)
     if np.count_nonzero(inside) < MIN_EDGES:
-        return None
+        return np.zeros_like(inside), np.zeros(0), np.zeros(0)
     before, after = (_slope(values) for values in (once, twice))
     edges = inside & (before == _local_maximum(before, math.ceil(RATIO)))
     edges &= before >= max(np.percentile(before[inside], EDGE_PERCENTILE), 1e-3)
-    if np.count_nonzero(edges) < MIN_EDGES:
-        return None
     ratio = np.maximum(before[edges] / np.maximum(after[edges], 1e-9), 1.0001)
     # Both pictures have been through the reduction, a box filter, and the first blur.
     own = SMOOTHING**2 + (1 - reduction**-2) / 12
     sigma = np.sqrt(np.maximum(RATIO**2 / (ratio**2 - 1) - own, 0))
-    order = np.argsort(sigma)
-    share = np.cumsum(before[edges][order])
-    place = np.searchsorted(share, SHARE_BELOW * share[-1])
-    return float(sigma[order][min(place, len(order) - 1)]) * reduction
+    return edges, sigma, before[edges]
 
 
 def _reduced(values: F32, reduction: int) -> F32:

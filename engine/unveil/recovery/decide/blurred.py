@@ -9,7 +9,9 @@ import numpy as np
 from unveil.arrays import F32, Bool
 from unveil.counting.colour_times import ColourTimes
 from unveil.recovery.background.blurred_room import BlurSurvey, RoomBlur
-from unveil.recovery.background.gaussian import filtered_inside, sharpened
+from unveil.recovery.background.deblurring import deblurred
+from unveil.recovery.background.gaussian import filtered, filtered_inside
+from unveil.recovery.background.inpaint import inpaint_pull_push
 from unveil.recovery.decide.claims import Claims
 from unveil.video.colour import ciede2000, to_lab
 
@@ -26,12 +28,16 @@ lighter and darker by turns, and a person's edge is not."""
 OFFSET_SIGMA: Final = 0.5
 """Standard deviation of that mean's weights, in those of the blur; at least two pixels."""
 
+MIN_REACH: Final = 0.02
+"""Smallest share of known pixels in a claim of the blurred room, weighted by the blur: what the
+frames never showed is claimed within two standard deviations of what they showed."""
+
 
 def show_blurred_room(claims: Claims, survey: BlurSurvey, blur: RoomBlur) -> None:
     """Claim the blurred room, sharpened, wherever no sharp leak agrees with it.
 
-    On four simulated calls, blurred by 6 to 25 pixels, F rose from 0.22 to 0.30 with sharp leaks
-    alone to 0.63 to 0.87.
+    Nothing is claimed where all that the frames showed is the person, farther than the blur carries
+    the room's colours.
 
     Parameters
     ----------
@@ -40,19 +46,22 @@ def show_blurred_room(claims: Claims, survey: BlurSurvey, blur: RoomBlur) -> Non
     survey, blur
         What the frames showed, and the blur found in it.
     """
-    mean, known = survey.background()
-    behind = np.where(known[..., None], mean, claims.background[..., :3]).astype(np.float32)
-    room = sharpened(behind, blur.sigma)
+    mean, certainty = survey.background()
+    known = certainty > 0
+    behind = inpaint_pull_push(mean, known)
+    room = deblurred(behind, certainty, blur.sigma)
     leaked = claims.room[..., 3] > 0
     sharp = leaked & _agrees(claims.room[..., :3].astype(np.float32), leaked, room, blur.sigma)
-    claims.drop(leaked & ~sharp)
-    blurred = ~sharp
-    claims.set_background(behind, np.ones_like(known))
-    claims.room[..., :3] = np.where(blurred[..., None], np.rint(room), claims.room[..., :3])
+    reached = filtered(known.astype(np.float32), blur.sigma) > MIN_REACH
+    blurred = reached & ~sharp
+    claims.drop(~sharp)
+    claims.set_background(behind, reached)
+    claims.room[blurred, :3] = np.rint(room[blurred])
     claims.counts.blurred[...] = blurred
     lab, behind_lab = (to_lab(rgb.astype(np.float64)) for rgb in (room, behind))
     claims.counts.ciede2000[blurred] = ciede2000(lab, behind_lab)[blurred]
-    claims.claim(np.where(blurred, BLURRED_CONFIDENCE, claims.confidence), np.ones_like(known))
+    confidence = np.where(blurred, BLURRED_CONFIDENCE, claims.confidence)
+    claims.claim(confidence, sharp | blurred)
 
 
 def forget_times(claims: Claims, times: ColourTimes) -> None:

@@ -150,7 +150,7 @@ def _blur(blur: RoomBlur, claims: Claims) -> dict[str, float | int]:
         "sigma_share": blur.sigma / len(blurred),
         "change_levels": blur.change,
         "change_levels_far": blur.change_far,
-        "sharp_pixels": int(np.count_nonzero(~blurred)),
+        "sharp_pixels": int(np.count_nonzero((claims.confidence > 0) & ~blurred)),
     }
 
 
