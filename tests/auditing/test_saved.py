@@ -60,6 +60,7 @@ def test_a_copy_is_complete_with_its_report(folder: Path) -> None:
         {"input": 3},
         {"leaked_share": "0.1"},
         {"leaked_share": True},
+        {"likely_low_share": "0.1"},
         {"callers": []},
         {"callers": {}},
         {"callers": [None]},

@@ -49,6 +49,24 @@ def test_a_verdict_says_how_much_when_and_how_sure() -> None:
     assert "none of it is certain" in replace(leak, confident_share=0.0).verdict
 
 
+def test_a_verdict_gives_the_range_that_is_known() -> None:
+    leak = Leak(0.06, 0.01, likely_range=(0.041, 0.09))
+    assert leak.verdict.startswith("About 6% (probably 4% to 9%) of the room can be reconstructed;")
+    assert "6% of the room" in replace(leak, likely_range=(0.0601, 0.0602)).verdict
+    assert grade_of(0.06) is leak.grade
+
+
+@pytest.mark.parametrize(
+    "report",
+    [{"decided_by": "transitions"}, {"background": "pans"}, {"background": None}],
+)
+def test_a_range_is_given_only_where_it_was_measured(report: dict[str, str | None]) -> None:
+    recovery = recovery_of(claims(0.2))
+    assert leak_of(recovery).likely_range is not None
+    other = replace(recovery, report={**recovery.report, **report})
+    assert leak_of(other).likely_range is None
+
+
 def test_a_call_without_leaks_is_not_said_to_leak() -> None:
     leak = leak_of(recovery_of(claims(0)))
     assert leak.verdict == "Nothing of the room was found in this call."

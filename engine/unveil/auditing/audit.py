@@ -91,6 +91,7 @@ class CallerAudit:
             "verdict": self.leak.verdict,
             "leaked_share": self.leak.leaked_share if self.leak.is_known else None,
             "confident_share": self.leak.confident_share if self.leak.is_known else None,
+            **_range_of(self.leak),
             "moments": [moment.as_dict() for moment in self.moments],
         }
 
@@ -174,6 +175,7 @@ class Audit:
                 "verdict": self.verdict,
                 "leaked_share": self.leaked_share,
                 "confident_share": worst.confident_share if worst.is_known else None,
+                **_range_of(worst),
                 "callers": [caller.as_dict() for caller in self.callers],
                 "warnings": list(self.warnings),
             }
@@ -218,6 +220,12 @@ class Audit:
         from unveil.auditing.page import render_summary
 
         return render_summary(self)
+
+
+def _range_of(leak: Leak) -> dict[str, float | None]:
+    """Return the range of what leaks, for JSON."""
+    low, high = (None, None) if leak.likely_range is None else leak.likely_range
+    return {"likely_low_share": low, "likely_high_share": high}
 
 
 def audit(

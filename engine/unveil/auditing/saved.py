@@ -139,5 +139,6 @@ def _has_verdict(audit: Mapping[str, Any]) -> bool:
 
 def _has_shares(part: Mapping[str, Any]) -> bool:
     """Whether shares are there, each a number or null."""
-    shares = [part.get(key, "") for key in ("leaked_share", "confident_share")]
+    keys = "leaked_share", "confident_share", "likely_low_share", "likely_high_share"
+    shares = [part.get(key, "") for key in keys]
     return all(share is None or type(share) in (int, float) for share in shares)

@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 
 from unveil.arrays import F32, F64
+from unveil.auditing.uncertainty import leaked_range
 from unveil.recovery.result import Recovery
 
 GradeLetter: TypeAlias = Literal["A", "B", "C", "D"]
@@ -91,6 +92,9 @@ class Leak:
     blur_share
         Standard deviation of the blur as a share of the picture's height, if the background is a
         blur of the room.
+    likely_range
+        Smallest and largest share that leaks in truth, probably; None where nothing is known of
+        it: it was measured for method "farend" and a still background only.
     """
 
     leaked_share: float
@@ -99,6 +103,7 @@ class Leak:
     worst_seconds: float | None = None
     worst_share: float = 0.0
     blur_share: float | None = None
+    likely_range: tuple[float, float] | None = None
 
     @property
     def grade(self) -> Grade | None:
@@ -136,8 +141,17 @@ class Leak:
         if not self.confident_share:
             certain = "none of it is certain"
         return (
-            f"About {percent(self.leaked_share)} of the room can be reconstructed{when}; {certain}."
+            f"About {percent(self.leaked_share)}{self._probably} of the room can be "
+            f"reconstructed{when}; {certain}."
         )
+
+    @property
+    def _probably(self) -> str:
+        """The range in words, with a space before it; empty if it is unknown, or one percentage."""
+        if self.likely_range is None:
+            return ""
+        low, high = map(percent, self.likely_range)
+        return "" if low == high else f" (probably {low} to {high})"
 
 
 def grade_of(leaked_share: float) -> Grade:
@@ -148,17 +162,21 @@ def grade_of(leaked_share: float) -> Grade:
 def leak_of(recovery: Recovery) -> Leak:
     """Summarise a recovery; a pixel that leaks behind any of its backgrounds leaks."""
     confidence = joint_confidence([recovery, *recovery.others])
-    blur = recovery.report.get("blur")
+    report = recovery.report
+    blur = report.get("blur")
     times, worst = recovery.leak_times, None
     if times is not None and len(times.leaked_share) and times.leaked_share.max() > 0:
         worst = int(np.argmax(times.leaked_share))
+    claimed = confidence > 0
+    measured = report["decided_by"] == "farend" and report["background"] == "still" and blur is None
     return Leak(
-        leaked_share=float(np.mean(confidence > 0)),
+        leaked_share=float(np.mean(claimed)),
         confident_share=float(np.mean(confidence > CONFIDENT)),
-        is_known=recovery.report["background"] != "moves",
+        is_known=report["background"] != "moves",
         worst_seconds=None if times is None or worst is None else float(times.start_seconds[worst]),
         blur_share=None if blur is None else float(blur["sigma_share"]),
         worst_share=0.0 if times is None or worst is None else float(times.leaked_share[worst]),
+        likely_range=leaked_range(claimed) if measured else None,
     )
 
 
