@@ -13,7 +13,7 @@ import numpy as np
 
 from unveil._version import __version__
 from unveil.arrays import U8
-from unveil.auditing.frames import Shot, ShotReader, shots_of
+from unveil.auditing.frames import Shot, ShotReader, shots_of, worst_shots
 from unveil.auditing.regions import Region, regions_of
 from unveil.auditing.verdict import Grade, Leak, leak_of
 from unveil.files import finite, replacing, write_json
@@ -27,6 +27,12 @@ from unveil.redaction import printable
 from unveil.video.source import Source, source_of
 
 WORST_MOMENTS: Final = 5
+
+CANDIDATES: Final = 8
+"""Moments among which the worst ones are chosen, where they are read again."""
+
+MAX_CANDIDATE_SECONDS: Final = 2.0
+"""Longest bins of a call whose moments are read again: with longer ones that takes too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +296,8 @@ def _audited(
     progress: ProgressCallback,
 ) -> CallerAudit:
     times = region.recovery.leak_times
-    worst = [] if times is None else times.worst(WORST_MOMENTS)
+    chooses = source.can_rewind and _may_choose(region.recovery)
+    worst = [] if times is None else times.worst(CANDIDATES if chooses else WORST_MOMENTS)
     begin, end = options.start_seconds or 0.0, options.end_seconds or math.inf
     peaks = [] if times is None else [_peak(times, moment) for moment in worst]
     # A bin may begin before the first selected frame, and end after the last one.
@@ -309,7 +316,11 @@ def _audited(
             stop=stop,
             on_seek=lambda: progress(Progress("finalise")),
         )
-        shots, note = shots_of(reader, stretches or _middle(region.recovery))
+        if len(worst) > WORST_MOMENTS:
+            chosen, note = worst_shots(reader, stretches, WORST_MOMENTS)
+            worst, shots = [worst[k] for k, _ in chosen], [shot for _, shot in chosen]
+        else:
+            shots, note = shots_of(reader, stretches or _middle(region.recovery))
         frame = next((shot.picture for shot in shots if shot is not None), None)
     return CallerAudit(
         region,
@@ -326,6 +337,19 @@ def _audited(
         ),
         frame,
         () if note is None else (note,),
+    )
+
+
+def _may_choose(recovery: Recovery) -> bool:
+    """Whether leaks inside the person mask can be told by the claimed colours in single seconds."""
+    report, times = recovery.report, recovery.leak_times
+    return (
+        report["decided_by"] == "farend"
+        and report["background"] == "still"
+        and report.get("blur") is None
+        and not recovery.others
+        and times is not None
+        and times.bin_seconds <= MAX_CANDIDATE_SECONDS
     )
 
 

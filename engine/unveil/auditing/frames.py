@@ -15,6 +15,7 @@ from unveil.auditing.leaking_pixels import LeakingPixels
 from unveil.auditing.people import PersonFinder, person_finder
 from unveil.auditing.pictures import fitted
 from unveil.auditing.regions import Region, cut, part_layout
+from unveil.auditing.sampled_room import SampledRoom
 from unveil.errors import Interrupted, NoFrames, UnveilError
 from unveil.interruption import StopRequested, never
 from unveil.protection.batches import Batches
@@ -52,6 +53,21 @@ class Shot:
     leaking: Bool = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class HeldFrame:
+    """A copy of a frame's region, of which no `Shot` is made yet.
+
+    Attributes
+    ----------
+    seconds, planes, layout
+        Its time; its upright planes; their layout.
+    """
+
+    seconds: float
+    planes: Planes = field(repr=False)
+    layout: Layout
+
+
 class ShotReader:
     """Reads single frames of a region of a call, which is a file.
 
@@ -87,6 +103,7 @@ class ShotReader:
         self._on_seek = on_seek
         self._pixels: dict[Layout, LeakingPixels] = {}
         self._people: dict[Layout, PersonFinder | None] = {}
+        self._sampled: dict[Layout, SampledRoom] = {}
 
     def worst_of(self, stretches: Sequence[tuple[float, float]]) -> list[Shot | None]:
         """Read, of each stretch of seconds, the frame in which most pixels show the room.
@@ -96,22 +113,65 @@ class ShotReader:
         """
         best: list[Shot | None] = [None] * len(stretches)
         most = [-1] * len(stretches)
+        for number, seconds, planes, layout in self._parts(stretches, MAX_FRAMES):
+            leaking = self._leaking(planes, layout)
+            n_leaking = int(np.count_nonzero(leaking))
+            if n_leaking > most[number]:
+                most[number] = n_leaking
+                picture = fitted(_rgb(planes, layout), *leaking.shape)
+                best[number] = Shot(seconds, picture, leaking)
+        return best
+
+    def most_shown(
+        self, stretches: Sequence[tuple[float, float]]
+    ) -> list[tuple[float, HeldFrame | None]]:
+        """Read all frames of stretches, and look for the claimed room inside the person mask, too.
+
+        Returns
+        -------
+        Of each stretch the share of the sampled pixels that show the room in any frame, and the
+        frame that shows most; 0 and None where no frame shows the region in its size.
+        """
+        seen: list[Bool | None] = [None] * len(stretches)
+        held: list[HeldFrame | None] = [None] * len(stretches)
+        most, n_samples = [-1] * len(stretches), 1
+        size = self._region.recovery.confidence.shape
+        for number, seconds, planes, layout in self._parts(stretches, None):
+            if (layout.height, layout.width) != size:
+                continue
+            if layout not in self._sampled:
+                self._sampled[layout] = SampledRoom(self._region.recovery, layout)
+            sampled = self._sampled[layout]
+            shown, before = sampled.find(planes), seen[number]
+            n_samples = sampled.n_samples
+            seen[number] = shown if before is None else before | shown
+            if np.count_nonzero(shown) > most[number]:
+                most[number] = int(np.count_nonzero(shown))
+                luma, cb, cr = (plane.copy() for plane in planes)
+                held[number] = HeldFrame(seconds, (luma, cb, cr), layout)
+        shares = [0.0 if one is None else np.count_nonzero(one) / n_samples for one in seen]
+        return list(zip(shares, held, strict=True))
+
+    def shot_of(self, held: HeldFrame) -> Shot:
+        """Mark what leaks in a frame."""
+        leaking = self._leaking(held.planes, held.layout)
+        picture = fitted(_rgb(held.planes, held.layout), *leaking.shape)
+        return Shot(held.seconds, picture, leaking)
+
+    def _parts(
+        self, stretches: Sequence[tuple[float, float]], n_frames: int | None
+    ) -> Iterator[tuple[int, float, Planes, Layout]]:
+        """Yield the region in `n_frames` evenly spaced frames of each stretch, or in all of them.
+
+        With it the number of the stretch, the seconds, and the region's layout.
+        """
         for group in _grouped(stretches):
             wanted = [stretches[number] for number in group]
-            for position, seconds, planes, layout in self._frames(wanted):
-                number = group[position]
+            for position, seconds, planes, layout in self._frames(wanted, n_frames):
                 showing = self._region.showing_at(seconds)
                 part = None if showing is None else cut(planes, layout, showing)
-                if showing is None or part is None:
-                    continue
-                inner = part_layout(layout, showing)
-                leaking = self._leaking(part, inner)
-                n_leaking = int(np.count_nonzero(leaking))
-                if n_leaking > most[number]:
-                    most[number] = n_leaking
-                    picture = fitted(_rgb(part, inner), *leaking.shape)
-                    best[number] = Shot(seconds, picture, leaking)
-        return best
+                if showing is not None and part is not None:
+                    yield group[position], seconds, part, part_layout(layout, showing)
 
     def _leaking(self, planes: Planes, layout: Layout) -> Bool:
         """Mark what leaks, nothing in a frame of another size than those that were counted."""
@@ -126,9 +186,9 @@ class ShotReader:
         return pixels.find(planes, person, pixels.shown_background(planes))
 
     def _frames(
-        self, stretches: Sequence[tuple[float, float]]
+        self, stretches: Sequence[tuple[float, float]], n_frames: int | None
     ) -> Iterator[tuple[int, float, Planes, Layout]]:
-        """Yield evenly spaced frames of stretches: number of the stretch, seconds, frame."""
+        """Yield frames of stretches as `_parts`: number of the stretch, seconds, frame."""
         start = max(0.0, min(begin for begin, _ in stretches))
         end = max(end for _, end in stretches)
         self._on_seek()
@@ -151,8 +211,9 @@ class ShotReader:
                     # A stretch without length is the frame at its beginning.
                     inside = begin <= seconds < until or (begin == until and seconds >= begin)
                     if inside and seconds >= next_seconds[number]:
-                        step = (until - begin) / MAX_FRAMES
-                        next_seconds[number] = seconds + step if step else math.inf
+                        step = 0.0 if n_frames is None else (until - begin) / n_frames
+                        once = begin == until
+                        next_seconds[number] = math.inf if once else seconds + step
                         yield number, seconds, planes, batch.layout
 
 
@@ -186,3 +247,36 @@ def shots_of(
         raise
     except UnveilError as error:
         return [None] * len(stretches), f"no frames of the call are shown: {error}"
+
+
+def worst_shots(
+    reader: ShotReader, stretches: Sequence[tuple[float, float]], n: int
+) -> tuple[list[tuple[int, Shot | None]], str | None]:
+    """Choose `n` of the stretches, and read a frame of each; as `shots_of` if that is impossible.
+
+    The first stretch is chosen, and of the others those in which the room shows most, inside the
+    person mask, too: what a network takes for the person is in no bin of the leaks over time.
+
+    Parameters
+    ----------
+    stretches
+        The stretch that leaks most first.
+
+    Returns
+    -------
+    chosen, note
+        Numbers of the stretches, in their order, with the frame that shows most; and why there are
+        no frames.
+    """
+    try:
+        shown = reader.most_shown(stretches)
+        others = sorted(range(1, len(shown)), key=lambda number: -shown[number][0])
+        chosen = sorted([0, *others][:n])
+        held = [shown[number][1] for number in chosen]
+        shots = [None if one is None else reader.shot_of(one) for one in held]
+        return list(zip(chosen, shots, strict=True)), None
+    except Interrupted:
+        raise
+    except UnveilError as error:
+        unread = range(min(n, len(stretches)))
+        return [(number, None) for number in unread], f"no frames of the call are shown: {error}"
