@@ -13,5 +13,6 @@ pytest.register_assert_rewrite(
     "tests.kernels.counting.outside_calls",
     "tests.live.clients",
     "tests.live.pages",
+    "tests.recovery.decide.leaking_call",
     "tests.recovery.engine_calls",
 )
