@@ -13,6 +13,11 @@ ROOT = Path(__file__).parents[1]
 MAX_FILE_LINES = 450
 MAX_FUNCTION_LINES = 90
 
+FOLDERS = ("bench", "docs", "engine", "kernels", "tests")
+SUFFIXES = {".css", ".html", ".js", ".py"}
+NOT_OURS = Path("bench", "work")
+"""Where benchmarks put what they download and make."""
+
 NOT_PACKAGES = {"data", "docs"}
 """Folders in tests/ that belong to no package."""
 
@@ -22,11 +27,20 @@ def sources_below(root: Path) -> Iterator[Path]:
         yield from sorted((root / folder).rglob("*.py"))
 
 
+def written_below(root: Path) -> Iterator[Path]:
+    """Find all code, tests, pages and style sheets of the project."""
+    yield from sorted(root.glob("*.py"))
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in SUFFIXES and not path.is_relative_to(root / NOT_OURS):
+                yield path
+
+
 def long_files(root: Path) -> list[str]:
     """Tell files that are too long."""
-    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in sources_below(root)}
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in written_below(root)}
     return [
-        f"{path.relative_to(root)}: {length} lines"
+        f"{path.relative_to(root).as_posix()}: {length} lines"
         for path, length in lengths.items()
         if length > MAX_FILE_LINES
     ]
@@ -80,6 +94,7 @@ def stray_tests(root: Path) -> list[str]:
 
 
 def test_no_file_is_too_long() -> None:
+    assert {path.suffix for path in written_below(ROOT)} == SUFFIXES
     assert len(list(sources_below(ROOT))) > 50
     assert long_files(ROOT) == []
 
@@ -139,6 +154,24 @@ def test_long_files_and_functions_are_told(tree: Path) -> None:
         "engine/unveil/video/reader.py: long, 91 lines",
         "kernels/unveil_kernels/_jit.py: long, 451 lines",
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "conftest.py",
+        "bench/speed.py",
+        "engine/unveil/live/page/index.html",
+        "engine/unveil/live/page/main.js",
+        "engine/unveil/live/page/style/page.css",
+        "tests/video/test_reader.py",
+    ],
+)
+def test_whatever_is_written_is_measured(tree: Path, name: str) -> None:
+    for path in (tree / name, tree / "bench/work/made.html", tree / "docs/methods.md"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n" * (MAX_FILE_LINES + 1))
+    assert long_files(tree) == [f"{name}: 451 lines"]
 
 
 @pytest.mark.parametrize(
