@@ -61,6 +61,10 @@ class Watcher:
         """Answer as a model that marks all people."""
         return None
 
+    def detect(self, planes: Planes, layout: Layout, to_frame: Any, known: Mask) -> Any:
+        """Find nobody beside the known person."""
+        return None
+
     def reset(self) -> None:
         """Count."""
         self.n_resets += 1

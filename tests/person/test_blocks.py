@@ -283,6 +283,38 @@ def test_of_several_people_all_are_the_person(
     assert (masks[:, 3 * width // 4 :] == 2).all() == (n_people > 1)
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_who_is_found_beside_the_first_one_is_the_person_too(
+    monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    left, right = np.zeros((2, 16, 24), np.float32)
+    left[:, :8] = 1
+    right[:, 16:] = 0.9
+    detected: list[int] = []
+
+    class Beside(Watcher):
+        def count_people(self, planes: Any, layout: Layout) -> int:
+            return 1
+
+        def detect(self, planes: Any, layout: Layout, to_frame: Any, known: Mask) -> Any:
+            detected.append(selfie.n_asked)
+            return "region" if is_there else None
+
+        def look_at(self, region: Any, planes: Any, layout: Layout) -> Any:
+            return seated_at(right), None
+
+    pose = Beside(lambda number: seated_at(left))
+    selfie = Watcher(lambda number: seated_at(np.maximum(left, right)))
+    masker, searches = joint(monkeypatch, pose, selfie)
+    masks = masks_of(masker, chunk_of(40), 0)
+    width = LAYOUT.block_grid[1]
+    assert (masks[:, :, : width // 4] == 2).all()
+    assert (masks[:, :, 3 * width // 4 :] == 2).all() == is_there
+    # Looks are four frames apart: it rests for eight, and whoever was found is looked for again.
+    assert detected == [1, 33]
+    assert searches[2:].tolist() == ([3, 2] if is_there else [1, 0])
+
+
 @pytest.mark.parametrize(
     ("levels", "asked"),
     [

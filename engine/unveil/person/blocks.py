@@ -9,6 +9,7 @@ import numpy as np
 
 from unveil.arrays import F32, I64, U8, Bool
 from unveil.person import Mask, ModelName, Segmenter
+from unveil.person.beside import SearchBeside
 from unveil.person.framing import framing_of
 from unveil.person.segmenter import MAX_THREADS
 from unveil.video.chunk import Chunk, Layout, Planes
@@ -75,7 +76,9 @@ class BlockMasker:
         Threads of the network, which uses at most four.
     searches
         (4,) int64, counters to increase as `OutsideTable` says. People are counted in every
-        `PEOPLE_EVERY`-th segmented frame, where the model follows one of them.
+        `PEOPLE_EVERY`-th segmented frame, where the model follows one of them; "auto" also
+        searches beside that one where the second network marks somebody, and counts that frame if
+        there is somebody.
 
     Raises
     ------
@@ -95,7 +98,9 @@ class BlockMasker:
         n_threads = min(threads, MAX_THREADS)
         self._segmenter = Segmenter(first, threads=n_threads)
         self._second = None if second is None else Segmenter(second, threads=n_threads)
+        self._beside = SearchBeside(self._segmenter)
         self._shows_several = False
+        self._somebody_until = 0
         self._look: _Look | None = None
         self._n_lost = MAX_LOST
         self._every = every
@@ -154,11 +159,20 @@ class BlockMasker:
                 return alone
             self._n_lost = 0
             look = self._look = _Look(probability, joint_cut(mask), second)
+            self._look_beside(planes, layout, mask, second)
         look.n_used += 1
         person: Bool = look.probability + second >= 2 * look.cut
-        if self._shows_several:
+        if self._shows_several or self._somebody_until > self._searches[0]:
             person |= second >= MIN_PROBABILITY
         return person
+
+    def _look_beside(self, planes: Planes, layout: Layout, first: Mask, marked: F32) -> None:
+        """Search beside the first person, unless there are known to be several people."""
+        if self._shows_several or self._searches[0] + PEOPLE_EVERY // 2 < self._somebody_until:
+            return
+        if self._beside.finds_somebody(planes, layout, first, marked):
+            self._somebody_until = int(self._searches[0]) + PEOPLE_EVERY
+            self._searches[2:] += 1
 
 
 @dataclass

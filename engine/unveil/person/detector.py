@@ -9,10 +9,12 @@ import numpy as np
 
 from unveil.arrays import F32, F64, I64, Bool
 from unveil.person import sampling
+from unveil.person.mask import Mask
 from unveil.person.models import DETECTOR
 from unveil.person.network import Network
 from unveil.person.region import Region, moved
 from unveil.video.chunk import Layout, Planes
+from unveil_kernels import warp
 
 SIDE: Final = DETECTOR.width
 STRIDES: Final = (8, 16, 32, 32, 32)
@@ -25,6 +27,9 @@ MIN_COUNTED_SCORE: Final = 0.2
 """Score from which people are counted. In 60 frames of three calls of one person no second box
 scored more than 0.07; where the same portrait stood 2 to 9 times in a frame, the second best
 scored 0.46 to 0.90."""
+MIN_COVERED: Final = 0.5
+"""Probability from which a known person is painted over."""
+
 MIN_OVERLAP: Final = 0.3
 """Two boxes are one person above this intersection over union."""
 
@@ -35,9 +40,26 @@ class Detector:
     def __init__(self, threads: int) -> None:
         self._network = Network(DETECTOR, threads)
 
-    def find(self, planes: Planes, layout: Layout) -> Region | None:
-        """Return the region of the highest-scoring person; None if nobody scores `MIN_SCORE`."""
-        to_frame = self._run(planes, layout)
+    def find(
+        self,
+        planes: Planes,
+        layout: Layout,
+        to_frame: F64 | None = None,
+        known: Mask | None = None,
+    ) -> Region | None:
+        """Return the region of the highest-scoring person; None if nobody scores `MIN_SCORE`.
+
+        Parameters
+        ----------
+        planes, layout
+            A frame.
+        to_frame
+            (2, 3) float64, affine map from the network's input to the part that is searched;
+            None for the whole frame.
+        known
+            Mask of a person who is painted over with grey.
+        """
+        to_frame = self._run(planes, layout, to_frame, known)
         found = surest(self._network.output(0), self._network.output(1)[:, 0])
         if found is None:
             return None
@@ -49,10 +71,24 @@ class Detector:
         self._run(planes, layout)
         return distinct(self._network.output(0), self._network.output(1)[:, 0])
 
-    def _run(self, planes: Planes, layout: Layout) -> F64:
-        """Let the network see a whole frame; return the map from its input to the frame."""
-        to_frame = letterbox(layout.height, layout.width)
-        sampling.fill(self._network.tensor, planes, layout, to_frame, black=-1.0, white=1.0)
+    def _run(
+        self,
+        planes: Planes,
+        layout: Layout,
+        to_frame: F64 | None = None,
+        known: Mask | None = None,
+    ) -> F64:
+        """Let the network see a frame; return the map from its input to the frame."""
+        if to_frame is None:
+            to_frame = letterbox(layout.height, layout.width)
+        tensor = self._network.tensor
+        sampling.fill(tensor, planes, layout, to_frame, black=-1.0, white=1.0)
+        if known is not None:
+            covered = np.empty(tensor.shape[:2], np.float32)
+            linear, shift = known.to_mask[:, :2], known.to_mask[:, 2:]
+            to_mask = np.hstack([linear @ to_frame[:, :2], linear @ to_frame[:, 2:] + shift])
+            warp.warp_mask(known.probability, to_mask, covered)
+            tensor[covered >= MIN_COVERED] = 0.0
         self._network.run()
         return to_frame
 

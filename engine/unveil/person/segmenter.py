@@ -140,12 +140,17 @@ class Segmenter:
             self.reset()  # the region is in pixels of frames of another size
             self._frame_size = layout.height, layout.width
         if self._region is not None:
-            mask = self._look_at(self._region, planes, layout)
-            if mask is not None:
+            found = self.look_at(self._region, planes, layout)
+            if found is not None:
+                mask, self._region = found
                 return mask
-        found = self._detector.find(planes, layout)
-        mask = None if found is None else self._look_at(found, planes, layout)
-        return mask or self._nobody(layout)
+        region = self._detector.find(planes, layout)
+        found = None if region is None else self.look_at(region, planes, layout)
+        if found is None:
+            self._region = None
+            return self._nobody(layout)
+        mask, self._region = found
+        return mask
 
     def count_people(self, planes: Planes, layout: Layout) -> int | None:
         """Count the people in a frame, whoever is followed; None for a model that marks them all.
@@ -156,6 +161,65 @@ class Segmenter:
             As for `mask_planes`.
         """
         return None if self._detector is None else self._detector.count(planes, layout)
+
+    def detect(self, planes: Planes, layout: Layout, to_frame: F64, known: Mask) -> Region | None:
+        """Search a part of a frame for a person beside a known one, whoever is followed.
+
+        Parameters
+        ----------
+        planes, layout
+            As for `mask_planes`.
+        to_frame
+            (2, 3) float64, affine map from the detector's input to the frame.
+        known
+            Mask of the person who is painted over.
+
+        Returns
+        -------
+        The region of the surest person, for `look_at`; None if there is none, and for a model
+        that marks everybody.
+        """
+        if self._detector is None:
+            return None
+        return self._detector.find(planes, layout, to_frame, known)
+
+    def look_at(
+        self, region: Region, planes: Planes, layout: Layout
+    ) -> tuple[Mask, Region | None] | None:
+        """Run a pose model on a region, whoever is followed.
+
+        Parameters
+        ----------
+        region
+            Where the person is about.
+        planes, layout
+            As for `mask_planes`.
+
+        Returns
+        -------
+        The mask of the person there and their region for the next frame, None if that is not
+        known; None if there is no person.
+        """
+        to_frame = region.to_frame(self._model.width)
+        sampling.fill(self._network.tensor, planes, layout, to_frame, black=0.0, white=1.0)
+        self._network.run()
+        presence = float(self._network.output(_PRESENCE)[0])
+        if not presence >= MIN_PRESENCE:
+            return None
+        values = self._network.output(_LANDMARKS).reshape(-1, _VALUES_PER_LANDMARK)
+        points = moved(to_frame, values[:, :2].astype(np.float64))
+        mask = Mask(
+            _sigmoid(self._network.output(_MASK)[..., 0]),
+            inverse(to_frame),
+            layout.height,
+            layout.width,
+            min(presence, 1.0),
+            landmarks=np.column_stack(
+                [points[:N_LANDMARKS], _sigmoid(values[:N_LANDMARKS, 3])]
+            ).astype(np.float32),
+            model=self.model,
+        )
+        return mask, Region.around(points[_CENTRE], points[_TOP])
 
     def reset(self) -> None:
         """Stop tracking: call this if the next frame does not continue the last one."""
@@ -175,30 +239,6 @@ class Segmenter:
             layout.width,
             presence,
             landmarks=None,
-            model=self.model,
-        )
-
-    def _look_at(self, region: Region, planes: Planes, layout: Layout) -> Mask | None:
-        """Run a pose model on a region and track the person; None if there is no person."""
-        to_frame = region.to_frame(self._model.width)
-        sampling.fill(self._network.tensor, planes, layout, to_frame, black=0.0, white=1.0)
-        self._network.run()
-        presence = float(self._network.output(_PRESENCE)[0])
-        if not presence >= MIN_PRESENCE:
-            self._region = None
-            return None
-        values = self._network.output(_LANDMARKS).reshape(-1, _VALUES_PER_LANDMARK)
-        points = moved(to_frame, values[:, :2].astype(np.float64))
-        self._region = Region.around(points[_CENTRE], points[_TOP])
-        return Mask(
-            _sigmoid(self._network.output(_MASK)[..., 0]),
-            inverse(to_frame),
-            layout.height,
-            layout.width,
-            min(presence, 1.0),
-            landmarks=np.column_stack(
-                [points[:N_LANDMARKS], _sigmoid(values[:N_LANDMARKS, 3])]
-            ).astype(np.float32),
             model=self.model,
         )
 
