@@ -23,7 +23,7 @@ from tests.tiles.callers import (
     write_scene,
 )
 from unveil.errors import InvalidParameter
-from unveil.tiles.find import NOBODY, STILL, TOO_SMALL, UNSTABLE
+from unveil.tiles.find import NOBODY, SCREEN, STILL, TOO_SMALL, UNSTABLE
 from unveil.video.reader import open_video
 from unveil.video.rgb_reader import VideoPictures
 
@@ -198,6 +198,70 @@ def noise(number: int) -> U8:
     shown = rng.integers(0, 200, (144, 192, 3), np.uint8)
     shown[40:, 60 + number % 7 : 110 + number % 7] = 235
     return shown
+
+
+def screen(number: int) -> U8:
+    """Draw a page with boxes that scrolls by leaps."""
+    rng = np.random.default_rng(number // 12)
+    shown = np.full((240, 320, 3), 245, np.uint8)
+    for _ in range(12):
+        x, y = int(rng.integers(0, 300)), int(rng.integers(0, 220))
+        shown[y : y + 4, x : x + 40] = rng.integers(0, 120, 3)
+    shown[180:, :60] = (60, 90, 150)
+    return shown // 2
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(96, 72, 216, 160), (96, 72, 224, 168), (72, 54, 10, 12)],
+    ids=["inside", "flush", "top"],
+)
+def test_a_caller_over_a_screen_that_changes(tmp_path: Path, box: Box) -> None:
+    parts = [(screen, (320, 240, 0, 0)), (caller(1, *box[:2]), box)]
+    path = write_scene(tmp_path / "call.mp4", meeting((320, 240), lambda number: parts))
+    whole, tile = unveil.find_tiles(path)
+    assert np.abs(np.subtract(tile.rectangle.as_list(), box)).max() <= 2
+    assert tile.person is True
+    assert tile.reason is None
+    assert whole.rectangle.as_list() == [320, 240, 0, 0]
+    assert whole.person is False
+    assert whole.reason == SCREEN
+
+
+def test_a_caller_over_another_caller_is_one_picture(tmp_path: Path) -> None:
+    box = 72, 54, 230, 170
+    parts = [(caller(2, 320, 240), (320, 240, 0, 0)), (caller(1, 72, 54), box)]
+    path = write_scene(tmp_path / "call.mp4", meeting((320, 240), lambda number: parts))
+    (tile,) = unveil.find_tiles(path)
+    assert tile.person is None
+
+
+def before_a_window(number: int) -> U8:
+    """Draw a small caller before a picture frame, which the body crosses."""
+    shown = scenery(4, 320, 240, 320)
+    shown[90:170, 200:290] = scenery(8, 90, 80, 20)
+    y, x = np.mgrid[0:240, 0:320]
+    half = np.maximum(0, y - 110) / 5
+    shown[np.abs(x - 245 - 6 * np.sin(number / 3)) < half] = (235, 230, 225)
+    return shown
+
+
+def in_a_panel(number: int) -> U8:
+    """Draw a small caller on a slide with a box of lines around."""
+    shown = scenery(4, 320, 240, 320)
+    for at in (np.s_[100:102, 180:300], np.s_[100:, 180:182], np.s_[100:, 298:300]):
+        shown[at] = 5
+    y, x = np.mgrid[0:240, 0:320]
+    half = np.maximum(0, y - 120) / 4
+    shown[np.abs(x - 240 - 6 * np.sin(number / 3)) < half] = (235, 230, 225)
+    return shown
+
+
+@pytest.mark.parametrize("scene", [before_a_window, in_a_panel])
+def test_a_rectangle_around_a_person_is_no_tile(tmp_path: Path, scene: Scene) -> None:
+    path = write_scene(tmp_path / "call.mp4", scene)
+    (tile,) = unveil.find_tiles(path)
+    assert tile.person is None
 
 
 @pytest.mark.parametrize(

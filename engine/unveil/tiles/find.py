@@ -16,7 +16,8 @@ from unveil.tiles.believe import TOLERANCE, Leaf, tiles_of
 from unveil.tiles.cutting import may_be_cut
 from unveil.tiles.evidence import Box, evidence_of
 from unveil.tiles.layouts import WINDOW, stretches
-from unveil.tiles.model import Showing, Tile
+from unveil.tiles.model import Showing, Tile, whole_samples
+from unveil.tiles.overlaid import overlaid_tiles
 from unveil.tiles.people import Finding, PersonTest
 from unveil.tiles.reference import Reference
 from unveil.tiles.samples import Sample, keyframes, spread
@@ -32,11 +33,17 @@ MIN_TILE_SIDE: Final = 48
 """Rows and columns of the smallest tile from which anything is recovered."""
 
 NOBODY, STILL = "shows no person", "shows a person who does not move, such as a picture"
+SCREEN = "shows a shared screen, of which other tiles cover a part"
 TOO_SMALL = f"is smaller than {MIN_TILE_SIDE} pixels"
 TOO_SHORT = "the layout is shown for too short a time"
 UNSTABLE = "the layout changes too often to be followed"
 
-REASONS: Final[dict[Finding, str | None]] = {"person": None, "nobody": NOBODY, "still": STILL}
+REASONS: Final[dict[Finding, str | None]] = {
+    "person": None,
+    "nobody": NOBODY,
+    "still": STILL,
+    "screen": SCREEN,
+}
 
 
 def find_tiles(
@@ -49,7 +56,7 @@ def find_tiles(
     threads: int | None = None,
     stop: StopRequested = never,
 ) -> tuple[Tile, ...]:
-    """Find the tiles of a recorded meeting: a gallery, a speaker with a strip, side by side.
+    """Find the tiles of a recorded meeting: galleries, a speaker with a strip, over a screen.
 
     The recording is looked at in a bounded number of sample frames. One picture, the usual call,
     is told by a few keyframes.
@@ -121,9 +128,9 @@ def search_tiles(
         return search.fixed(*grid)
     start, end = reading.get("start_seconds"), reading.get("end_seconds")
     seen = keyframes(source, reading.get("stream"), start or 0.0, end or math.inf)
-    if not any(may_be_cut(sample.planes[0]) for sample in seen):
-        return ()
-    return search.tiles()
+    if any(may_be_cut(sample.planes[0]) for sample in seen) or search.overlaid(seen):
+        return search.tiles()
+    return ()
 
 
 @dataclass(slots=True)
@@ -155,7 +162,7 @@ class _Search:
                 stored = stored_rectangle(shown, size, properties)
                 box = (stored.y, stored.x, stored.y + stored.height, stored.x + stored.width)
                 finding = self._looked_again(frames, Leaf(box, self._look(frames, box))).finding
-                showing = Showing(layout, _rounded(box, layout), -math.inf, math.inf)
+                showing = Showing(layout, whole_samples(box, layout), -math.inf, math.inf)
                 tiles.append(_tile(showing, finding, 0.0, None, properties))
         return tuple(tiles)
 
@@ -167,6 +174,16 @@ class _Search:
         for first, end in parts:
             check(self.stop)
             leaves.append(self._leaves(samples[first:end]) if end - first >= WINDOW else None)
+        if _mostly_one_person(parts, leaves):
+            overlaid = self.overlaid(samples)
+            if overlaid and not (len(parts) == 1 and _same_people(leaves[0] or [], overlaid)):
+                # A shared screen changes, and its lines cut it: one stretch, whatever it shows.
+                parts, leaves = [(0, len(samples))], [overlaid]
+        if len(parts) > 1:
+            leaves = [
+                self.overlaid(samples[first:end]) if found == [] else found
+                for (first, end), found in zip(parts, leaves, strict=True)
+            ]
         if not any(leaves):
             if not self._is_unstable(samples):
                 return ()
@@ -185,16 +202,23 @@ class _Search:
         leaves = tiles_of(evidence, lambda box: self._look(samples, box))
         return [self._looked_again(samples, leaf) for leaf in leaves]
 
+    def overlaid(self, samples: Sequence[Sample]) -> list[Leaf]:
+        """Return the small pictures that cover a shared screen, and the screen; empty for none."""
+        layout = samples[0].layout if samples else None
+        if layout is None or any(sample.layout != layout for sample in samples):
+            return []
+        return overlaid_tiles([sample.planes for sample in samples], layout, self.people)
+
     def _look(self, samples: Sequence[Sample], box: Box) -> Finding:
         layout = samples[0].layout
-        part = _rounded(box, layout)
+        part = whole_samples(box, layout)
         if min(part.width, part.height) < MIN_TILE_SIDE:
             return "nobody"
         return self.people.look([sample.planes for sample in samples], layout, part)
 
     def _looked_again(self, samples: Sequence[Sample], leaf: Leaf) -> Leaf:
         layout = samples[0].layout
-        part = _rounded(leaf.box, layout)
+        part = whole_samples(leaf.box, layout)
         if leaf.finding != "nobody" or min(part.width, part.height) < MIN_TILE_SIDE:
             return leaf
         planes = [sample.planes for sample in samples]
@@ -228,12 +252,12 @@ class _Search:
         before = samples[end].seconds if end < len(samples) else math.inf
         whole = (0, 0, layout.height, layout.width)
         if leaves is None:
-            showing = Showing(layout, _rounded(whole, layout), after, before)
+            showing = Showing(layout, whole_samples(whole, layout), after, before)
             return [replace(_tile(showing, "nobody", *times, properties), reason=TOO_SHORT)]
         tiles = []
         luma = [sample.planes[0] for sample in samples[first:end]]
         for leaf in leaves or [Leaf(whole, self._look(samples[first:end], whole))]:
-            stored = _rounded(leaf.box, layout)
+            stored = whole_samples(leaf.box, layout)
             reference = Reference.of(luma, stored)
             showing = Showing(layout, stored, after, before, reference)
             tiles.append(_tile(showing, leaf.finding, *times, properties))
@@ -256,6 +280,27 @@ def _tile(
         finding == "person",
         TOO_SMALL if too_small else REASONS[finding],
         (showing,),
+    )
+
+
+def _mostly_one_person(
+    parts: Sequence[tuple[int, int]], leaves: Sequence[Sequence[Leaf] | None]
+) -> bool:
+    """Whether most samples are not of a layout that shows several people in tiles."""
+    several = sum(
+        end - first
+        for (first, end), found in zip(parts, leaves, strict=True)
+        if sum(leaf.has_person for leaf in found or ()) > 1
+    )
+    return 2 * several < sum(end - first for first, end in parts)
+
+
+def _same_people(leaves: Sequence[Leaf], others: Sequence[Leaf]) -> bool:
+    """Whether people are in the same tiles."""
+    boxes, theirs = ([leaf.box for leaf in some if leaf.has_person] for some in (leaves, others))
+    return len(boxes) == len(theirs) and all(
+        max(abs(one - other) for one, other in zip(box, their, strict=True)) <= TOLERANCE
+        for box, their in zip(sorted(boxes), sorted(theirs), strict=True)
     )
 
 
@@ -291,19 +336,6 @@ def _continues(tile: Tile, earlier: Tile) -> bool:
     assert now.reference is not None
     assert before.reference is not None
     return before.reference.is_same_background(now.reference)
-
-
-def _rounded(box: Box, layout: Layout) -> Rectangle:
-    """Return the largest rectangle of whole chroma samples within a box; it may be empty."""
-    top, left, bottom, right = box
-    step_y, step_x = 1 << layout.chroma_shift_y, 1 << layout.chroma_shift_x
-    top, left = -(-top // step_y) * step_y, -(-left // step_x) * step_x
-    return Rectangle(
-        max(0, (right - left) // step_x * step_x),
-        max(0, (bottom - top) // step_y * step_y),
-        left,
-        top,
-    )
 
 
 def _most_frequent(layouts: Sequence[Layout]) -> Layout:

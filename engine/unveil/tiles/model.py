@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from unveil.tiles.evidence import Box
 from unveil.tiles.reference import Reference
 from unveil.video.chunk import Layout
 from unveil.video.crop import Rectangle
@@ -67,3 +68,16 @@ class Tile:
             "person": self.person,
             "reason": self.reason,
         }
+
+
+def whole_samples(box: Box, layout: Layout) -> Rectangle:
+    """Return the largest rectangle of whole chroma samples within a box; it may be empty."""
+    top, left, bottom, right = box
+    step_y, step_x = 1 << layout.chroma_shift_y, 1 << layout.chroma_shift_x
+    top, left = -(-top // step_y) * step_y, -(-left // step_x) * step_x
+    return Rectangle(
+        max(0, (right - left) // step_x * step_x),
+        max(0, (bottom - top) // step_y * step_y),
+        left,
+        top,
+    )

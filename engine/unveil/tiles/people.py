@@ -14,8 +14,9 @@ from unveil.person.segmenter import MAX_THREADS, Segmenter
 from unveil.video.chunk import Chunk, Layout, Planes
 from unveil.video.crop import Rectangle
 
-Finding: TypeAlias = Literal["person", "nobody", "still"]
-"""A person who moves; nobody; or a person who does not move, such as the picture of an avatar."""
+Finding: TypeAlias = Literal["person", "nobody", "still", "screen"]
+"""A person who moves; nobody; a person who does not move, such as the picture of an avatar; or, of
+a whole picture, a shared screen that tiles with people cover in part."""
 
 MAX_LOOKS: Final = 5
 """Frames in which a part is searched."""
@@ -65,6 +66,22 @@ class PersonTest:
         found = len(seen) >= max(1, MIN_MARKED * len(sights))
         return "person" if found and _moves(seen) else "nobody"
 
+    def where(self, frames: Sequence[Planes], layout: Layout, part: Rectangle) -> Bool:
+        """Return where a part shows the person in half of the frames that show one, (h, w)."""
+        masks = [self._person("lite", cut)[1] for cut in _looks(frames, layout, part)]
+        seen = [mask for mask in masks if mask.any()]
+        if not seen:
+            return np.zeros((part.height, part.width), np.bool_)
+        where: Bool = 2 * np.sum(seen, axis=0) >= len(seen)
+        return where
+
+    def look_beside(
+        self, frames: Sequence[Planes], layout: Layout, parts: Sequence[Rectangle]
+    ) -> Finding:
+        """Look at whole frames of which some parts are painted over."""
+        painted = [_painted(frames[number], layout, parts) for number in _chosen(len(frames))]
+        return self.look(painted, layout, Rectangle(layout.width, layout.height, 0, 0))
+
     def _person(self, model: ModelName, cut: Chunk) -> tuple[U8, Bool]:
         """Return the luma of a part, (h, w), and where it shows a person."""
         if model not in self._segmenters:
@@ -78,8 +95,24 @@ class PersonTest:
 
 def _looks(frames: Sequence[Planes], layout: Layout, part: Rectangle) -> list[Chunk]:
     """Cut a part out of a few of the frames."""
-    chosen = sorted({*np.linspace(0, len(frames) - 1, MAX_LOOKS).round().astype(int).tolist()})
-    return [_cropped(frames[number], layout, part) for number in chosen]
+    return [_cropped(frames[number], layout, part) for number in _chosen(len(frames))]
+
+
+def _chosen(n_frames: int) -> list[int]:
+    """Return the numbers of the frames that are looked at."""
+    return sorted({*np.linspace(0, n_frames - 1, MAX_LOOKS).round().astype(int).tolist()})
+
+
+def _painted(planes: Planes, layout: Layout, parts: Sequence[Rectangle]) -> Planes:
+    """Return a copy of a frame with grey parts, which lie on whole chroma samples."""
+    luma, cb, cr = (plane.copy() for plane in planes)
+    y, x = layout.chroma_shift_y, layout.chroma_shift_x
+    for part in parts:
+        bottom, right = part.y + part.height, part.x + part.width
+        luma[part.y : bottom, part.x : right] = 128
+        for plane in (cb, cr):
+            plane[part.y >> y : bottom >> y, part.x >> x : right >> x] = 128
+    return luma, cb, cr
 
 
 def _cropped(planes: Planes, layout: Layout, part: Rectangle) -> Chunk:
