@@ -59,7 +59,7 @@ def overlaid_tiles(frames: Sequence[Planes], layout: Layout, people: PersonTest)
         if _is_cut_off(frames, layout, box, people.where(frames, layout, part)):
             tiles.append(Leaf(box, "person"))
     parts = [whole_samples(tile.box, layout) for tile in tiles]
-    if not tiles or people.look_beside(frames, layout, parts) == "person":
+    if not tiles or people.is_beside(frames, layout, parts):
         return []
     evidence = evidence_of(frames, layout)
     # Some programs draw a frame around the tile.

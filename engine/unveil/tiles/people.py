@@ -32,6 +32,12 @@ MIN_MOTION: Final = 1.5
 
 MIN_PROBABILITY: Final = 0.5
 
+MIN_STAYING: Final = 0.6
+"""Share of the frames in which a person is found who stays in the picture."""
+
+MIN_COMMON: Final = 0.2
+"""Share of the pixels of two sights of that person that show the person in both."""
+
 
 class PersonTest:
     """Looks for people in parts of frames; loads a network when it is first asked.
@@ -75,12 +81,26 @@ class PersonTest:
         where: Bool = 2 * np.sum(seen, axis=0) >= len(seen)
         return where
 
-    def look_beside(
+    def is_beside(
         self, frames: Sequence[Planes], layout: Layout, parts: Sequence[Rectangle]
-    ) -> Finding:
-        """Look at whole frames of which some parts are painted over."""
+    ) -> bool:
+        """Whether frames show a person who moves but stays, where some parts are painted over.
+
+        The photos of a page that scrolls are people now and then, at one place and another.
+        """
+        whole = Rectangle(layout.width, layout.height, 0, 0)
         painted = [_painted(frames[number], layout, parts) for number in _chosen(len(frames))]
-        return self.look(painted, layout, Rectangle(layout.width, layout.height, 0, 0))
+        seen = [self._person("lite", cut) for cut in _looks(painted, layout, whole)]
+        found = [sight for sight in seen if sight[1].any()]
+        if len(found) < max(1, MIN_STAYING * len(seen)) or not _moves(found):
+            return False
+        if len(found) == 1:
+            return True
+        common = [
+            (person & later).sum() / (person | later).sum()
+            for (_, person), (_, later) in pairwise(found)
+        ]
+        return bool(np.median(common) >= MIN_COMMON)
 
     def _person(self, model: ModelName, cut: Chunk) -> tuple[U8, Bool]:
         """Return the luma of a part, (h, w), and where it shows a person."""
