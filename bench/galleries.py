@@ -1,7 +1,8 @@
 """Galleries of simulated calls with their truth: the tiles that are found, and F in each of them.
 
 `python -m bench.galleries` makes the calls and puts them into one picture: two by two without gaps,
-three by three with gaps, and a speaker with a strip who changes twice. It compares the tiles that
+three by three with gaps, a speaker with a strip who changes twice, and a caller in a corner of a
+shared screen that changes or scrolls (`bench.shared_screens`). It compares the tiles that
 `unveil.find_tiles` finds with the true ones, and scores the recovery of each tile and of the same
 call alone, which is encoded at the tile's size from the same frames. It prints one JSON object a
 tile; nothing is stored. `--small` makes galleries of a quarter of the size and length.
@@ -22,6 +23,7 @@ from PIL import Image
 
 from bench.calls import WORK
 from bench.material import photo
+from bench.shared_screens import SCREENS, Screen
 from bench.simulated import RECIPES, Recipe
 from unveil import Recovery, Truth, recover
 from unveil.recovery.tiles import TileRecoveries, recover_tiles
@@ -60,12 +62,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Size of the picture, size of the calls, and where each of them is shown when."""
+    """Size of the picture, size of the calls, where each of them is shown when, and on what."""
 
     size: tuple[int, int]
     call_size: tuple[int, int]
     n_frames: int
     places: tuple[Place, ...]
+    screen: Screen | None = None
 
 
 def grid(rows: int, columns: int, call: tuple[int, int], gap: int, n_frames: int) -> Gallery:
@@ -100,6 +103,15 @@ def speaker(call: tuple[int, int], n_frames: int) -> Gallery:
     return Gallery((width + width // 2, 3 * height // 2), call, n_frames, tuple(places))
 
 
+def over_screen(call: tuple[int, int], n_frames: int, screen: str, number: int) -> Gallery:
+    """Arrange a call in the lower right corner of a shared screen of four times its size."""
+    (width, height), beside = call, call[1] // 10
+    size = 4 * width, 4 * height
+    at = size[0] - width - beside, size[1] - height - beside
+    place = Place(number, 0, n_frames, (width, height, *at))
+    return Gallery(size, call, n_frames, (place,), SCREENS[screen])
+
+
 def galleries(*, small: bool) -> Mapping[str, Gallery]:
     """Return the galleries by their names."""
     n_frames = 75 if small else 300
@@ -108,6 +120,12 @@ def galleries(*, small: bool) -> Mapping[str, Gallery]:
         "2x2": grid(2, 2, four, 0, n_frames),
         "3x3": grid(3, 3, nine, 4, n_frames),
         "speaker": speaker((320, 180) if small else (640, 360), n_frames),
+        **{
+            f"over-{screen}": over_screen(
+                (160, 90) if small else (320, 180), n_frames, screen, number
+            )
+            for number, screen in enumerate(SCREENS)
+        },
     }
 
 
@@ -173,11 +191,14 @@ def write_gallery(name: str, gallery: Gallery) -> Path:
         partial, height=height, width=width, frame_rate=FRAME_RATE, crf=CRF, preset="veryfast"
     ) as writer:
         for number, pictures in enumerate(zip(*sources, strict=True)):
-            canvas = np.full((height, width, 3), GAP_COLOUR, np.uint8)
+            if gallery.screen is None:
+                canvas = np.full((height, width, 3), GAP_COLOUR, np.uint8)
+            else:
+                canvas = gallery.screen(height, width, number).copy()
             for place in gallery.places:
                 if place.first <= number < place.end:
                     w, h, x, y = place.rectangle
-                    canvas[y : y + h, x : x + w] = scaled(pictures[place.call], w, h)
+                    canvas[y : y + h, x : x + w] = scaled(pictures[numbers.index(place.call)], w, h)
             writer.write(canvas)
     partial.replace(path)
     return path
@@ -253,15 +274,16 @@ def matching(
     recoveries: Sequence[Recovery], places: Sequence[Place]
 ) -> tuple[Recovery | None, int | None]:
     """Return the recovery that is shown where a call is, and by how many pixels it is off."""
-    best: tuple[int, Recovery | None] = (10**6, None)
+    best: tuple[tuple[int, int], Recovery | None] = ((10**6, 0), None)
     for recovery in recoveries:
         first = recovery.report["tile"]["showings"][0]
         place = places[0]
         error = int(np.abs(np.subtract(first["rectangle"], place.rectangle)).max())
         later = abs(round((first["start_seconds"] or 0) * FRAME_RATE) - place.first)
-        if later <= FRAME_RATE and error < best[0]:
-            best = error, recovery
-    return (best[1], best[0]) if best[0] <= 16 else (None, None)
+        if later <= FRAME_RATE and (error, later) < best[0]:
+            best = (error, later), recovery
+    error, _ = best[0]
+    return (best[1], error) if error <= 16 else (None, None)
 
 
 def f_of(recovery: Recovery, truth: Truth, size: tuple[int, int]) -> float:
@@ -276,7 +298,7 @@ def f_of(recovery: Recovery, truth: Truth, size: tuple[int, int]) -> float:
 def main() -> None:
     """Make the galleries and measure them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="2x2, 3x3 or speaker")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(galleries(small=True)))
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--make", action="store_true", help="only make the videos")
     options = parser.parse_args()
