@@ -51,3 +51,13 @@ def test_a_side_may_be_interrupted() -> None:
     luma[60:140, 100:200] = 200
     luma[125:150, 130:160] = luma[150:, 130:160].mean()
     assert (60, 100, 140, 200) in found(luma)
+
+
+@pytest.mark.parametrize("shifts", [(0, 0), (1, 1), (0, 1), (0, 2), (2, 2)])
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (300, 7), (135, 241)])
+def test_pictures_of_any_size(size: tuple[int, int], shifts: tuple[int, int]) -> None:
+    layout = Layout(*size, *shifts)
+    rng = np.random.default_rng(0)
+    shapes = size, *[(layout.chroma_height, layout.chroma_width)] * 2
+    luma, cb, cr = (rng.integers(0, 255, shape, np.uint8) for shape in shapes)
+    assert insets_of([(luma, cb, cr)] * 2, layout) == []
