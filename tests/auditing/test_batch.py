@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import Result
 
 from tests.auditing.test_page import Elements
 from tests.command import unveil
+from unveil.auditing.saved import AuditFiles
 from unveil.recovery.result import AUDIT, FILES, PAGE, REDACTED
 
 METHOD = ("--method", "transitions")
@@ -27,7 +29,10 @@ def folder(call: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(folder: Path) -> Result:
-    return unveil("audit", folder, "-o", folder / "report", *METHOD, "--json")
+    catalogue = folder / "all.parquet"
+    return unveil(
+        "audit", folder, "-o", folder / "report", *METHOD, "--json", "--catalog", catalogue
+    )
 
 
 def test_a_file_that_fails_stops_no_other(done: Result, folder: Path) -> None:
@@ -43,6 +48,16 @@ def test_a_file_that_fails_stops_no_other(done: Result, folder: Path) -> None:
         assert {path.name for path in page.parent.iterdir()} == {*FILES, PAGE, AUDIT}
         assert line["audit"] == json.loads((page.parent / AUDIT).read_text())
         assert line["audit"]["grade"] == "D"
+
+
+def test_the_catalogue_has_the_audits(done: Result, folder: Path) -> None:
+    told = {line["input"]: line["audit"] for line in map(json.loads, done.stdout.splitlines())}
+    table = pq.read_table(folder / "all.parquet")
+    columns = [column.name for column in AuditFiles.columns]
+    assert len(table) == len(told) == 3
+    for row in table.select(["name", *columns]).to_pylist():
+        audit = told[row.pop("name")] or {}
+        assert row == {column: audit.get(column) for column in columns}
 
 
 def test_the_index_lists_all_and_leads_to_the_pages(done: Result, folder: Path) -> None:

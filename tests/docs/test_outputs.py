@@ -147,7 +147,7 @@ def test_every_column_of_a_catalogue_is_documented_with_its_type_and_unit(
     inputs: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "all.parquet"
-    unveil.recover_all([inputs / "no.mp4"], tmp_path / "out", catalogue=path)
+    unveil.audit_all([inputs / "no.mp4"], tmp_path / "out", catalogue=path)
     schema = pq.read_schema(path)
     real = [(field.name, str(field.type), field.metadata[b"unit"]) for field in schema]
     arrow_names = {"double": "float64"}

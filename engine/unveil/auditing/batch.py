@@ -75,6 +75,7 @@ def audit_all(
     force: bool = False,
     skip_done: bool = True,
     tiles: TilesArgument = "auto",
+    catalogue: str | os.PathLike[str] | None = None,
     redacts: bool = False,
     isolate: bool | None = None,
     watchdog_seconds: float = WATCHDOG_SECONDS,
@@ -93,8 +94,9 @@ def audit_all(
 
     Parameters
     ----------
-    inputs, force, tiles, isolate, watchdog_seconds, max_memory, stop, workers, resume, options
-        As for `unveil.recover_all`.
+    inputs, force, tiles, catalogue, isolate, watchdog_seconds, max_memory, stop, workers, resume
+    options
+        As for `unveil.recover_all`; the catalogue also has columns about the audits.
     out
         A folder, made if it is missing.
     skip_done
@@ -118,7 +120,8 @@ def audit_all(
         An option is out of range, `out` is an address, or a copy is wanted with a stride or a
         crop; no source was started.
     OutputExists
-        `out`/index.html is no index of audits and `force` is not set; no source was started.
+        `out`/index.html is no index of audits, or the catalogue's file is something else, and
+        `force` is not set; no source was started.
     OutputBusy
         Another process writes one of the results now; no source was started.
 
@@ -149,6 +152,7 @@ def audit_all(
             force=force,
             skip_done=skip_done,
             tiles=tiles,
+            catalogue=catalogue,
             isolate=isolate,
             watchdog_seconds=watchdog_seconds,
             max_memory=max_memory,

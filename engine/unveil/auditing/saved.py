@@ -13,7 +13,7 @@ from unveil._version import __version__
 from unveil.errors import Interrupted
 from unveil.files import is_there
 from unveil.interruption import StopRequested
-from unveil.recovery.jobs.job import FurtherFiles
+from unveil.recovery.jobs.job import FurtherColumn, FurtherFiles
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
 from unveil.recovery.result import AUDIT, PAGE, REDACTED, REDACTED_REPORT
 from unveil.video.source import Source
@@ -36,6 +36,15 @@ class AuditFiles(FurtherFiles):
     redacts
         Write a copy of the call in which what leaks is covered, too.
     """
+
+    columns = (
+        FurtherColumn("grade", "string", "1", "Grade of the call, A to D, null without one"),
+        FurtherColumn("verdict", "string", "1", "The result in one sentence"),
+        FurtherColumn("leaked_share", "float64", "1", "Share that leaks, of the worst caller"),
+        FurtherColumn("confident_share", "float64", "1", "Share with a confidence over 0.5"),
+        FurtherColumn("likely_low_share", "float64", "1", "Smallest share that leaks, probably"),
+        FurtherColumn("likely_high_share", "float64", "1", "Largest share that leaks, probably"),
+    )
 
     redacts: bool = False
 
@@ -100,6 +109,11 @@ class AuditFiles(FurtherFiles):
         report = _json_of(folder / REDACTED_REPORT)
         copied = any(is_there(folder / name) for name in REDACTED)
         return copied and report is not None and not report.get("interrupted")
+
+    def row(self, folder: Path) -> Mapping[str, Any]:
+        """Return what the audit in a folder says."""
+        audit = read_audit(folder) or {}
+        return {column.name: audit.get(column.name) for column in self.columns}
 
 
 def read_audit(folder: Path) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from unveil.cli.options import (
 )
 from unveil.cli.recover import (
     BackgroundOption,
+    CatalogueOption,
     EventsOption,
     FromFileOption,
     InputsArgument,
@@ -77,6 +78,7 @@ def audit(
     out: OutOption,
     inputs: InputsArgument = None,
     from_file: FromFileOption = None,
+    catalogue: CatalogueOption = None,
     method: MethodOption = DEFAULTS.method,
     person: PersonOption = DEFAULTS.person,
     person_every: PersonEveryOption = DEFAULTS.person_every,
@@ -120,6 +122,7 @@ def audit(
                 out,
                 force=force,
                 tiles=tiles,
+                catalogue=catalogue,
                 redacts=redacts,
                 isolate=isolate,
                 watchdog_seconds=watchdog_seconds,

@@ -167,7 +167,8 @@ def recover_all(
         come.
     save
         Writes what was recovered from a source into its folder, in which it replaces an earlier
-        result; None: its own `save`. With `FurtherFiles`, a result without them is made anew.
+        result; None: its own `save`. With `FurtherFiles`, a result without them is made anew, and
+        the catalogue has their columns.
     stop
         Returns whether to stop, see `unveil.interruption`.
     workers
@@ -224,7 +225,8 @@ def recover_all(
         isolation = Isolation(n_workers, watchdog_seconds, max_memory)
     by_number: dict[int, Outcome] = {}
     with ExitStack() as stack:
-        table = stack.enter_context(opened_catalogue(catalogue, gathered, force=force))
+        further = save if isinstance(save, FurtherFiles) else None
+        table = stack.enter_context(opened_catalogue(catalogue, gathered, further, force=force))
 
         def tell(outcome: Outcome, row: int | None) -> None:
             if table is not None:
@@ -266,9 +268,15 @@ def recover_all(
 
 @contextmanager
 def opened_catalogue(
-    path: str | os.PathLike[str] | None, inputs: Inputs, *, force: bool
+    path: str | os.PathLike[str] | None,
+    inputs: Inputs,
+    further: FurtherFiles | None = None,
+    *,
+    force: bool,
 ) -> Iterator[Catalogue | None]:
     """Claim and open the catalogue of a batch; None for none.
+
+    `further` are files beside the recoveries that have columns of their own.
 
     Raises
     ------
@@ -283,7 +291,7 @@ def opened_catalogue(
     folder, name = Path(path).absolute().parent, Path(path).name
     with (
         claimed_folder(folder, [name]),
-        Catalogue(path, manifest=inputs.columns, force=force) as catalogue,
+        Catalogue(path, manifest=inputs.columns, further=further, force=force) as catalogue,
     ):
         yield catalogue
 

@@ -15,6 +15,7 @@ from unveil.errors import InvalidParameter, MissingInput, OutputExists, OutputUn
 from unveil.recovery.batch import gather_inputs, recover_all
 from unveil.recovery.jobs import catalogue
 from unveil.recovery.jobs.catalogue import OWN, Catalogue, is_catalogue
+from unveil.recovery.jobs.job import FurtherColumn, FurtherFiles
 from unveil.recovery.jobs.manifest import Manifest
 from unveil.recovery.jobs.outcome import Outcome
 
@@ -118,6 +119,41 @@ def test_columns_of_a_manifest_are_kept_beside_the_own_ones(tmp_path: Path) -> N
     assert (first["id"], first["manifest_name"], first["name"]) == (8, "Bob", "0.mp4")
     assert first["tags"] is second["id"] is second["manifest_name"] is None
     assert pq.read_schema(tmp_path / "c.parquet").names == [*OWN, "id", "manifest_name", "tags"]
+
+
+class Graded(FurtherFiles):
+    """Says of each folder what its name is, and leaves a share out."""
+
+    columns = (
+        FurtherColumn("grade", "string", "1", "Its name"),
+        FurtherColumn("share", "float64", "1", "Nothing"),
+    )
+
+    def write(self, *_: Any) -> None:
+        """Write nothing."""
+
+    def is_complete(self, folder: Path) -> bool:
+        """Return True."""
+        return True
+
+    def row(self, folder: Path) -> dict[str, Any]:
+        """Return the name."""
+        return {"grade": folder.name}
+
+
+def test_further_files_have_columns_of_their_own(tmp_path: Path) -> None:
+    columns = pa.table({"grade": ["mine"], "id": [7]})
+    path = tmp_path / "c.parquet"
+    with Catalogue(path, manifest=columns, further=Graded()) as table:
+        table.add(outcome(0, folder=tmp_path / "call"), 0)
+        table.add(Outcome("b.mp4", "failed", folder=tmp_path / "call"))
+    first, second = rows(path)
+    assert (first["grade"], first["share"], first["id"]) == ("call", None, 7)
+    assert first["manifest_grade"] == "mine"
+    assert second["grade"] is None
+    names = pq.read_schema(path).names
+    assert names == [*OWN, "grade", "share", "manifest_grade", "id"]
+    assert pq.read_schema(path).field("share").metadata[b"meaning"] == b"Nothing"
 
 
 def test_columns_that_cannot_be_kept_are_refused(tmp_path: Path) -> None:

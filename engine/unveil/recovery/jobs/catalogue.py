@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from unveil._version import __version__
 from unveil.errors import InvalidParameter, OutputExists
 from unveil.files import is_there, make_folder, replacing
-from unveil.recovery.jobs.outcome import Outcome
+from unveil.recovery.jobs.job import FurtherColumn, FurtherFiles
+from unveil.recovery.jobs.outcome import DONE, Outcome
 
 MARK: Final = b"unveil_catalogue"
 """Key of the file's metadata; its value is the version of unveil."""
@@ -67,6 +68,8 @@ class Catalogue:
         The file.
     manifest
         Columns that are kept, a row for each `manifest_row`; None: none.
+    further
+        Files beside the recoveries that have columns of their own.
     force
         Replace a file that is no catalogue.
 
@@ -83,16 +86,20 @@ class Catalogue:
         path: str | os.PathLike[str],
         *,
         manifest: pa.Table | None = None,
+        further: FurtherFiles | None = None,
         force: bool = False,
     ) -> None:
         self._path = Path(path)
+        self._further = further
         if not force and is_there(self._path) and not is_catalogue(self._path):
             raise OutputExists(
                 f"{self._path}: is no catalogue of unveil; choose another name, or --force to "
                 "replace it"
             )
-        self._manifest = None if manifest is None else _kept(manifest)
-        self._schema = _schema(self._manifest)
+        own = _COLUMNS if further is None else (*_COLUMNS, *map(_column, further.columns))
+        self._own = [name for name, *_ in own]
+        self._manifest = None if manifest is None else _kept(manifest, self._own)
+        self._schema = _schema(own, self._manifest)
         self._pending: list[dict[str, Any]] = []
         self._begun = False
         self._written_at = time.monotonic()
@@ -120,7 +127,10 @@ class Catalogue:
         OutputUnwritable
             The file cannot be written.
         """
-        self._pending.append(_row(outcome, manifest_row))
+        row = _row(outcome, manifest_row)
+        if self._further is not None and outcome.state in DONE and outcome.folder is not None:
+            row |= self._further.row(outcome.folder)
+        self._pending.append(row)
         since = time.monotonic() - self._written_at
         due = since >= max(_MIN_SECONDS, self._cost_seconds / _MAX_SHARE)
         if due or not self._begun or len(self._pending) >= _MAX_PENDING:
@@ -153,8 +163,8 @@ class Catalogue:
 
     def _table(self) -> pa.Table:
         columns = {
-            name: pa.array([row[name] for row in self._pending], self._schema.field(name).type)
-            for name in OWN
+            name: pa.array([row.get(name) for row in self._pending], self._schema.field(name).type)
+            for name in self._own
         }
         if self._manifest is not None:
             taken = self._manifest.take(columns["manifest_row"])
@@ -171,17 +181,23 @@ def is_catalogue(path: Path) -> bool:
     return MARK in (metadata or {})
 
 
-def _schema(manifest: pa.Table | None) -> pa.Schema:
+def _column(further: FurtherColumn) -> tuple[str, pa.DataType, str, str]:
+    return further.name, pa.type_for_alias(further.kind), further.unit, further.meaning
+
+
+def _schema(
+    own: Sequence[tuple[str, pa.DataType, str, str]], manifest: pa.Table | None
+) -> pa.Schema:
     fields = [
         pa.field(name, kind, metadata={"unit": unit, "meaning": meaning})
-        for name, kind, unit, meaning in _COLUMNS
+        for name, kind, unit, meaning in own
     ]
     if manifest is not None:
         fields += [field.with_nullable(True) for field in manifest.schema]
     return pa.schema(fields, metadata={MARK: __version__})
 
 
-def _kept(manifest: pa.Table) -> pa.Table:
+def _kept(manifest: pa.Table, own: Sequence[str]) -> pa.Table:
     """Return the columns of a manifest under names that the catalogue does not have.
 
     Raises
@@ -189,8 +205,8 @@ def _kept(manifest: pa.Table) -> pa.Table:
     InvalidParameter
         Two have one name then, or Parquet cannot hold one.
     """
-    names = [f"{PREFIX}{name}" if name in OWN else name for name in manifest.column_names]
-    if len({*names, *OWN}) != len(names) + len(OWN):
+    names = [f"{PREFIX}{name}" if name in own else name for name in manifest.column_names]
+    if len({*names, *own}) != len(names) + len(own):
         raise InvalidParameter(
             f"from_file: two columns would have one name in the catalogue; rename those that "
             f"begin with {PREFIX}"

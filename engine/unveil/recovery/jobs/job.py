@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 from unveil.errors import (
     FrameTooLarge,
@@ -50,8 +50,25 @@ Save: TypeAlias = "Callable[[Source, Recovery | TileRecoveries, Path], object]"
 """Writes what was recovered from a source into a folder."""
 
 
+class FurtherColumn(NamedTuple):
+    """A column of the catalogue about further files."""
+
+    name: str
+    kind: Literal["string", "float64"]
+    unit: str
+    meaning: str
+
+
 class FurtherFiles(ABC):
-    """Writes what was recovered, and further files that are made of it; it can be pickled."""
+    """Writes what was recovered, and further files that are made of it; it can be pickled.
+
+    Attributes
+    ----------
+    columns
+        What the catalogue of a batch says about these files.
+    """
+
+    columns: ClassVar[tuple[FurtherColumn, ...]] = ()
 
     @abstractmethod
     def write(
@@ -85,6 +102,10 @@ class FurtherFiles(ABC):
     @abstractmethod
     def is_complete(self, folder: Path) -> bool:
         """Whether a folder with a complete recovery has all further files, too."""
+
+    def row(self, folder: Path) -> Mapping[str, Any]:
+        """Return the values of `columns` for a folder with all files; what is missing is null."""
+        return {}
 
 
 class NeedsAllWorkers(Exception):
