@@ -32,8 +32,10 @@ from unveil.video.source import Source, source_of
 DEFAULT_CRF: Final = 14
 """Of the copy: what is not covered keeps a PSNR of more than 40 dB."""
 
-LOOKS: Final = 2
-"""Recoveries from covered frames: each finds less of what those before it have missed."""
+LOOKS: Final = 3
+"""Recoveries from covered frames: each finds less of what those before it have missed. With three
+instead of two, F of the copy fell from 0.01 to 0.10 of the original's to 0 to 0.06 on seven of eight
+calls, at 0.1 to 1 dB of what does not leak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def redact(
     Parameters
     ----------
     path
-        A file: it is read twice.
+        A file: it is read several times.
     output
         A video file.
     recovered
@@ -139,7 +141,7 @@ def redact(
     report_file(target, force=force)
     source = path if isinstance(path, Source) else source_of(path)
     if not source.can_rewind:
-        raise InvalidParameter(f"{source.name}: is read twice, so record it to a file first")
+        raise InvalidParameter(f"{source.name}: is read several times, so record it to a file first")
     if recovered is None:
         recovered = recover_tiles(source, tiles=tiles, progress=progress, stop=stop, **options)
     return _covered_copy(source, target, recovered, chosen, codec, crf, sound, progress, stop)
