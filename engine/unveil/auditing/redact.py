@@ -34,8 +34,8 @@ DEFAULT_CRF: Final = 14
 
 LOOKS: Final = 3
 """Recoveries from covered frames: each finds less of what those before it have missed. With three
-instead of two, F of the copy fell from 0.01 to 0.10 of the original's to 0 to 0.06 on seven of eight
-calls, at 0.1 to 1 dB of what does not leak."""
+instead of two, F of the copy fell from 0.01 to 0.10 of the original's to 0 to 0.06 on seven of
+eight calls, at 0.1 to 1 dB of what does not leak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,9 @@ def redact(
     report_file(target, force=force)
     source = path if isinstance(path, Source) else source_of(path)
     if not source.can_rewind:
-        raise InvalidParameter(f"{source.name}: is read several times, so record it to a file first")
+        raise InvalidParameter(
+            f"{source.name}: is read several times, so record it to a file first"
+        )
     if recovered is None:
         recovered = recover_tiles(source, tiles=tiles, progress=progress, stop=stop, **options)
     return _covered_copy(source, target, recovered, chosen, codec, crf, sound, progress, stop)
