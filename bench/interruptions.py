@@ -30,6 +30,8 @@ import av
 import numpy as np
 import pyarrow.parquet as pq
 
+from unveil.simulation.astronaut import ASTRONAUT
+
 RESULT = {"room.png", "background.png", "stats.parquet", "timeline.parquet", "report.json"}
 
 SIGNALS = tuple(
@@ -101,7 +103,7 @@ def make_kinds(material: Path) -> tuple[Kind, ...]:
         Kind(
             "simulate",
             lambda out: (
-                *("simulate", other, "-o", out / "sim", "--matte", "selfie", "-q"),
+                *("simulate", ASTRONAUT, "-o", out / "sim", "--frames", "60", "-q"),
                 *("--height", str(HEIGHT), "--width", str(WIDTH)),
             ),
             check_simulate,
