@@ -318,10 +318,13 @@ def test_the_report_tells_what_decided(
     assert all(text.startswith(str(said)) for text in warnings)
 
 
+@pytest.mark.parametrize(
+    ("person", "said"), [("auto", "all that the model selfie-landscape marks"), ("full", "faces")]
+)
 @pytest.mark.parametrize("people", [1, 2, None])
 @pytest.mark.parametrize("method", ["auto", "farend"])
 def test_several_people_are_warned_of(
-    monkeypatch: pytest.MonkeyPatch, people: int | None, method: Method
+    monkeypatch: pytest.MonkeyPatch, people: int | None, method: Method, person: Any, said: str
 ) -> None:
     """In a gallery the model follows one of them; that is looked at in every 64th search."""
 
@@ -330,7 +333,7 @@ def test_several_people_are_warned_of(
             return people
 
     monkeypatch.setattr("unveil.person.blocks.Segmenter", lambda model, threads: Gallery())
-    engine = Engine(HEIGHT, WIDTH, method=method, person_every=1)
+    engine = Engine(HEIGHT, WIDTH, method=method, person=person, person_every=1)
     for number, frame in enumerate(late_call()):
         if number >= PERSON_COMES:
             engine.push(frame)
@@ -341,4 +344,4 @@ def test_several_people_are_warned_of(
     assert len(warned) == (people == 2)
     if warned:
         assert "2 of 2 frames" in warned[0]
-        assert "faces" in warned[0]
+        assert said in warned[0]

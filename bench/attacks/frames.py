@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
 
 from unveil.person import Segmenter
@@ -20,9 +21,20 @@ _MAX_EQUAL_LEVELS = 2
 
 
 def with_person(call: Path, threads: int | None) -> Iterator[tuple[Image, Mask]]:
-    """Yield each frame, (h, w, 3) RGB, and the person mask of BlazePose Heavy, (h, w) bool."""
+    """Yield each frame, (h, w, 3) RGB, and the person mask of BlazePose Heavy, (h, w) bool.
+
+    A frame of another size than the first one is scaled to that.
+    """
     segmenter = Segmenter("heavy", threads=threads)
-    for frame in VideoPictures(call, threads=threads):
+    size: tuple[int, int] | None = None
+    for picture in VideoPictures(call, threads=threads):
+        height, width = picture.shape[:2]
+        size = size or (width, height)
+        frame = picture
+        if (width, height) != size:
+            frame = np.array(
+                PIL.Image.fromarray(picture).resize(size, PIL.Image.Resampling.BICUBIC)
+            )
         person: Mask = segmenter.mask(frame).at(*frame.shape[:2]) > 0.5
         yield frame, person
 

@@ -22,7 +22,7 @@ from unveil.recovery.background.surveys import PersonSurveys
 from unveil.recovery.decide import Claims, decide_farend, decide_rarest, decide_transitions
 from unveil.recovery.decide.blurred import forget_times, show_blurred_room
 from unveil.recovery.leak_times import LeakTimes
-from unveil.recovery.parameters import Parameters
+from unveil.recovery.parameters import Parameters, Person
 from unveil.recovery.result import Recovery
 
 Array = npt.NDArray[Any]
@@ -202,9 +202,21 @@ def _warnings(
     if n_several and isinstance(table, OutsideTable):
         yield (
             f"several people, or pictures of people, were found in {n_several} of {n_counted} "
-            "frames in which people were counted: the model follows one person, so faces of the "
-            "others may be claimed as room (the models selfie and selfie-landscape find everyone)"
+            f"frames in which people were counted: {_followed(parameters.person)}"
         )
+
+
+def _followed(person: Person) -> str:
+    """Return what a model does with several people."""
+    if person == "auto":
+        return (
+            "all that the model selfie-landscape marks is the person there, but parts of somebody "
+            "who comes or goes may be claimed as room"
+        )
+    return (
+        "the model follows one person, so faces of the others may be claimed as room (the models "
+        "auto, selfie and selfie-landscape find everyone)"
+    )
 
 
 def _searches(state: ColourTable | AutoTable) -> tuple[int, int, int, int]:
