@@ -96,3 +96,21 @@ def test_sharpening_comes_nearer_to_what_was_blurred() -> None:
     assert after < 0.9 * before
     assert result.min() >= 0
     assert result.max() <= 255
+
+
+@pytest.mark.parametrize("radius", [1, 3, 4, 9])
+def test_all_pixels_of_a_square_around_a_sharp_edge_are_marked(radius: int) -> None:
+    picture = filtered(furniture(2), 8.0)
+    picture[60:110, 200:210] = 255
+    known = np.ones_like(picture, np.bool_)
+    marked = near_sharp_edges(picture, known, 2.0, radius)
+    edges = near_sharp_edges(picture, known, 2.0, 0)
+    expected = np.zeros_like(edges)
+    for y, x in np.argwhere(edges):
+        rows, columns = (
+            slice(max(0, y - radius), y + radius + 1),
+            slice(max(0, x - radius), x + radius + 1),
+        )
+        expected[rows, columns] = True
+    assert edges.any()
+    np.testing.assert_array_equal(marked, expected)

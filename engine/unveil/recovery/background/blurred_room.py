@@ -3,11 +3,7 @@
 Meeting software blurs the camera's picture anew in each frame. So what lies beside the person
 changes as they move, within the reach of the blur: with the person's halo their colours spread
 around them, and without it the blur takes its colours from what they leave free. A still picture,
-however smooth, shows the same everywhere.
-
-A service that smooths its mask over time, or is late, leaves a trail behind the person, in which
-the room shows before a still picture, too. There is none where the person is about to go, but a
-blur changes as much in front of them as behind.
+however smooth, shows the same everywhere. `blur_evidence` compares.
 """
 
 from __future__ import annotations
@@ -18,8 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from unveil.arrays import F32, F64, I64, U8, Array, Bool
+from unveil.arrays import F32, I64, Array, Bool
 from unveil.counting.specification import ArraySpec, Specification
+from unveil.recovery.background.blur_evidence import blur_evidence, distance_from_person
+from unveil.recovery.background.frame_samples import FrameSamples
 from unveil.recovery.background.gaussian import blur_of_edges, near_sharp_edges
 from unveil.video.chunk import Chunk, Layout
 from unveil.video.colour import to_rgb
@@ -28,9 +26,6 @@ from unveil_kernels import blocks
 SAMPLES: Final = 32
 """So many segmented frames are sampled one after the other; then every second one, and so on: the
 interval doubles after each further so many samples."""
-
-MAX_DISTANCE: Final = 24
-"""Blocks from the person up to which distances are told apart: 0.27 of the picture's height."""
 
 FAR: Final = 8
 """Blocks from the person from which on a sample shows what the person does not change."""
@@ -54,46 +49,14 @@ NEAR_CERTAINTY: Final = 0.2
 MIN_KNOWN_SHARE: Final = 0.1
 """Smallest share of known blocks for an answer."""
 
-MIN_COMPARED: Final = 0.03
-"""Fewest changes for a median, in blocks of a frame."""
+ROUGH_SIGMA: Final = 2.0
+"""Standard deviation of a blur, in blocks, for a first look: those of services are 1 to 4."""
 
 MIN_SHARE: Final = 0.0045
 """Weakest blur that is told, as a share of the height: 3.2 pixels at 720 rows."""
 
 MIN_SIGMA: Final = 2.0
 """The same in pixels: scaling alone softens a sharp picture by about one."""
-
-BINS_PER_LEVEL, N_BINS = 8, 128
-"""Of the histograms of changes: up to 16 levels."""
-
-NEAREST: Final = 2
-"""Blocks from the person from which on a change is none of the mask's edge."""
-
-MIN_CHANGE: Final = 1.2
-"""Smallest median change beside the person, in levels, that is a blur's. It was 1.6 to 6.4 on four
-blurred calls, and 0.3 to 0.9 on three with a still background, where masks are imprecise."""
-
-MIN_CHANGE_RATIO: Final = 2.5
-"""The same in median changes far from the person, which are the codec's."""
-
-MOTION_FRAMES: Final = 4
-"""Segmented frames over which the person approaches a block or leaves it."""
-
-MIN_SYMMETRY: Final = 0.55
-"""Smallest median change in front of the person, relative to that behind, that is a blur's. Two
-blocks from the person it was 0.73 to 1.45 on sixteen simulated calls with a blur, fourteen of them
-with late or smoothed masks, and 0.21 to 0.43 on five with a smooth picture and smoothed masks."""
-
-MIN_TAIL: Final = 0.06
-"""Smallest median change three blocks from the person, relative to that two blocks from them, that
-is a blur's: the edge of a mask ends abruptly. It was 0.13 or more on those calls with a blur, and
-0.03 on one with a smooth picture and a late, smoothed mask, whose changes are symmetric."""
-
-MIN_MOVING: Final = 0.03
-"""Fewest changes for the medians in front of the person and behind, in blocks of a frame."""
-
-_NO_MASK: Final = 3
-"""Value of a block in a mask of the history that is not there yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +77,9 @@ class RoomBlur:
 
 
 class BlurSurvey:
-    """Samples segmented frames: their mean far from the person, and how they change beside it.
+    """Samples segmented frames: their mean far from the person and near, and some frames whole.
 
-    The memory is bounded: four bytes for each sample of a frame.
+    The memory is bounded: eight bytes for each sample of a frame, and 1.4 MB.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -130,11 +93,7 @@ class BlurSurvey:
         self._n_far: I64 = np.zeros((rows, columns), np.int64)
         self._near_sums = tuple(np.zeros_like(sums) for sums in self._sums)
         self._near_weight: I64 = np.zeros((rows, columns), np.int64)
-        self._block_sums: F64 = np.zeros((rows, columns))
-        self._changes: I64 = np.zeros((MAX_DISTANCE + 1, N_BINS), np.int64)
-        # Of the blocks that the person approaches, and of those that they leave.
-        self._moving: I64 = np.zeros((2, *self._changes.shape), np.int64)
-        self._masks: U8 = np.full((MOTION_FRAMES, *layout.block_grid), _NO_MASK, np.uint8)
+        self._frames = FrameSamples(layout)
 
     def add(self, chunk: Chunk) -> None:
         """Sample the segmented frames of a chunk with its person mask."""
@@ -142,7 +101,7 @@ class BlurSurvey:
         for i in np.flatnonzero(chunk.mask_is_fresh):
             if self._n_seen % self._every == 0:
                 self._add_frame(chunk, int(i))
-            self._masks = np.concatenate([self._masks[1:], chunk.person[i : i + 1]])
+            self._frames.add(chunk, int(i))
             self._n_seen += 1
 
     def merge(self, other: BlurSurvey) -> None:
@@ -154,10 +113,7 @@ class BlurSurvey:
             for sums, further in zip(self._near_sums, other._near_sums, strict=True):
                 sums += further
             self._near_weight += other._near_weight
-        self._block_sums += other._block_sums
-        self._changes += other._changes
-        self._moving += other._moving
-        self._masks = other._masks
+        self._frames.merge(other._frames)
         self._n_seen += other._n_seen
         self._n_samples += other._n_samples
         self._every = max(self._every, other._every)
@@ -175,11 +131,8 @@ class BlurSurvey:
             "blur_near_luma": ArraySpec((layout.height, layout.width), np.uint32),
             "blur_near_chroma": ArraySpec((2, *chroma), np.uint32),
             "blur_near": ArraySpec(blocks_shape, np.int64),
-            "blur_blocks": ArraySpec(blocks_shape, np.float64),
-            "blur_changes": ArraySpec((MAX_DISTANCE + 1, N_BINS), np.int64),
-            "blur_moving": ArraySpec((2, MAX_DISTANCE + 1, N_BINS), np.int64),
-            "blur_masks": ArraySpec((MOTION_FRAMES, *layout.block_grid), np.uint8),
             "blur_frames": ArraySpec((3,), np.int64),
+            **FrameSamples.specification(layout),
         }
 
     def as_arrays(self) -> dict[str, Array]:
@@ -193,11 +146,8 @@ class BlurSurvey:
             "blur_near_luma": near_luma,
             "blur_near_chroma": np.stack([near_cb, near_cr]),
             "blur_near": self._near_weight,
-            "blur_blocks": self._block_sums,
-            "blur_changes": self._changes,
-            "blur_moving": self._moving,
-            "blur_masks": self._masks,
             "blur_frames": np.array([self._n_seen, self._every, self._n_samples]),
+            **self._frames.as_arrays(),
         }
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
@@ -209,14 +159,10 @@ class BlurSurvey:
             The arrays are not those of a survey.
         """
         n_seen, every, n_samples = (int(number) for number in arrays["blur_frames"])
-        n_far, sums = arrays["blur_far"], arrays["blur_blocks"]
-        changes, moving = arrays["blur_changes"], arrays["blur_moving"]
-        fits = every > 0 and 0 <= n_samples <= n_seen and moving.min() >= 0
-        fits = fits and bool((changes >= moving.sum(0)).all())
-        fits = fits and int(arrays["blur_masks"].max(initial=0)) <= _NO_MASK
+        n_far = arrays["blur_far"]
+        fits = every > 0 and 0 <= n_samples <= n_seen
         if n_far.size:
             fits = fits and n_far.min() >= 0 and n_far.max() <= n_samples
-            fits = fits and bool(np.isfinite(sums).all()) and sums.min() >= 0
             near = arrays["blur_near"]
             fits = fits and near.min() >= 0 and near.max() <= FAR_WEIGHT * n_samples
         if not fits:
@@ -225,10 +171,9 @@ class BlurSurvey:
         self._sums = arrays["blur_luma"], cb, cr
         cb, cr = arrays["blur_near_chroma"]
         self._near_sums = arrays["blur_near_luma"], cb, cr
-        self._n_far, self._block_sums = n_far, sums
+        self._n_far = n_far
         self._near_weight = arrays["blur_near"]
-        self._changes, self._moving = changes, moving
-        self._masks = arrays["blur_masks"]
+        self._frames.restore(arrays)
         self._n_seen, self._every, self._n_samples = n_seen, every, n_samples
 
     def _add_frame(self, chunk: Chunk, i: int) -> None:
@@ -241,21 +186,8 @@ class BlurSurvey:
         if self._n_samples % SAMPLES == 0:
             self._every *= 2
         size = self._layout.block_size
-        sums_of_blocks = np.empty((rows, columns), np.int64)
-        blocks.block_sums(chunk.planes[0][i], size, sums_of_blocks)
-        levels = sums_of_blocks / size**2
-        known = self._n_far >= MIN_SAMPLES
-        usual = np.divide(self._block_sums, self._n_far, where=known, out=np.zeros_like(levels))
-        change = np.abs(levels - usual)[known]
-        bins = np.minimum(BINS_PER_LEVEL * change, N_BINS - 1).astype(np.int64)
-        np.add.at(self._changes, (distance[known], bins), 1)
-        earlier = self._earlier_distance(distance)
-        for number, moved in enumerate((distance < earlier, distance > earlier)):
-            counted = moved[known]
-            np.add.at(self._moving[number], (distance[known][counted], bins[counted]), 1)
         far = distance >= FAR
         self._n_far += far
-        self._block_sums += np.where(far, levels, 0)
         near = (distance >= NEAR.start) & ~far
         doublings = np.where(near, distance - NEAR.start, 0)
         near_weight = near.astype(np.uint32) << doublings.astype(np.uint32)
@@ -267,64 +199,30 @@ class BlurSurvey:
             for channel, (sums, plane) in enumerate(zip(planes_sums, chunk.planes, strict=True)):
                 blocks.add_blocks(plane[i], weights, size, *self._shifts(channel), sums)
 
-    def _earlier_distance(self, distance: I64) -> I64:
-        """Return the blocks' distance from the person a few frames ago; the same if unknown."""
-        earlier = self._masks[0]
-        if earlier[0, 0] == _NO_MASK or (earlier == 2).all():
-            return distance
-        rows, columns = distance.shape
-        return distance_from_person(earlier == 2)[:rows, :columns]
-
     def find(self) -> RoomBlur | None:
         """Return the blur of the room that the background is; None for none, or if unknown."""
         known = self._n_far >= MIN_SAMPLES
         if np.count_nonzero(known) < MIN_KNOWN_SHARE * known.size:
             return None
-        changes = (self._median_change(d, d) for d in range(NEAREST, FAR))
-        if max((change for change in changes if change is not None), default=0.0) < MIN_CHANGE:
+        frames = list(self._frames)
+        rough = blur_evidence(frames[::2], np.ones_like(known), ROUGH_SIGMA)
+        if rough is None or not rough.may_be_blur:
             return None  # without a search for edges, which takes longer
-        sigma = self._strength()
-        if sigma is None:
-            return None
-        reach = sigma / self._layout.block_size
-        last = max(NEAREST, round(1.5 * reach))
-        change = self._median_change(NEAREST, last)
-        far = self._median_change(max(last + 2, round(4 * reach)), MAX_DISTANCE)
-        if change is None or far is None:
-            return None
-        if change < MIN_CHANGE or change < MIN_CHANGE_RATIO * far:
-            return None
-        return None if self._is_edge_of_mask(last) else RoomBlur(sigma, change, far)
-
-    def _strength(self) -> float | None:
-        """Return the standard deviation of the blur, if there is one; None if it is too weak."""
         luma, shown = self._mean(0)
-        sigma = blur_of_edges(luma, shown)
+        # What the service takes for the person, and shows sharply all the time, is left out.
+        sharp = near_sharp_edges(luma, shown, MIN_SIGMA, self._layout.height // 45)
+        sigma = blur_of_edges(luma, shown & ~sharp)
+        of_all = blur_of_edges(luma, shown) if sigma is None else None
+        sigma = of_all if sigma is None else sigma
         if sigma is None or sigma < max(MIN_SIGMA, MIN_SHARE * self._layout.height):
             return None
-        # What leaks sharply all the time is sharper than the blur. It is not left out before: what
-        # is left of a sharp picture without its sharp edges looks blurred.
-        rest = shown & ~near_sharp_edges(luma, shown, MIN_SIGMA, self._layout.height // 45)
-        softer = blur_of_edges(luma, rest)
-        return sigma if softer is None else max(sigma, softer)
-
-    def _is_edge_of_mask(self, last: int) -> bool:
-        """Whether what changes beside the person is a mask's soft edge before a still picture.
-
-        It is judged at the smallest distance at which enough was compared; at most `last` blocks.
-        """
-        for distance in range(NEAREST, last + 1):
-            nearest, next_to_it = (self._median_change(d, d) for d in (distance, distance + 1))
-            if nearest is not None:
-                break
-        else:
-            return True
-        if next_to_it is not None and next_to_it < MIN_TAIL * nearest:
-            return True
-        front, behind = (
-            self._median(moving, distance, distance, MIN_MOVING) for moving in self._moving
-        )
-        return front is not None and behind is not None and front < MIN_SYMMETRY * behind
+        size = self._layout.block_size
+        evidence = blur_evidence(frames, ~_any_of_block(sharp, size), sigma / size)
+        if evidence is None or not evidence.is_blur:
+            return None
+        of_all = blur_of_edges(luma, shown) if of_all is None else of_all
+        sigma = sigma if of_all is None else max(sigma, of_all)
+        return RoomBlur(sigma, evidence.change, evidence.change_far)
 
     def background(self) -> tuple[F32, F32]:
         """Return the blurred room, (h, w, 3) float32 RGB, and how certain it is, (h, w) float32.
@@ -367,39 +265,13 @@ class BlurSurvey:
         layout = self._layout
         return (layout.chroma_shift_y, layout.chroma_shift_x) if channel else (0, 0)
 
-    def _median_change(self, nearest: int, farthest: int) -> float | None:
-        """Return the median change at these distances; None if too few blocks were compared."""
-        return self._median(self._changes, nearest, farthest, MIN_COMPARED)
 
-    def _median(
-        self, changes: I64, nearest: int, farthest: int, min_compared: float
-    ) -> float | None:
-        counts = changes[nearest : farthest + 1].sum(0)
-        if counts.sum() < min_compared * self._n_far.size:
-            return None
-        place = np.searchsorted(np.cumsum(counts), counts.sum() / 2)
-        return float((place + 0.5) / BINS_PER_LEVEL)
-
-
-def distance_from_person(person: Bool) -> I64:
-    """Return the distance of each block from the nearest one of the person, in blocks.
-
-    A step to any of the eight neighbours counts as one. At most `MAX_DISTANCE`, as everywhere
-    where there is no person.
-    """
-    distance = np.full(person.shape, MAX_DISTANCE)
-    reached = person
-    distance[reached] = 0
-    for steps in range(1, MAX_DISTANCE):
-        grown = reached.copy()
-        grown[1:] |= reached[:-1]
-        grown[:-1] |= reached[1:]
-        wide = grown.copy()
-        wide[:, 1:] |= grown[:, :-1]
-        wide[:, :-1] |= grown[:, 1:]
-        distance[wide & ~reached] = steps
-        reached = wide
-    return distance
+def _any_of_block(pixels: Bool, size: int) -> Bool:
+    """Return for each whole block whether any of its pixels is set."""
+    rows, columns = pixels.shape[0] // size, pixels.shape[1] // size
+    whole = pixels[: rows * size, : columns * size]
+    any_of: Bool = np.any(whole.reshape(rows, size, columns, size), axis=(1, 3))
+    return any_of
 
 
 def _spread(values: I64, size: int, shifts: tuple[int, int], shape: tuple[int, ...]) -> I64:

@@ -167,13 +167,17 @@ def _slope(values: F32) -> F64:
 
 def _local_maximum(values: F64, radius: int) -> F64:
     """Return the maximum of the square of `2 * radius + 1` pixels around each one."""
+    size = 2 * radius + 1
     for axis in (0, 1):
-        length = values.shape[axis]
         padding = [(0, 0), (0, 0)]
         padding[axis] = (radius, radius)
-        padded = np.pad(values, padding, mode="edge")
-        for first in range(2 * radius + 1):
-            values = np.maximum(values, padded.take(range(first, first + length), axis))
+        values = np.moveaxis(np.pad(values, padding, mode="edge"), axis, 0)
+        covered = 1
+        while covered < size:  # the maximum of twice as many, and at last of the rest
+            step = min(covered, size - covered)
+            values = np.maximum(values[:-step], values[step:])
+            covered += step
+        values = np.moveaxis(values, 0, axis)
     return values
 
 
