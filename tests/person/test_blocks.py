@@ -188,13 +188,13 @@ def test_an_astronaut_is_inside_her_mask(height: int, width: int) -> None:
 
 
 def joint(
-    monkeypatch: pytest.MonkeyPatch, pose: Watcher, selfie: Watcher
+    monkeypatch: pytest.MonkeyPatch, pose: Watcher, selfie: Watcher, every: int = 1
 ) -> tuple[BlockMasker, npt.NDArray[np.int64]]:
     """Make a masker of "auto" around stand-ins for both segmenters."""
     by_model = {"lite": pose, "selfie-landscape": selfie}
     monkeypatch.setattr(blocks, "Segmenter", lambda model, threads: by_model[model])
     searches = np.zeros(4, np.int64)
-    return BlockMasker("auto", every=1, threads=1, searches=searches), searches
+    return BlockMasker("auto", every=every, threads=1, searches=searches), searches
 
 
 def body(hips_y: float | None) -> npt.NDArray[np.float32] | None:
@@ -251,6 +251,23 @@ def test_where_the_pose_model_loses_somebody_the_other_decides_for_a_while(
     assert np.allclose(is_person[:n_seen], 1 / 3, atol=0.02)
     assert (is_person[n_seen:] == 1).all()
     assert searches[:2].tolist() == [n_seen + 3, 3]
+
+
+def test_who_is_lost_is_searched_in_every_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes back between two searches has a face, which an old mask would take for the room."""
+    left, right, nothing = np.zeros((3, 16, 24), np.float32)
+    left[:, :8] = right[:, 16:] = 1
+    shown = [left, right, left, nothing, right]
+    pose = Watcher(lambda number: seated_at(left) if number == 0 else nobody())
+    selfie = Watcher(lambda number: seated_at(shown[number]))
+    masker, searches = joint(monkeypatch, pose, selfie, every=4)
+    masks = masks_of(masker, chunk_of(8), 0)
+    seen = [left] * 4 + shown[1:]
+    for mask, person in zip(masks, seen, strict=True):
+        marked = seated_at(person).at(HEIGHT, WIDTH) >= 0.5
+        assert np.array_equal(mask == 2, marked if person.any() else np.ones_like(marked))
+    assert searches[:2].tolist() == [2, 0]
+    assert pose.n_asked == 2
 
 
 def test_where_both_models_lose_somebody_there_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,8 @@ MEMORY_BYTES: Final = 4 << 20
 """Compressed masks kept in memory; those of a longer recording are moved to a temporary file. At
 720p a mask takes about 400 bytes: 4 MB are those of 23 minutes at 30 frames/s."""
 
-_HEADER: Final = struct.Struct("<QI")
-"""Number of a frame whose mask was found from the frame itself, and the bytes of its mask."""
+_HEADER: Final = struct.Struct("<Q?I")
+"""Number of a frame with another mask than the one before, whether that is fresh, and its bytes."""
 
 
 class Masker(Protocol):
@@ -61,15 +61,17 @@ class KeptMasks:
         self._n_found = 0
         self._file: IO[bytes] | None = SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - see close
         self._read_at = self._end = 0
-        self._next_fresh: int | None = None
+        self._next_frame: int | None = None
         self._last = self._following = np.zeros(layout.block_grid, np.uint8)
+        self._following_is_fresh = False
+        self._newest: U8 | None = None
 
     def begin(self) -> None:
         """Begin a pass: the next chunk holds the recording's first frames."""
         self._read_at = 0
-        self._next_fresh = None
+        self._next_frame = None
         if self._file is None:
-            self._masker, self._n_found = None, 0
+            self._masker, self._n_found, self._newest = None, 0, None
 
     def add_mask(self, chunk: Chunk, first_frame: int) -> Chunk:
         """Return a chunk with its person mask, as a masker that sees all frames returns it.
@@ -103,19 +105,21 @@ class KeptMasks:
             self._masker = self._new_masker()
         masked = self._masker.add_mask(chunk, first_frame)
         assert masked.person is not None
-        for i in np.flatnonzero(masked.mask_is_fresh):
-            self._keep(first_frame + int(i), masked.person[i])
+        for i, (mask, is_fresh) in enumerate(zip(masked.person, masked.mask_is_fresh, strict=True)):
+            if is_fresh or self._newest is None or not np.array_equal(mask, self._newest):
+                self._keep(first_frame + i, mask, is_fresh=bool(is_fresh))
+                self._newest = mask.copy()
         self._n_found = first_frame + len(chunk)
         return masked
 
-    def _keep(self, frame: int, mask: U8) -> None:
+    def _keep(self, frame: int, mask: U8, *, is_fresh: bool) -> None:
         """Append the mask of a frame to the file."""
         if self._file is None:
             return
         packed = zlib.compress(mask.tobytes(), 1)
         try:
             self._file.seek(self._end)
-            self._file.write(_HEADER.pack(frame, len(packed)) + packed)
+            self._file.write(_HEADER.pack(frame, is_fresh, len(packed)) + packed)
             # A full disk is noticed here, not when the masks are read.
             self._file.flush()
         except OSError as error:
@@ -128,18 +132,19 @@ class KeptMasks:
         """Return the mask of a frame, and whether it was found from the frame itself."""
         file = self._file
         assert file is not None  # without a file no mask of an earlier pass is kept
-        if self._next_fresh is None and self._read_at < self._end:
+        if self._next_frame is None and self._read_at < self._end:
             file.seek(self._read_at)
-            self._next_fresh, n_bytes = _HEADER.unpack(file.read(_HEADER.size))
+            header = file.read(_HEADER.size)
+            self._next_frame, self._following_is_fresh, n_bytes = _HEADER.unpack(header)
             packed = file.read(n_bytes)
             self._read_at += _HEADER.size + n_bytes
             mask = np.frombuffer(zlib.decompress(packed), np.uint8)
             self._following = mask.reshape(self._layout.block_grid)
-        if frame != self._next_fresh:
+        if frame != self._next_frame:
             return self._last, False
         self._last = self._following
-        self._next_fresh = None
-        return self._last, True
+        self._next_frame = None
+        return self._last, self._following_is_fresh
 
     def close(self) -> None:
         """Remove the file."""
