@@ -262,12 +262,26 @@ def test_who_is_lost_is_searched_in_every_frame(monkeypatch: pytest.MonkeyPatch)
     selfie = Watcher(lambda number: seated_at(shown[number]))
     masker, searches = joint(monkeypatch, pose, selfie, every=4)
     masks = masks_of(masker, chunk_of(8), 0)
-    seen = [left] * 4 + shown[1:]
+    # Nothing is counted between the first searches that find somebody: all is the person.
+    seen = [left, nothing, nothing, nothing, *shown[1:]]
     for mask, person in zip(masks, seen, strict=True):
         marked = seated_at(person).at(HEIGHT, WIDTH) >= 0.5
         assert np.array_equal(mask == 2, marked if person.any() else np.ones_like(marked))
     assert searches[:2].tolist() == [2, 0]
     assert pose.n_asked == 2
+
+
+def test_where_somebody_was_just_found_old_masks_are_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who comes is elsewhere in the next frame."""
+    left = np.zeros((16, 24), np.float32)
+    left[:, :8] = 1
+    watchers = [Watcher(lambda number: seated_at(left)) for _ in range(2)]
+    masker, _ = joint(monkeypatch, *watchers, every=2)
+    masks = masks_of(masker, chunk_of(2 * blocks.N_COMING + 2), 0)
+    everywhere = (masks == 2).all((1, 2)).tolist()
+    assert everywhere == [False, True] * (blocks.N_COMING - 1) + [False] * 4
 
 
 def test_where_both_models_lose_somebody_there_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
