@@ -84,7 +84,7 @@ leader where it stands, too. With this limit and a distance of 10, 87 % of the c
 MIN_CONFIDENT_SHARE: Final = 0.01
 """If fewer pixels of the picture pass the tests of a confident claim, none is: a few pass by
 chance. With this limit and that of the distance, chosen on them, 92 % of the confident claims are
-right in the mean of 16 calls, and 66 % in the worst; with limits of 0.4 % and 10 it was 81 % of 27
+right in the mean of 16 calls, and 63 % in the worst; with limits of 0.4 % and 10 it was 81 % of 27
 calls, and 1 %."""
 
 CONFIDENCE_POWER: Final = 2.4
