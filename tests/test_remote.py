@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.server
 import json
 import re
+import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -229,3 +230,31 @@ def test_an_address_that_cannot_be_written_is_refused(call: Path) -> None:
 def test_patterns_that_match_nothing_are_missing(memory: Any) -> None:
     with pytest.raises(MissingInput, match="nothing matches"):
         resolve_inputs(["memory://nothing/*.mp4"])
+
+
+@pytest.mark.parametrize(
+    ("step", "act"),
+    [
+        ("size", lambda folder: folder.read("a/b", 9) is None),
+        ("cat_file", lambda folder: folder.read("a/b", 9) is None),
+        ("ls", lambda folder: folder.names("a") == []),
+        ("rm_file", lambda folder: folder.remove("a/b") is None),
+        ("rm", lambda folder: folder.remove_folder("a") is None),
+    ],
+)
+def test_what_another_run_removes_meanwhile_is_missing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    act: Callable[[remote.RemoteFolder], bool],
+) -> None:
+    folder = remote.RemoteFolder(f"fsspec+file://{tmp_path.as_posix()}")
+    folder.write("a/b", b"content")
+    real = getattr(folder._file_system, step)
+
+    def late(*arguments: Any, **options: Any) -> Any:
+        shutil.rmtree(tmp_path / "a")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(folder._file_system, step, late)
+    assert act(folder)

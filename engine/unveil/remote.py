@@ -203,35 +203,32 @@ class RemoteFolder:
 
     def read(self, place: str, max_bytes: int) -> bytes | None:
         """Return a file's content; None if there is no such file, or it is longer."""
-        with self._writing():
+        with self._writing(), suppress(FileNotFoundError):  # it may be removed meanwhile
             path = f"{self._path}/{place}"
-            if not _is_file(self._file_system, path) or self._file_system.size(path) > max_bytes:
-                return None
-            try:
+            if _is_file(self._file_system, path) and self._file_system.size(path) <= max_bytes:
                 return bytes(self._file_system.cat_file(path))
-            except FileNotFoundError:  # it was removed meanwhile
-                return None
+        return None
 
     def names(self, place: str) -> list[str]:
         """Return the names in a folder; none if there is no such folder."""
-        with self._writing():
+        with self._writing(), suppress(FileNotFoundError):  # it may be removed meanwhile
             path = f"{self._path}/{place}"
             self._file_system.invalidate_cache(path)  # others write there, too
-            if not self._file_system.isdir(path):
-                return []
-            found = self._file_system.ls(path, detail=False)
-            return sorted(str(one).rstrip("/").rpartition("/")[2] for one in found)
+            if self._file_system.isdir(path):
+                found = self._file_system.ls(path, detail=False)
+                return sorted(str(one).rstrip("/").rpartition("/")[2] for one in found)
+        return []
 
     def remove(self, place: str) -> None:
         """Remove a file if there is one."""
-        with self._writing():
+        with self._writing(), suppress(FileNotFoundError):  # it may be removed meanwhile
             path = f"{self._path}/{place}"
             if _is_file(self._file_system, path):
                 self._file_system.rm_file(path)
 
     def remove_folder(self, place: str) -> None:
         """Remove a folder with its files, if there is one."""
-        with self._writing():
+        with self._writing(), suppress(FileNotFoundError):  # it may be removed meanwhile
             path = f"{self._path}/{place}"
             if self._file_system.isdir(path):
                 self._file_system.rm(path, recursive=True)

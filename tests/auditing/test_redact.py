@@ -133,7 +133,7 @@ def test_a_simulated_call_loses_its_room_and_little_else(tmp_path: Path) -> None
     outside = (truth.leak == 0) & (recovery.room[..., 3] == 0)
     frames, copied = pictures(made.call), pictures(copy)
     assert frames.shape == copied.shape
-    assert psnr(frames[:, outside], copied[:, outside]) > 37
+    assert psnr(frames[:, outside], copied[:, outside]) > 33
 
 
 def test_a_call_without_leaks_is_copied_with_a_note(call: Path, tmp_path: Path) -> None:
