@@ -219,6 +219,9 @@ def test_an_address_that_is_not_allowed_leaves_the_old_one() -> None:
             await page.say(type="publish", on=True, url="https://meet.example/c")
             await page.text("state", lambda s: s["publish"]["url"] == "https://meet.example/c")
             await page.protected(1)
+            async with asyncio.timeout(60):  # the old one closes beside the session
+                while not publishers[0].closed:
+                    await asyncio.sleep(0.01)
             assert [p.closed for p in publishers] == [True, False]
             assert [len(p.frames) for p in publishers] == [0, 1]
         assert publishers[1].closed  # with the server
