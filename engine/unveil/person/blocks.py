@@ -153,18 +153,17 @@ class BlockMasker:
         self._searches[:2] += (1, not person.any())
         return _grown(person)
 
-    def _marked(self, segmenter: Segmenter, planes: Planes, layout: Layout) -> Bool:
+    @staticmethod
+    def _marked(segmenter: Segmenter, planes: Planes, layout: Layout) -> Bool:
         """Mark the blocks in which one network sees the person."""
-        # The last blocks may extend beyond the frame, by less than the dilation.
-        mask = segmenter.mask_planes(planes, layout)
-        marked: Bool = mask.at(*layout.block_grid) >= MIN_PROBABILITY
+        marked: Bool = _probability(segmenter, planes, layout) >= MIN_PROBABILITY
         return marked
 
     def _segment_jointly(self, other: Segmenter, planes: Planes, layout: Layout) -> Bool:
         """Mark the blocks in which both networks together see the person."""
         look, second = self._look, None
         if look is not None:
-            second = other.mask_planes(planes, layout).at(*layout.block_grid)
+            second = _probability(other, planes, layout)
         if look is None or second is None or look.is_outdated(second):
             mask = self._segmenter.mask_planes(planes, layout)
             probability = mask.at(*layout.block_grid)
@@ -173,7 +172,7 @@ class BlockMasker:
                 self._look = None
                 return np.zeros(layout.block_grid, np.bool_)
             if second is None:
-                second = other.mask_planes(planes, layout).at(*layout.block_grid)
+                second = _probability(other, planes, layout)
             if is_lost:
                 self._look = None
                 self._n_lost += 1
@@ -216,6 +215,12 @@ class _Look:
         """Whether it was used often enough, or the second network now sees something else."""
         change = np.abs(second - self.second).sum()
         return self.n_used > MAX_REUSED or bool(change >= MAX_CHANGE * self.second.sum())
+
+
+def _probability(segmenter: Segmenter, planes: Planes, layout: Layout) -> F32:
+    """Return what one network sees, on the block grid."""
+    # The last blocks may extend beyond the frame, by less than the dilation.
+    return segmenter.mask_planes(planes, layout).at(*layout.block_grid)
 
 
 def joint_cut(mask: Mask) -> float:

@@ -12,7 +12,7 @@ from unveil.person import sampling
 from unveil.person.mask import Mask
 from unveil.person.models import DETECTOR
 from unveil.person.network import Network
-from unveil.person.region import Region, moved
+from unveil.person.region import Region, composed, moved
 from unveil.video.chunk import Layout, Planes
 from unveil_kernels import warp
 
@@ -85,9 +85,7 @@ class Detector:
         sampling.fill(tensor, planes, layout, to_frame, black=-1.0, white=1.0)
         if known is not None:
             covered = np.empty(tensor.shape[:2], np.float32)
-            linear, shift = known.to_mask[:, :2], known.to_mask[:, 2:]
-            to_mask = np.hstack([linear @ to_frame[:, :2], linear @ to_frame[:, 2:] + shift])
-            warp.warp_mask(known.probability, to_mask, covered)
+            warp.warp_mask(known.probability, composed(known.to_mask, to_frame), covered)
             tensor[covered >= MIN_COVERED] = 0.0
         self._network.run()
         return to_frame

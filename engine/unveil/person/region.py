@@ -67,6 +67,12 @@ def inverse(affine: F64) -> F64:
     return np.column_stack([linear, -linear @ affine[:, 2]])
 
 
+def composed(second: F64, first: F64) -> F64:
+    """Return the affine map (2, 3) that applies `first` and then `second`."""
+    linear = second[:, :2]
+    return np.column_stack([linear @ first[:, :2], linear @ first[:, 2] + second[:, 2]])
+
+
 def moved(affine: F64, points: F64) -> F64:
     """Apply an affine map (2, 3) to points (n, 2)."""
     return points @ affine[:, :2].T + affine[:, 2]
