@@ -208,19 +208,18 @@ class BlurSurvey:
         rough = blur_evidence(frames[::2], np.ones_like(known), ROUGH_SIGMA)
         if rough is None or not rough.may_be_blur:
             return None  # without a search for edges, which takes longer
-        luma, shown = self._mean(0)
+        luma, shown = self._far_luma()
         # What the service takes for the person, and shows sharply all the time, is left out.
         sharp = near_sharp_edges(luma, shown, MIN_SIGMA, self._layout.height // 45)
-        sigma = blur_of_edges(luma, shown & ~sharp)
-        of_all = blur_of_edges(luma, shown) if sigma is None else None
-        sigma = of_all if sigma is None else sigma
+        of_rest = blur_of_edges(luma, shown & ~sharp)
+        sigma = blur_of_edges(luma, shown) if of_rest is None else of_rest
         if sigma is None or sigma < max(MIN_SIGMA, MIN_SHARE * self._layout.height):
             return None
         size = self._layout.block_size
         evidence = blur_evidence(frames, ~_any_of_block(sharp, size), sigma / size)
         if evidence is None or not evidence.is_blur:
             return None
-        of_all = blur_of_edges(luma, shown) if of_all is None else of_all
+        of_all = None if of_rest is None else blur_of_edges(luma, shown)
         sigma = sigma if of_all is None else max(sigma, of_all)
         return RoomBlur(sigma, evidence.change, evidence.change_far)
 
@@ -238,7 +237,7 @@ class BlurSurvey:
             mean, _ = self._mean_of_room(channel)
             chroma.append(mean.repeat(1 << shift_y, 0).repeat(1 << shift_x, 1)[:height, :width])
         levels = np.stack([luma, *chroma], -1).astype(np.float64)
-        far = self._mean(0)[1]
+        _, far = self._far_luma()
         certainty = np.where(far, np.float32(1), np.float32(NEAR_CERTAINTY)) * known
         return to_rgb(levels, self._layout.colour).astype(np.float32), certainty
 
@@ -252,10 +251,10 @@ class BlurSurvey:
         mean = (FAR_WEIGHT * sums.astype(np.float64) + near_sums) / np.maximum(weight, 1)
         return np.where(known, mean, 0).astype(np.float32), known
 
-    def _mean(self, channel: int) -> tuple[F32, Bool]:
-        """Return the mean of a plane far from the person, 0 where not known, and where it is."""
-        sums = self._sums[channel]
-        n = _spread(self._n_far, self._layout.block_size, self._shifts(channel), sums.shape)
+    def _far_luma(self) -> tuple[F32, Bool]:
+        """Return the mean luma far from the person, 0 where not known, and where it is."""
+        sums = self._sums[0]
+        n = _spread(self._n_far, self._layout.block_size, self._shifts(0), sums.shape)
         known = n >= MIN_SAMPLES
         mean = np.where(known, sums / np.maximum(n, 1), 0)
         return mean.astype(np.float32), known

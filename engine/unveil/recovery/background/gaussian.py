@@ -133,8 +133,8 @@ def _edges(picture: F32, known: Bool, reduction: int) -> tuple[Bool, F64, F64]:
     -------
     Where they are, bool; the blur of each, in reduced pixels, and its gradient, (n,) float64.
     """
-    whole = _reduced(known.astype(np.float32), reduction) == 1
-    small = np.where(whole, _reduced(picture, reduction), np.float32(0))
+    whole = reduced(known.astype(np.float32), reduction) == 1
+    small = np.where(whole, reduced(picture, reduction), np.float32(0))
     once = filtered_inside(small, whole, SMOOTHING)
     twice = filtered_inside(once, whole, RATIO)
     margin = math.ceil(3 * RATIO)
@@ -151,11 +151,12 @@ def _edges(picture: F32, known: Bool, reduction: int) -> tuple[Bool, F64, F64]:
     return edges, sigma, before[edges]
 
 
-def _reduced(values: F32, reduction: int) -> F32:
-    """Average squares of so many pixels; those that do not fill one are left out."""
-    height, width = (length // reduction for length in values.shape)
+def reduced(values: F32, reduction: int) -> F32:
+    """Average squares of so many pixels of (h, w, ...); those that do not fill one are left out."""
+    height, width = (length // reduction for length in values.shape[:2])
     part = values[: height * reduction, : width * reduction]
-    mean: F32 = part.reshape(height, reduction, width, reduction).mean((1, 3), dtype=np.float32)
+    squares = part.reshape(height, reduction, width, reduction, *values.shape[2:])
+    mean: F32 = squares.mean((1, 3), dtype=np.float32)
     return mean
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from unveil.arrays import F32
+from unveil.recovery.background.gaussian import reduced
 
 SIGMA: Final = 3.0
 """The picture is reduced until the blur has about this standard deviation: the result shows little
@@ -58,8 +59,8 @@ def least_variation(picture: F32, certainty: F32, sigma: float) -> F32 | None:
     beyond = (0, -height % reduction), (0, -width % reduction)
     whole = np.pad(picture, (*beyond, (0, 0)), mode="edge")
     small = _minimum(
-        _reduced(whole, reduction),
-        _reduced(np.pad(certainty, beyond, mode="edge")[..., None], reduction),
+        reduced(whole, reduction),
+        reduced(np.pad(certainty, beyond, mode="edge")[..., None], reduction),
         sigma / reduction,
     )
     size = whole.shape[1], whole.shape[0]
@@ -121,13 +122,3 @@ def _spectrum(values: F32) -> np.ndarray:
 def _inverse(spectrum: np.ndarray, like: F32) -> F32:
     values: F32 = np.fft.irfft2(spectrum, like.shape[:2], axes=(0, 1)).astype(np.float32)
     return values
-
-
-def _reduced(values: F32, reduction: int) -> F32:
-    """Average squares of so many pixels of (h, w, channels)."""
-    height, width, n_channels = values.shape
-    squares = values.reshape(
-        height // reduction, reduction, width // reduction, reduction, n_channels
-    )
-    mean: F32 = squares.mean((1, 3), dtype=np.float32)
-    return mean
