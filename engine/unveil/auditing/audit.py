@@ -15,7 +15,7 @@ from unveil._version import __version__
 from unveil.arrays import U8
 from unveil.auditing.frames import Shot, ShotReader, shots_of, worst_shots
 from unveil.auditing.regions import Region, regions_of
-from unveil.auditing.verdict import Grade, Leak, leak_of
+from unveil.auditing.verdict import Grade, Leak, is_before_still_picture, leak_of
 from unveil.files import finite, replacing, write_json
 from unveil.interruption import StopRequested, never
 from unveil.progress import Progress, ProgressCallback, silent
@@ -342,11 +342,9 @@ def _audited(
 
 def _may_choose(recovery: Recovery) -> bool:
     """Whether leaks inside the person mask can be told by the claimed colours in single seconds."""
-    report, times = recovery.report, recovery.leak_times
+    times = recovery.leak_times
     return (
-        report["decided_by"] == "farend"
-        and report["background"] == "still"
-        and report.get("blur") is None
+        is_before_still_picture(recovery)
         and not recovery.others
         and times is not None
         and times.bin_seconds <= MAX_CANDIDATE_SECONDS

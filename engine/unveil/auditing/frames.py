@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from unveil.protection.frames import Converter, frame_of
 from unveil.video.chunk import Layout, Planes
 from unveil.video.reader import open_video
 from unveil.video.source import Source
+
+T = TypeVar("T")
 
 MAX_FRAMES: Final = 3
 """Frames that are looked at in each moment."""
@@ -118,8 +120,7 @@ class ShotReader:
             n_leaking = int(np.count_nonzero(leaking))
             if n_leaking > most[number]:
                 most[number] = n_leaking
-                picture = fitted(_rgb(planes, layout), *leaking.shape)
-                best[number] = Shot(seconds, picture, leaking)
+                best[number] = _shot(seconds, planes, layout, leaking)
         return best
 
     def most_shown(
@@ -155,8 +156,7 @@ class ShotReader:
     def shot_of(self, held: HeldFrame) -> Shot:
         """Mark what leaks in a frame."""
         leaking = self._leaking(held.planes, held.layout)
-        picture = fitted(_rgb(held.planes, held.layout), *leaking.shape)
-        return Shot(held.seconds, picture, leaking)
+        return _shot(held.seconds, held.planes, held.layout, leaking)
 
     def _parts(
         self, stretches: Sequence[tuple[float, float]], n_frames: int | None
@@ -241,12 +241,7 @@ def shots_of(
     reader: ShotReader, stretches: Sequence[tuple[float, float]]
 ) -> tuple[list[Shot | None], str | None]:
     """Read the worst frame of each stretch; of a file that can no longer be read none, and why."""
-    try:
-        return reader.worst_of(stretches), None
-    except Interrupted:
-        raise
-    except UnveilError as error:
-        return [None] * len(stretches), f"no frames of the call are shown: {error}"
+    return _or_note(lambda: reader.worst_of(stretches), [None] * len(stretches))
 
 
 def worst_shots(
@@ -268,15 +263,27 @@ def worst_shots(
         Numbers of the stretches, in their order, with the frame that shows most; and why there are
         no frames.
     """
-    try:
+
+    def read() -> list[tuple[int, Shot | None]]:
         shown = reader.most_shown(stretches)
         others = sorted(range(1, len(shown)), key=lambda number: -shown[number][0])
         chosen = sorted([0, *others][:n])
         held = [shown[number][1] for number in chosen]
         shots = [None if one is None else reader.shot_of(one) for one in held]
-        return list(zip(chosen, shots, strict=True)), None
+        return list(zip(chosen, shots, strict=True))
+
+    return _or_note(read, [(number, None) for number in range(min(n, len(stretches)))])
+
+
+def _or_note(read: Callable[[], T], unread: T) -> tuple[T, str | None]:
+    """Return what is read; of a file that can no longer be read `unread`, and why."""
+    try:
+        return read(), None
     except Interrupted:
         raise
     except UnveilError as error:
-        unread = range(min(n, len(stretches)))
-        return [(number, None) for number in unread], f"no frames of the call are shown: {error}"
+        return unread, f"no frames of the call are shown: {error}"
+
+
+def _shot(seconds: float, planes: Planes, layout: Layout, leaking: Bool) -> Shot:
+    return Shot(seconds, fitted(_rgb(planes, layout), *leaking.shape), leaking)

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from unveil.arrays import F32, U8, Array, Bool
+from unveil.arrays import F32, F64, U8, Array, Bool
 from unveil.auditing.boxes import box_max, box_sum
 from unveil.recovery.result import Recovery
 from unveil.video.chunk import Layout, Planes
@@ -193,10 +193,15 @@ class LeakingPixels:
 
     def _samples(self, planes: Planes, rows: Array, columns: Array) -> F32:
         """Read pixels of a frame as (n, 3) float32 RGB."""
-        first, second, third = planes
-        chroma = rows >> self.layout.chroma_shift_y, columns >> self.layout.chroma_shift_x
-        levels = np.stack([first[rows, columns], second[chroma], third[chroma]], axis=-1)
-        return to_rgb(levels.astype(np.float64), self.layout.colour).astype(np.float32)
+        return colours_at(planes, self.layout, rows, columns).astype(np.float32)
+
+
+def colours_at(planes: Planes, layout: Layout, rows: Array, columns: Array) -> F64:
+    """Read pixels of a frame, given by their rows (n,) and columns (n,), as (n, 3) RGB."""
+    first, second, third = planes
+    chroma = rows >> layout.chroma_shift_y, columns >> layout.chroma_shift_x
+    levels = np.stack([first[rows, columns], second[chroma], third[chroma]], axis=-1)
+    return to_rgb(levels.astype(np.float64), layout.colour)
 
 
 def _claims_of(room: U8, behind: U8) -> _Claims:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from unveil.arrays import Bool
+from unveil.auditing.leaking_pixels import colours_at
 from unveil.counting.colour_times import SampleGrid
 from unveil.recovery.decide.claims import SAME_ROOM
 from unveil.recovery.result import Recovery
 from unveil.video.chunk import Layout, Planes
-from unveil.video.colour import ciede2000, to_lab, to_rgb
+from unveil.video.colour import ciede2000, to_lab
 
 
 class SampledRoom:
@@ -51,13 +52,7 @@ class SampledRoom:
         -------
         (n_claims,), in the same order for each frame.
         """
-        first, second, third = planes
-        layout = self._layout
-        chroma = self._rows >> layout.chroma_shift_y, self._columns >> layout.chroma_shift_x
-        levels = np.stack(
-            [first[self._rows, self._columns], second[chroma], third[chroma]], axis=-1
-        )
-        lab = to_lab(to_rgb(levels.astype(np.float64), layout.colour))
+        lab = to_lab(colours_at(planes, self._layout, self._rows, self._columns))
         from_room = ciede2000(lab, self._room_lab)
         shown: Bool = from_room <= SAME_ROOM
         shown[shown] = from_room[shown] < ciede2000(lab[shown], self._behind_lab[shown])

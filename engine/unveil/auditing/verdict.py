@@ -154,6 +154,16 @@ class Leak:
         return "" if low == high else f" (probably {low} to {high})"
 
 
+def is_before_still_picture(recovery: Recovery) -> bool:
+    """Whether a recovery found a person before a still picture, as in the measured calls."""
+    report = recovery.report
+    return (
+        report["decided_by"] == "farend"
+        and report["background"] == "still"
+        and report.get("blur") is None
+    )
+
+
 def grade_of(leaked_share: float) -> Grade:
     """Return the grade of a share of the picture, 0 to 1."""
     return next(grade for grade in reversed(GRADES) if leaked_share >= grade.from_share)
@@ -168,7 +178,6 @@ def leak_of(recovery: Recovery) -> Leak:
     if times is not None and len(times.leaked_share) and times.leaked_share.max() > 0:
         worst = int(np.argmax(times.leaked_share))
     claimed = confidence > 0
-    measured = report["decided_by"] == "farend" and report["background"] == "still" and blur is None
     return Leak(
         leaked_share=float(np.mean(claimed)),
         confident_share=float(np.mean(confidence > CONFIDENT)),
@@ -176,7 +185,7 @@ def leak_of(recovery: Recovery) -> Leak:
         worst_seconds=None if times is None or worst is None else float(times.start_seconds[worst]),
         blur_share=None if blur is None else float(blur["sigma_share"]),
         worst_share=0.0 if times is None or worst is None else float(times.leaked_share[worst]),
-        likely_range=leaked_range(claimed) if measured else None,
+        likely_range=leaked_range(claimed) if is_before_still_picture(recovery) else None,
     )
 
 
