@@ -372,6 +372,23 @@ def test_the_pose_model_looks_again_when_the_other_sees_a_change(
     assert (masks == 2).all()
 
 
+def test_the_pose_models_mask_moves_with_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of 2 columns a frame changes more than 0.08 of the sum, but moves only."""
+
+    def shown(number: int) -> Mask:
+        rows, columns = np.mgrid[:16, :24]
+        apart = np.hypot(rows - 8, columns - 8 - 2 * number) - 5
+        return seated_at((1 / (1 + np.exp(apart))).astype(np.float32))
+
+    pose, selfie = Watcher(shown), Watcher(shown)
+    masker, _ = joint(monkeypatch, pose, selfie)
+    masks = masks_of(masker, chunk_of(3), 0)
+    assert (pose.n_asked, selfie.n_asked) == (1, 3)
+    for number, mask in enumerate(masks):
+        wanted = shown(number).at(*LAYOUT.block_grid) >= 0.6
+        assert ((mask == 2) != wanted).sum() <= 0.1 * wanted.sum()
+
+
 def test_the_pose_model_looks_in_every_frame_until_it_finds_somebody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
