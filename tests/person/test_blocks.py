@@ -372,6 +372,21 @@ def test_the_pose_model_looks_again_when_the_other_sees_a_change(
     assert (masks == 2).all()
 
 
+@pytest.mark.parametrize(("n_rows", "alone"), [(5, False), (9, True), (13, True)])
+def test_where_the_pose_model_sees_little_of_the_person_the_other_decides(
+    monkeypatch: pytest.MonkeyPatch, n_rows: int, alone: bool
+) -> None:
+    """It sees three of the rows that the other one marks; two in five are too few."""
+    few, many = np.zeros((2, 16, 24), np.float32)
+    few[:3] = 1
+    many[:n_rows] = 1
+    pose = Watcher(lambda number: seated_at(few))
+    masker, _ = joint(monkeypatch, pose, Watcher(lambda number: seated_at(many)))
+    (masks,) = masks_of(masker, chunk_of(1), 0)
+    wanted = seated_at(many if alone else few).at(*LAYOUT.block_grid) >= 0.6
+    assert ((masks == 2) == wanted).mean() > 0.95
+
+
 def test_the_pose_models_mask_moves_with_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of 2 columns a frame changes more than 0.08 of the sum, but moves only."""
 
