@@ -301,6 +301,9 @@ class Video:
         if self._ended.wait(None if self._source.can_rewind else _LIVE_JOIN_SECONDS):
             self._thread.join()
             self._container.close()
+            with suppress(Empty):  # the buffers are large, and the object is still of use
+                while True:
+                    self._free.get_nowait()
 
     def _consume(self) -> Iterator[Chunk]:
         held: deque[ChunkBuffer] = deque()

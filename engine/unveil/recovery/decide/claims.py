@@ -21,7 +21,7 @@ from unveil_kernels.counting.counters import decode
 
 Array = npt.NDArray[Any]
 
-BAND_PIXELS: Final = 1 << 14
+BAND_PIXELS: Final = 1 << 13
 """Pixels that a thread decides at once; it bounds the memory of the colour conversion."""
 
 LARGE_REGION: Final = 0.25

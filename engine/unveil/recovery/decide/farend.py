@@ -121,8 +121,6 @@ def decide_farend(
     BackgroundMismatch
         The picture does not match the call.
     """
-    height, width = out.confidence.shape
-    colour = table.layout.colour
     background = leading_colours(table, bands, out)
     share = STILL_SHARE if picture is None else STILL_SHARE_WITH_PICTURE
     still, usual = _still_share(table)
@@ -134,6 +132,58 @@ def decide_farend(
     else:
         known, steady = _complete(background, known, match)
     out.set_background(background, known)
+    room_lab = _choose_colours(table, parameters, bands, out, background, steady)
+    del background  # What follows is the peak of a recovery's memory.
+    claimed = out.counts.episodes > 0
+    agreement = neighbour_agreement(room_lab, claimed, bands)
+    specks = claimed & (agreement < MIN_AGREEMENT)
+    out.drop(specks)
+    claimed &= ~specks
+    radius = SCATTER_BLOCKS * table.layout.block_size
+    is_uniform = _scatter(room_lab, claimed, radius) <= MAX_SCATTER
+    del room_lab
+    outside = table.outside_surveys / max(1, table.n_surveys)
+    probability = _room_probability(agreement, out.counts.ciede2000, outside)
+    is_leader = claimed & (out.counts.first_frame < 0)
+    confident = (
+        (outside >= NEVER_COVERED_SHARE)
+        & (out.counts.ciede2000 >= CONFIDENT_DISTANCE)
+        & ~(is_leader & _may_be_background(table, still, usual, share))
+        & (table.evictions == 0)
+        & (agreement >= CONFIDENT_AGREEMENT)
+        & is_uniform
+    )
+    if np.count_nonzero(confident) < MIN_CONFIDENT_SHARE * confident.size:
+        confident[...] = False
+    confidence = 0.5 * probability**CONFIDENCE_POWER
+    confidence[confident] = 0.5 + 0.5 * probability[confident]
+    out.claim(confidence, claimed)
+    return match
+
+
+def _choose_colours(
+    table: OutsideTable,
+    parameters: Parameters,
+    bands: Bands,
+    out: Claims,
+    background: Array,
+    steady: Array,
+) -> Array:
+    """Choose each pixel's colour that is farthest from the background, and set it as the room's.
+
+    Parameters
+    ----------
+    background
+        (h, w, 3) float32 RGB.
+    steady
+        (h, w) bool, where the call shows the background for certain.
+
+    Returns
+    -------
+    (h, w, 3) float32 L*a*b* of the room, 0 where there is none.
+    """
+    height, width = out.confidence.shape
+    colour = table.layout.colour
     room_lab = np.zeros((height, width, 3), np.float32)
 
     def decide(first: int, last: int) -> None:
@@ -164,27 +214,7 @@ def decide_farend(
         out.set_colours_seen(band, slot_counts, table.evictions[band], leader=True)
 
     out.run(decide, bands)
-    claimed = out.counts.episodes > 0
-    outside = table.outside_surveys / max(1, table.n_surveys)
-    agreement = neighbour_agreement(room_lab, claimed, bands)
-    specks = claimed & (agreement < MIN_AGREEMENT)
-    out.drop(specks)
-    claimed &= ~specks
-    probability = _room_probability(agreement, out.counts.ciede2000, outside)
-    is_leader = claimed & (out.counts.first_frame < 0)
-    confident = (
-        (outside >= NEVER_COVERED_SHARE)
-        & (out.counts.ciede2000 >= CONFIDENT_DISTANCE)
-        & ~(is_leader & _may_be_background(table, still, usual, share))
-        & (table.evictions == 0)
-        & (agreement >= CONFIDENT_AGREEMENT)
-        & (_scatter(room_lab, claimed, SCATTER_BLOCKS * table.layout.block_size) <= MAX_SCATTER)
-    )
-    if np.count_nonzero(confident) < MIN_CONFIDENT_SHARE * confident.size:
-        confident[...] = False
-    confidence = np.where(confident, 0.5 + 0.5 * probability, 0.5 * probability**CONFIDENCE_POWER)
-    out.claim(confidence, claimed)
-    return match
+    return room_lab
 
 
 def _known_background(
@@ -357,7 +387,7 @@ def _scatter(lab: Array, claimed: Array, radius: int) -> Array:
     """
     weight = claimed.astype(np.float64)
     n = np.maximum(1, _box_sum(weight, radius))
-    # Channel by channel: whole pictures in float64 are the peak of a recovery's memory.
+    # Channel by channel: whole pictures in float64 take much memory.
     square = np.zeros(claimed.shape)
     for channel in range(3):
         square += lab[..., channel].astype(np.float64) ** 2
