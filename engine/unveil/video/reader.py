@@ -301,9 +301,7 @@ class Video:
         if self._ended.wait(None if self._source.can_rewind else _LIVE_JOIN_SECONDS):
             self._thread.join()
             self._container.close()
-            with suppress(Empty):  # the buffers are large, and the object is still of use
-                while True:
-                    self._free.get_nowait()
+            self._free = SimpleQueue()  # the buffers in it are large
 
     def _consume(self) -> Iterator[Chunk]:
         held: deque[ChunkBuffer] = deque()
