@@ -184,6 +184,98 @@ def warp_planes(
 
 
 @inlined
+def _neighbours(scale, offset, steps, length, first_out, next_out, share_out):
+    """Find the pixels of an axis between which the samples of each pixel of the input lie.
+
+    `first_out`, `next_out` and the next one's share in 1/65536, `share_out`, are (n, k): n pixels
+    with k samples. Beyond the border its pixel is repeated.
+    """
+    for j in range(first_out.shape[0]):
+        centre = _fixed(scale * (j + 0.5) + offset) - HALF
+        for k in range(len(steps)):
+            position = min(max(centre + (steps[k] << 16), 0), (length - 1) << 16)
+            first_out[j, k] = position >> 16
+            next_out[j, k] = min((position >> 16) + 1, length - 1)
+            share_out[j, k] = position & (ONE - 1)
+
+
+@kernel
+def _sum_samples(plane, to_plane, grid, sums_out):
+    """Sum the samples of each pixel of the input, times 2**32: along columns, then along rows."""
+    rows, columns = grid[:, 0, 0], grid[0, :, 1]
+    n_rows, n_columns = sums_out.shape
+    above = np.empty((n_rows, len(rows)), np.int64)
+    below, share_below = np.empty_like(above), np.empty_like(above)
+    left = np.empty((n_columns, len(columns)), np.int64)
+    right, share_right = np.empty_like(left), np.empty_like(left)
+    _neighbours(to_plane[1, 1], to_plane[1, 2], rows, plane.shape[0], above, below, share_below)
+    _neighbours(to_plane[0, 0], to_plane[0, 2], columns, plane.shape[1], left, right, share_right)
+    row_sums = np.empty(plane.shape[1], np.int64)
+    for i in range(n_rows):
+        row_sums[:] = 0
+        for k in range(len(rows)):
+            upper, lower = plane[above[i, k]], plane[below[i, k]]
+            lower_share = np.int32(share_below[i, k])
+            upper_share = np.int32(ONE) - lower_share
+            for x in range(len(row_sums)):
+                row_sums[x] += np.int32(upper[x]) * upper_share + np.int32(lower[x]) * lower_share
+        for j in range(n_columns):
+            total = 0
+            for k in range(len(columns)):
+                share = share_right[j, k]
+                total += row_sums[np.uintp(left[j, k])] * (ONE - share)
+                total += row_sums[np.uintp(right[j, k])] * share
+            sums_out[i, j] = total
+
+
+@kernel
+def stretch_planes(
+    luma, cb, cr, shifts, to_frame, luma_grid, chroma_grid, to_rgb, black, white, tensor_out
+):
+    """Do what `warp_planes` does, in half the time, for a map that does not turn.
+
+    The samples of a row of the input then lie in the same rows of a plane, which are summed once,
+    with vector instructions. The sums are integers: the result is the same to the bit.
+
+    Parameters
+    ----------
+    luma, cb, cr, shifts, to_rgb, black, white, tensor_out
+        As for `warp_planes`.
+    to_frame : (2, 3) float64
+        From coordinates in the input to coordinates in the frame, each for itself; all samples lie
+        inside the frame.
+    luma_grid, chroma_grid : (r, c, 2), (s, d, 2) int64
+        Steps (y, x) in pixels of the plane, at least one: y by row of the grid, x by column.
+    """
+    n_rows, n_columns, _ = tensor_out.shape
+    to_chroma = to_frame.copy()  # divided by powers of two: exact
+    to_chroma[0] /= 1 << shifts[1]
+    to_chroma[1] /= 1 << shifts[0]
+    sums = np.empty((3, n_rows, n_columns), np.int64)
+    _sum_samples(luma, to_frame, luma_grid, sums[0])
+    _sum_samples(cb, to_chroma, chroma_grid, sums[1])
+    _sum_samples(cr, to_chroma, chroma_grid, sums[2])
+    n_luma = WHOLE * luma_grid.shape[0] * luma_grid.shape[1]
+    n_chroma = WHOLE * chroma_grid.shape[0] * chroma_grid.shape[1]
+    span = white - black
+    means = np.empty((3, n_columns))
+    for i in range(n_rows):
+        for j in range(n_columns):
+            means[0, j] = sums[0, i, j] / n_luma
+            means[1, j] = sums[1, i, j] / n_chroma
+            means[2, j] = sums[2, i, j] / n_chroma
+        for c in range(3):
+            for j in range(n_columns):
+                value = (
+                    to_rgb[c, 0] * means[0, j]
+                    + to_rgb[c, 1] * means[1, j]
+                    + to_rgb[c, 2] * means[2, j]
+                    + to_rgb[c, 3]
+                )
+                tensor_out[i, j, c] = black + span * min(max(value, 0.0), 1.0)
+
+
+@inlined
 def _between(mask, row, column, next_row, next_column, below, right):
     """Bilinear value of a mask between four pixels, by fractions in units of 1/65536."""
     below = np.float32(below) * FRACTION

@@ -68,12 +68,48 @@ def test_planes_are_sampled_and_converted(layout: Layout, to_frame: F64) -> None
         planes,
         shifts,
         to_frame,
-        sampling.grid(to_frame[:, :2]),
-        sampling.grid(to_frame[:, :2] * shrink),
+        sampling.grid(to_frame[:, :2]).reshape(-1, 2),
+        sampling.grid(to_frame[:, :2] * shrink).reshape(-1, 2),
         layout.colour,
         (6, 5),
     )
     assert np.abs(tensor - (2 * seen - 1)).max() < 2e-4
+
+
+@pytest.mark.parametrize("size", [(6, 5), (9, 16), (40, 50)])
+@pytest.mark.parametrize("part", [(0.0, 0.0, 1.0, 1.0), (0.1, 0.3, 0.8, 0.6)])
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_an_upright_part_is_sampled_to_the_same_bits_in_both_ways(
+    monkeypatch: pytest.MonkeyPatch,
+    layout: Layout,
+    part: tuple[float, float, float, float],
+    size: tuple[int, int],
+) -> None:
+    left, top, width, height = np.multiply(part, [layout.width, layout.height] * 2)
+    to_frame = np.array([[width / size[1], 0, left], [0, height / size[0], top]])
+    seen = np.full((2, *size, 3), np.nan, np.float32)
+    for tensor, stretches in zip(seen, (True, False), strict=True):
+        assert sampling._stretches(to_frame, tensor, layout)
+        with monkeypatch.context() as patch:
+            patch.setattr(sampling, "_stretches", lambda *_, stretches=stretches: stretches)
+            sampling.fill(tensor, noise(layout), layout, to_frame, black=0.2, white=0.9)
+    assert (seen[0] == seen[1]).all()
+
+
+@pytest.mark.parametrize(
+    "to_frame",
+    [
+        turned(7.3, 0.1, (15.2, 11.1), 6),
+        np.array([[31 / 6, 0, -0.1], [0, 23 / 6, 0]]),
+        np.array([[31 / 6, 0, 0.1], [0, 23 / 6, 0]]),
+        np.array([[31 / 6, 0, 0], [0, 23 / 6, -0.1]]),
+        np.array([[-31 / 6, 0, 31], [0, 23 / 6, 0]]),
+    ],
+    ids=["turned", "left", "right", "above", "mirrored"],
+)
+def test_a_part_that_is_turned_or_leaves_the_frame_is_not_stretched(to_frame: F64) -> None:
+    tensor = np.empty((6, 6, 3), np.float32)
+    assert not sampling._stretches(to_frame, tensor, LAYOUTS["4:2:0"])
 
 
 def test_planes_may_be_strided_or_read_only() -> None:
@@ -107,7 +143,7 @@ def test_white_is_white_and_black_is_black(matrix: str, full_range: bool) -> Non
 @pytest.mark.parametrize("angle", [0.0, 0.5, 3.0])
 def test_samples_cover_a_pixel_evenly(scale: float, angle: float) -> None:
     c, s = scale * math.cos(angle), scale * math.sin(angle)
-    steps = sampling.grid(np.array([[c, -s], [s, c]]))
+    steps = sampling.grid(np.array([[c, -s], [s, c]])).reshape(-1, 2)
     side = math.ceil(scale / sampling.SPACING)
     assert len(steps) == side * side
     assert (steps.sum(axis=0) == 0).all()

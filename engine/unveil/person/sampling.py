@@ -37,19 +37,42 @@ def fill(
     """
     luma, cb, cr = (np.ascontiguousarray(plane) for plane in planes)
     shrink = np.array([[0.5**layout.chroma_shift_x], [0.5**layout.chroma_shift_y]])
-    warp.warp_planes(
+    luma_grid, chroma_grid = grid(to_frame[:, :2]), grid(to_frame[:, :2] * shrink)
+    if _stretches(to_frame, tensor, layout):
+        sample = warp.stretch_planes
+    else:
+        sample = warp.warp_planes
+        luma_grid, chroma_grid = luma_grid.reshape(-1, 2), chroma_grid.reshape(-1, 2)
+    sample(
         luma,
         cb,
         cr,
         np.array([layout.chroma_shift_y, layout.chroma_shift_x]),
         to_frame,
-        grid(to_frame[:, :2]),
-        grid(to_frame[:, :2] * shrink),
+        luma_grid,
+        chroma_grid,
         rgb_matrix(layout.colour),
         black,
         white,
         tensor,
     )
+
+
+def _stretches(to_frame: F64, tensor: F32, layout: Layout) -> bool:
+    """Whether the tensor shows an upright part of the frame, and nothing beyond the frame."""
+    (x_scale, x_turn, left), (y_turn, y_scale, top) = to_frame.tolist()
+    height, width, _ = tensor.shape
+    stretches: bool = (
+        x_turn == y_turn == 0.0
+        and x_scale > 0.0
+        and y_scale > 0.0
+        and left >= 0.0
+        and top >= 0.0
+        # A sample is at least 1/20 pixel inside: rounding does not matter.
+        and left + width * x_scale <= layout.width + 1e-6
+        and top + height * y_scale <= layout.height + 1e-6
+    )
+    return stretches
 
 
 def grid(pixel: F64) -> Steps:
@@ -62,7 +85,7 @@ def grid(pixel: F64) -> Steps:
 
     Returns
     -------
-    (k, 2) int64: offsets (y, x) from the pixel's centre, rounded to whole pixels of the plane.
+    (r, c, 2) int64: offsets (y, x) from the pixel's centre, rounded to whole pixels of the plane.
     Their mean is 0.
     """
     columns = max(1, math.ceil(math.hypot(*pixel[:, 0]) / SPACING))
@@ -71,7 +94,7 @@ def grid(pixel: F64) -> Steps:
     down = (np.arange(rows) + 0.5) / rows - 0.5
     steps = down[:, None, None] * pixel[::-1, 1] + across[:, None] * pixel[::-1, 0]
     # Rounding halves to even is symmetric: opposite offsets stay opposite.
-    return np.rint(steps).astype(np.int64).reshape(-1, 2)
+    return np.rint(steps).astype(np.int64)
 
 
 @lru_cache(maxsize=16)
