@@ -86,10 +86,19 @@ def scenery(seed: int) -> U8:
     return np.kron(patches, np.ones((16, 16, 1), np.uint8))
 
 
+def with_noise(picture: U8, number: int) -> U8:
+    """Change one pixel of ten."""
+    rng = np.random.default_rng(number)
+    noisy = rng.random(picture.shape[:2]) < 0.1
+    picture[noisy] = rng.integers(0, 256, (np.count_nonzero(noisy), 3))
+    return picture
+
+
 BACKGROUNDS: dict[str, tuple[Callable[[int], U8], int]] = {
     "pan": (lambda number: np.roll(scenery(1), 2 * number, axis=1), 100),
     "loop": (lambda number: scenery(number % PERIOD), 100),
     "exchange": (lambda number: scenery(1 + number // 28), 56),
+    "noise": (lambda number: with_noise(scenery(1), number), 70),
 }
 """Backgrounds of which reports have fields of their own, and the frames that it takes."""
 

@@ -23,6 +23,7 @@ from unveil.errors import FrameTooLarge, IncompatibleTable, InvalidParameter
 from unveil.memory import memory_limit
 from unveil.parallel import Bands, uninterrupted
 from unveil.recovery.background.changes import Stretch
+from unveil.recovery.background.noise import PixelNoise
 from unveil.recovery.background.picture import Background, background_picture
 from unveil.recovery.background.surveys import PersonSurveys
 from unveil.recovery.decide.finalise import finalise
@@ -53,6 +54,12 @@ class Engine:
         Picture of the virtual background, known or guessed: an image file, or (m, n, 3) RGB
         uint8. It may have another size, be cropped or mirrored. Used by method "farend", and by
         "auto" if it chooses "farend".
+
+    Attributes
+    ----------
+    filtered
+        Noise in the pixels of the background that was filtered out of the frames that are pushed,
+        None for frames as they are. Not part of the state.
 
     Raises
     ------
@@ -95,6 +102,7 @@ class Engine:
         self._masker: BlockMasker | None = None
         self._next_frame: int | None = None
         self._surveys: PersonSurveys | None = None
+        self.filtered: PixelNoise | None = None
 
     @property
     def n_frames(self) -> int:
@@ -319,7 +327,7 @@ class Engine:
         self._flush()
         table = self._table or self._create(Layout(self.height, self.width, colour=RGB))
         picture = self._background if use_background else None
-        return finalise(table, self.parameters, self._bands, picture, self._surveys)
+        return finalise(table, self.parameters, self._bands, picture, self._surveys, self.filtered)
 
     def merge(self, other: Engine) -> None:
         """Add the counts of another engine, whose frames follow those of this one.

@@ -17,12 +17,15 @@ from unveil.arrays import U8
 from unveil.errors import check_positive
 from unveil.interruption import StopRequested, never
 from unveil.progress import ProgressCallback, silent
+from unveil.recovery.background.changes import NONE
 from unveil.recovery.background.picture import Background, background_picture
 from unveil.recovery.decide.finalise import BACKGROUND_UNUSED
+from unveil.recovery.engine import Engine
 from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
 from unveil.recovery.passes.ahead import CHUNKS_HELD
 from unveil.recovery.passes.counting import Counting
 from unveil.recovery.passes.exchanged import ExchangedBackgrounds
+from unveil.recovery.passes.filtered import FilteredFrames
 from unveil.recovery.passes.moving import MovingBackground
 from unveil.recovery.passes.plan import Plan
 from unveil.recovery.passes.recording import Recording
@@ -266,22 +269,41 @@ def finished(
     assert engine is not None  # no frame is an error
     before = time.perf_counter()
     stretches = engine.stretches
-    # A picture that fits one of several backgrounds would not fit their mixture.
-    recovery = engine.finalise(use_background=len(stretches) < 2)
+    surveys = engine.state.surveys
+    noise = surveys.pixel_noise if surveys is not None and source.can_rewind else None
+    # A picture that fits one of several backgrounds would not fit their mixture, nor noise.
+    recovery = engine.finalise(use_background=len(stretches) < 2 and noise is None)
     moves = recovery.report["background"] == "moves"
-    if (moves or len(stretches) > 1) and source.can_rewind:
+    found = recovery.report["noise"]
+    if noise is not None and (found is None or found["harmless"]):
+        noise = None
+        if len(stretches) < 2 and chosen.background is not None:
+            recovery = engine.finalise()
+    if (moves or noise is not None or len(stretches) > 1) and source.can_rewind:
         layout, n_skipped = counting.layout, counting.n_skipped
         plans: list[Plan] = []
-        if len(stretches) > 1:
+
+        def new_engine() -> Engine:
             # What is decided is decided for the whole call.
-            new_engine = partial(counting.new_engine, layout, recovery.report["decided_by"])
-            plans.append(ExchangedBackgrounds(recovery, stretches, new_engine))
+            made = counting.new_engine(layout, recovery.report["decided_by"])
+            made.filtered = noise
+            return made
+
+        n_backgrounds = len({stretch.background for stretch in stretches} - {NONE})
+        if noise is not None and n_backgrounds < 2:
+            # All frames have noise, so those with most of it are no frames of noise.
+            plans.append(FilteredFrames(recovery, new_engine()))
+        elif len(stretches) > 1:
+            n_noise = 0 if surveys is None else surveys.backgrounds.n_noise
+            plans.append(ExchangedBackgrounds(recovery, stretches, new_engine, n_noise))
         if moves:
             plans.append(MovingBackground(recovery, layout, chosen.parameters))
         # The state of the first pass would lie in memory beside that of the next ones.
         counting.forget()
         del engine
-        with Recording(opened, layout, chosen, n_skipped, counting.section) as recording:
+        with Recording(
+            opened, layout, chosen, n_skipped, counting.section, median=noise is not None
+        ) as recording:
             recovery = run.further(plans, recording) or recovery
     elif len(stretches) > 1:
         recovery = engine.finalise()

@@ -7,16 +7,24 @@ compared, at one pixel of each block outside the person, with the backgrounds se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from unveil.arrays import Array
+from unveil.arrays import I16, Array
 from unveil.counting.specification import ArraySpec, Specification
+from unveil.recovery.background.frame_noise import (
+    SPREAD_SHARE,
+    Detail,
+    changed_spread,
+    detail_of,
+)
+from unveil.recovery.background.sampled_picture import MIN_COMMON_SHARE, SampledPicture
 from unveil.video.chunk import Chunk, Layout
 
 U8: TypeAlias = npt.NDArray[np.uint8]
@@ -34,43 +42,21 @@ ASSIGNED_SHARE: Final = 0.9
 NONE: Final = -1
 """The background of a frame that shows none of them."""
 
-_TOLERANCE_LEVELS: Final = 16
-"""A pixel matches if its levels differ by at most this."""
-
-_MATCH_SHARE: Final = 0.5
-"""Pictures match if this share of their common pixels does."""
-
-_MIN_COMMON_SHARE: Final = 0.05
-"""Smallest share of the pixels that two pictures must have in common to be compared."""
-
 _MAX_STRETCHES: Final = 10_000
 """Stretches that are remembered; a recording of noise has more."""
 
+_DETAIL_EVERY: Final = 8
+"""Distance of frames whose detail is measured, besides those that may be noise."""
+
+MAX_NOISE_SHARE: Final = 0.5
+"""With a larger share of frames of noise, no backgrounds are distinguished."""
+
+SURE_NOISE_SHARE: Final = 1 / 3
+"""If this share of the frames that show no background are noise, all are: a codec with few bits
+leaves little detail in some."""
+
 _OTHERS: Final = ("_candidate", "_first", "_before")
 """Pictures that are kept besides the backgrounds."""
-
-
-@dataclass
-class _Picture:
-    """A background's luma levels at one pixel per block, and which of them are known."""
-
-    levels: npt.NDArray[np.int16]
-    known: Mask
-
-    def matches(self, levels: npt.NDArray[np.int16], outside: Mask) -> bool | None:
-        """Whether a frame shows this background; None if they have too few pixels in common."""
-        both = self.known & outside
-        n = np.count_nonzero(both)
-        if n < _MIN_COMMON_SHARE * both.size:
-            return None
-        within_tolerance = np.abs(levels[both] - self.levels[both]) <= _TOLERANCE_LEVELS
-        return bool(np.count_nonzero(within_tolerance) >= _MATCH_SHARE * n)
-
-    def complete(self, levels: npt.NDArray[np.int16], outside: Mask) -> None:
-        """Copy the pixels that are not known yet from a frame."""
-        new = outside & ~self.known
-        self.levels[new] = levels[new]
-        self.known |= new
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +77,21 @@ class Backgrounds:
 
     def __init__(self) -> None:
         self.n_frames = 0
-        self._pictures: list[_Picture] = []
+        self._pictures: list[SampledPicture] = []
         self._current = NONE
-        self._candidate: _Picture | None = None
+        self._candidate: SampledPicture | None = None
         self._candidate_first = 0
-        self._first: _Picture | None = None
-        self._before: _Picture | None = None
+        self._first: SampledPicture | None = None
+        self._before: SampledPicture | None = None
         self._moves = False
+        self._noise_first = NONE
+        self._n_noise = self._n_candidate_noise = 0
         self._stretches: list[Stretch] = []
+
+    @property
+    def n_noise(self) -> int:
+        """Frames of noise, which are assigned to no background."""
+        return self._n_noise
 
     def add(self, chunk: Chunk) -> None:
         """Assign the frames of a chunk with a person mask.
@@ -113,24 +106,37 @@ class Backgrounds:
         size = chunk.layout.block_size
         for luma, person in zip(chunk.planes[0], chunk.person, strict=True):
             levels = luma[size // 2 :: size, size // 2 :: size].astype(np.int16)
-            self._assign(levels, person[: levels.shape[0], : levels.shape[1]] == 0)
+            outside = person[: levels.shape[0], : levels.shape[1]] == 0
+            self._assign(levels, outside, partial(detail_of, luma, size))
 
-    def _assign(self, levels: npt.NDArray[np.int16], outside: Mask) -> None:
+    def _assign(self, levels: I16, outside: Mask, measure: Callable[[], Detail]) -> None:
         frame = self.n_frames
         self.n_frames += 1
-        if np.count_nonzero(outside) < _MIN_COMMON_SHARE * outside.size:
+        if np.count_nonzero(outside) < MIN_COMMON_SHARE * outside.size:
             self._append(self._current, frame)
             return
         if not self._pictures:
-            self._pictures.append(_Picture(levels.copy(), outside.copy()))
+            self._pictures.append(SampledPicture(levels.copy(), outside.copy()))
             self._current = 0
-        before, self._before = self._before, _Picture(levels, outside)
+        shown = self._pictures[max(0, self._current)]
+        spread = changed_spread(levels, shown.usual, shown.known & outside)
+        measured = spread >= SPREAD_SHARE or frame % _DETAIL_EVERY == 0 or shown.detail is None
+        detail = measure() if measured else None
+        is_noise = False
+        if spread >= SPREAD_SHARE and detail is not None and shown.detail is not None:
+            is_noise = detail.is_noise(shown.detail)
+            if is_noise and shown.matches(levels, outside):
+                self._note_noise(frame, max(0, self._current), levels, detail)
+                return
+        self._noise_first = NONE
+        before, self._before = self._before, SampledPicture(levels, outside)
         self._first = self._first or self._before
         order = [self._current, *(k for k in range(len(self._pictures)) if k != self._current)]
         for k in order:
             matches = self._pictures[k].matches(levels, outside)
             if matches or (matches is None and k == self._current):
                 self._pictures[k].complete(levels, outside)
+                self._pictures[k].follow(levels, outside, detail)
                 if k != self._current:
                     self._note_motion(before, levels, outside)
                 self._current = k
@@ -138,20 +144,36 @@ class Backgrounds:
                 self._append(k, frame)
                 return
         self._append(NONE, frame)
-        self._note_motion(before, levels, outside)
+        self._n_noise += is_noise
+        if not is_noise:
+            self._note_motion(before, levels, outside)
         candidate = self._candidate
         if candidate is None or not candidate.matches(levels, outside):
-            self._candidate = _Picture(levels.copy(), outside.copy())
+            self._candidate = SampledPicture(levels.copy(), outside.copy())
             self._candidate_first = frame
+            self._n_candidate_noise = int(is_noise)
             return
+        self._n_candidate_noise += is_noise
         candidate.complete(levels, outside)
         full = len(self._pictures) == MAX_BACKGROUNDS
         if frame + 1 - self._candidate_first >= CONFIRMED_FRAMES and not full:
             self._confirm(candidate, frame + 1)
 
-    def _note_motion(
-        self, before: _Picture | None, levels: npt.NDArray[np.int16], outside: Mask
-    ) -> None:
+    def _note_noise(self, frame: int, background: int, levels: I16, detail: Detail) -> None:
+        """Leave out a frame of weak noise; if such frames do not end, the background has noise."""
+        if self._noise_first == NONE:
+            self._noise_first = frame
+        self._append(NONE, frame)
+        self._n_noise += 1
+        if frame + 1 - self._noise_first >= CONFIRMED_FRAMES:
+            self._n_noise -= frame + 1 - self._noise_first
+            self._candidate_first = self._noise_first
+            self._reassign(background, frame + 1)
+            self._noise_first = NONE
+            self._pictures[background].usual[...] = levels
+            self._pictures[background].detail = detail
+
+    def _note_motion(self, before: SampledPicture | None, levels: I16, outside: Mask) -> None:
         """Note that the background moves if a frame of another background matches the last frame.
 
         At an exchange the two frames differ.
@@ -184,6 +206,9 @@ class Backgrounds:
         for stretch in later._stretches:
             background = numbers[stretch.background]
             self._extend(Stretch(background, stretch.first + offset, stretch.end + offset))
+        self._noise_first = NONE if later._noise_first == NONE else later._noise_first + offset
+        self._n_noise += later._n_noise
+        self._n_candidate_noise = later._n_candidate_noise
         self._current = numbers[later._current] if later._current != NONE else self._current
         if self._current == NONE and self._pictures:
             self._current = max(last, 0)
@@ -223,7 +248,7 @@ class Backgrounds:
                 self._reassign(k, self.n_frames)
                 return
 
-    def _number_of(self, picture: _Picture, number: int, later: Backgrounds) -> int:
+    def _number_of(self, picture: SampledPicture, number: int, later: Backgrounds) -> int:
         """Return the number here of a background of later frames, which may be a new one."""
         order = [self._current, *(k for k in range(len(self._pictures)) if k != self._current)]
         for k in order if self._pictures else ():
@@ -259,8 +284,10 @@ class Backgrounds:
         elif len(self._stretches) < _MAX_STRETCHES:
             self._stretches.append(stretch)
 
-    def _confirm(self, candidate: _Picture, end: int) -> None:
+    def _confirm(self, candidate: SampledPicture, end: int) -> None:
         """Make the candidate a background and reassign the frames since it appeared."""
+        self._n_noise = max(0, self._n_noise - self._n_candidate_noise)
+        self._n_candidate_noise = 0
         self._pictures.append(candidate)
         self._reassign(len(self._pictures) - 1, end)
 
@@ -283,7 +310,13 @@ class Backgrounds:
         background, or of none, matches the frame before it), or if too few frames are assigned.
         """
         n_assigned = sum(one.end - one.first for one in self._stretches if one.background != NONE)
-        if self._moves or n_assigned < ASSIGNED_SHARE * self.n_frames:
+        n_noise, n_dropped = self._n_noise, self.n_frames - n_assigned
+        if n_noise >= SURE_NOISE_SHARE * n_dropped:
+            n_noise = n_dropped
+        n_others = self.n_frames - n_noise
+        if self._moves or n_assigned < ASSIGNED_SHARE * n_others:
+            return ()
+        if n_noise > MAX_NOISE_SHARE * self.n_frames:
             return ()
         return tuple(self._stretches)
 
@@ -299,24 +332,34 @@ class Backgrounds:
         return {
             "background_levels": ArraySpec(pictures, np.uint8, variable=True),
             "background_known": ArraySpec(pictures, np.uint8, variable=True),
+            "background_usual": ArraySpec(pictures, np.uint8, variable=True),
+            "background_detail": ArraySpec((pictures[0], 2), np.float64, variable=True),
             "background_stretches": ArraySpec((_MAX_STRETCHES, 3), np.int64, variable=True),
-            "background_frames": ArraySpec((4 + len(_OTHERS),), np.int64),
+            "background_frames": ArraySpec((7 + len(_OTHERS),), np.int64),
         }
 
     def as_arrays(self) -> dict[str, Array]:
         """Return all there is to save."""
         others = [getattr(self, name) for name in _OTHERS]
         kept = [*self._pictures, *(other for other in others if other is not None)]
-        pictures: Array = np.zeros((2, 0, 0, 0), np.uint8)
+        pictures: Array = np.zeros((3, 0, 0, 0), np.uint8)
         if kept:
-            pictures = np.array([[p.levels for p in kept], [p.known for p in kept]], np.uint8)
+            pictures = np.array(
+                [[getattr(p, name) for p in kept] for name in ("levels", "known", "usual")],
+                np.uint8,
+            )
         stretches = [(one.background, one.first, one.end) for one in self._stretches]
         return {
             "background_levels": pictures[0],
             "background_known": pictures[1],
+            "background_usual": pictures[2],
+            "background_detail": np.array(
+                [p.detail or (-1.0, -1.0) for p in kept], np.float64
+            ).reshape(-1, 2),
             "background_stretches": np.array(stretches, np.int64).reshape(-1, 3),
             "background_frames": np.array(
                 [self.n_frames, self._current, self._candidate_first, self._moves]
+                + [self._noise_first, self._n_noise, self._n_candidate_noise]
                 + [other is not None for other in others]
             ),
         }
@@ -331,10 +374,14 @@ class Backgrounds:
         """
         levels, known = arrays["background_levels"], arrays["background_known"]
         stretches, numbers = arrays["background_stretches"], arrays["background_frames"]
-        n_frames, current, candidate_first, moves, *are_kept = (int(n) for n in numbers)
+        n_frames, current, candidate_first, moves, *noise_and_kept = (int(n) for n in numbers)
+        noise, are_kept = noise_and_kept[:3], noise_and_kept[3:]
         n_pictures = len(levels) - sum(are_kept)
         fits = (
-            levels.shape == known.shape
+            levels.shape == known.shape == arrays["background_usual"].shape
+            and len(arrays["background_detail"]) == len(levels)
+            and NONE <= noise[0] <= max(0, n_frames)
+            and 0 <= min(noise[1:]) <= max(noise[1:]) <= max(0, n_frames)
             and set(are_kept) <= {0, 1}
             and 0 <= n_pictures <= MAX_BACKGROUNDS
             and NONE <= current < max(1, n_pictures)
@@ -353,9 +400,15 @@ class Backgrounds:
         if not fits:
             raise ValueError("the backgrounds do not fit together")
         pictures = [
-            _Picture(one.astype(np.int16), where.astype(np.bool_))
-            for one, where in zip(levels, known, strict=True)
+            SampledPicture(
+                one.astype(np.int16),
+                where.astype(np.bool_),
+                Detail(*map(float, detail)) if detail[0] >= 0 else None,
+            )
+            for one, where, detail in zip(levels, known, arrays["background_detail"], strict=True)
         ]
+        for picture, usual in zip(pictures, arrays["background_usual"], strict=True):
+            picture.usual = usual.astype(np.int16)
         others = iter(pictures[n_pictures:])
         for name, is_kept in zip(_OTHERS, are_kept, strict=True):
             setattr(self, name, next(others) if is_kept else None)
@@ -363,3 +416,4 @@ class Backgrounds:
         self._stretches = [Stretch(*(int(n) for n in one)) for one in stretches]
         self.n_frames, self._current = n_frames, current
         self._candidate_first, self._moves = candidate_first, bool(moves)
+        self._noise_first, self._n_noise, self._n_candidate_noise = noise

@@ -16,6 +16,7 @@ from unveil.parallel import Bands
 from unveil.recovery.background.inpaint import inpaint_pull_push
 from unveil.recovery.background.registration import Registered, register
 from unveil.recovery.background.steadiness import SEEN_SHARE, STEADY_SHARE
+from unveil.recovery.decide.box import box_sum
 from unveil.recovery.decide.claims import (
     LARGE_REGION,
     Claims,
@@ -25,6 +26,7 @@ from unveil.recovery.decide.claims import (
     levels_of,
     neighbour_agreement,
 )
+from unveil.recovery.decide.noisy import far_from_person, is_like_noise
 from unveil.recovery.parameters import Parameters
 from unveil.video.chunk import Colour
 from unveil.video.colour import ciede2000, cosine_similarity, to_lab, to_rgb
@@ -91,9 +93,6 @@ CONFIDENCE_POWER: Final = 2.4
 """Exponent that spreads the confidence of the other claims below 0.5, so that their precision rises
 with it."""
 
-BOX_SUM_PARTS: Final = 16
-"""Parts of the picture that are summed one after another."""
-
 CONTRADICTION: Final = 10.0
 """A known background pixel with a larger CIEDE2000 distance from the given picture is wrong."""
 
@@ -104,6 +103,8 @@ def decide_farend(
     bands: Bands,
     out: Claims,
     picture: Array | None = None,
+    *,
+    noisy: bool = False,
 ) -> Registered | None:
     """Choose, per pixel, the colour outside the person mask that is farthest from the background.
 
@@ -111,6 +112,9 @@ def decide_farend(
     ----------
     picture
         (m, n, 3) RGB of 0 to 255, a given picture of the background.
+    noisy
+        Whether the background has noise in its pixels: it is then known wherever the person never
+        is near, and claims that resemble what the noise leaves there are dropped.
 
     Returns
     -------
@@ -125,6 +129,9 @@ def decide_farend(
     share = STILL_SHARE if picture is None else STILL_SHARE_WITH_PICTURE
     still, usual = _still_share(table)
     known = _known_background(table, out.counts.background_count, still, usual, share)
+    far = far_from_person(table) if noisy else None
+    if far is not None:
+        known |= far & (table.leader_surveys > 0)
     match = None if picture is None else register(picture, background, known)
     if match is None:
         background[...] = inpaint_pull_push(background, known)
@@ -137,6 +144,8 @@ def decide_farend(
     claimed = out.counts.episodes > 0
     agreement = neighbour_agreement(room_lab, claimed, bands)
     specks = claimed & (agreement < MIN_AGREEMENT)
+    if far is not None:
+        specks |= is_like_noise(claimed & ~specks, agreement, out.counts.ciede2000, far)
     out.drop(specks)
     claimed &= ~specks
     radius = SCATTER_BLOCKS * table.layout.block_size
@@ -386,27 +395,13 @@ def _scatter(lab: Array, claimed: Array, radius: int) -> Array:
     (h, w) float64.
     """
     weight = claimed.astype(np.float64)
-    n = np.maximum(1, _box_sum(weight, radius))
+    n = np.maximum(1, box_sum(weight, radius))
     # Channel by channel: whole pictures in float64 take much memory.
     square = np.zeros(claimed.shape)
     for channel in range(3):
         square += lab[..., channel].astype(np.float64) ** 2
-    square = _box_sum(weight * square, radius) / n
+    square = box_sum(weight * square, radius) / n
     for channel in range(3):
-        square -= (_box_sum(weight * lab[..., channel], radius) / n) ** 2
+        square -= (box_sum(weight * lab[..., channel], radius) / n) ** 2
     scatter: Array = np.sqrt(np.maximum(0, square, out=square), out=square)
     return scatter
-
-
-def _box_sum(values: Array, radius: int) -> Array:
-    """Sum the square of `2 * radius + 1` pixels around each value, cropped to the picture."""
-    values = values.copy()
-    for axis in (0, 1):
-        length = values.shape[axis]
-        places = np.arange(length)
-        first, end = np.maximum(places - radius, 0), np.minimum(places + radius + 1, length)
-        # In parts, across the axis: sums of the whole picture would double the memory.
-        for part in np.array_split(values, BOX_SUM_PARTS, 1 - axis):
-            sums = np.insert(np.cumsum(part, axis), 0, 0, axis)
-            part[...] = sums.take(end, axis) - sums.take(first, axis)
-    return values

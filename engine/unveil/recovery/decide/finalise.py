@@ -6,6 +6,7 @@ The decisions themselves are in `farend`, `transitions` and `rarest`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,10 +18,12 @@ from unveil.counting.outside import OutsideTable
 from unveil.counting.table import ColourTable
 from unveil.parallel import Bands
 from unveil.recovery.background.blurred_room import RoomBlur
+from unveil.recovery.background.noise import PixelNoise
 from unveil.recovery.background.steadiness import BackgroundMotion, background_motion
 from unveil.recovery.background.surveys import PersonSurveys
 from unveil.recovery.decide import Claims, decide_farend, decide_rarest, decide_transitions
 from unveil.recovery.decide.blurred import forget_times, show_blurred_room
+from unveil.recovery.decide.noisy import claimed_share, far_from_person, is_harmless
 from unveil.recovery.leak_times import LeakTimes
 from unveil.recovery.parameters import Parameters, Person
 from unveil.recovery.result import Recovery
@@ -38,11 +41,10 @@ BACKGROUND_UNUSED: Final = (
 )
 
 DECIDE: Final[dict[str, Callable[[Any, Parameters, Bands, Claims], object]]] = {
-    "farend": decide_farend,
     "rarest": decide_rarest,
     "transitions": decide_transitions,
 }
-"""The decision of each method."""
+"""The decision of each method but "farend"."""
 
 
 def finalise(
@@ -51,6 +53,7 @@ def finalise(
     bands: Bands,
     picture: Array | None = None,
     surveys: PersonSurveys | None = None,
+    filtered: PixelNoise | None = None,
 ) -> Recovery:
     """Decide room and background from a counting state, which is not changed.
 
@@ -63,7 +66,9 @@ def finalise(
         another accumulator, the picture is not used and a warning says so.
     surveys
         Of frames with a person mask, for "farend": whether the background moves and, without a
-        picture, whether it is a blur of the room.
+        picture, whether it is a blur of the room; whether it has noise in its pixels.
+    filtered
+        Noise in the pixels of the background that was filtered out before the frames were counted.
 
     Raises
     ------
@@ -73,18 +78,28 @@ def finalise(
     table = state.decided if isinstance(state, AutoTable) else state
     claims = Claims.nothing(table)
     blur = match = None
+    noise, is_bad = filtered, True
     moving: BackgroundMotion | None = None
     if isinstance(table, OutsideTable):
         if surveys is not None and surveys.shifts.moves:
             moving = "moves"
         else:
             blur = surveys.blur.find() if surveys is not None and picture is None else None
-            moving = "still" if blur is not None else background_motion(table)
+            moving = "still" if blur is not None or filtered else background_motion(table)
+        if surveys is not None and noise is None and blur is None:
+            noise = surveys.pixel_noise
     if moving == "moves":
         # Claim nothing: the colour farthest from a wrong background is not the room.
         claims.counts.evictions[...] = table.evictions
-    elif table.n_frames and picture is not None and isinstance(table, OutsideTable):
-        match = decide_farend(table, parameters, bands, claims, picture)
+    elif table.n_frames and isinstance(table, OutsideTable):
+        decide = partial(decide_farend, table, parameters, bands, picture=picture)
+        match = decide(out=claims, noisy=filtered is not None)
+        if noise is not None and filtered is None:
+            far = far_from_person(table)
+            is_bad = not is_harmless(claimed_share(claims.room[..., 3] > 0, far))
+            if is_bad:
+                claims = Claims.nothing(table)
+                match = decide(out=claims, noisy=True)
     elif table.n_frames:
         DECIDE[table.method](table, parameters, bands, claims)
     if blur is not None and surveys is not None:
@@ -98,6 +113,13 @@ def finalise(
     )
     report = _report(table, parameters, moving, claims)
     report["blur"] = None if blur is None else _blur(blur, claims)
+    report["noise"] = None
+    if noise is not None:
+        report["noise"] = {
+            "changed_share": noise.changed_share,
+            "filtered": filtered is not None,
+            "harmless": not is_bad,
+        }
     report["leak_times"] = None if leak_times is None else leak_times.as_dict()
     report["person"] = _person(state, parameters)
     report["warnings"] = list(_warnings(state, parameters, moving, picture is not None))
@@ -106,6 +128,8 @@ def finalise(
             f"the background is a blur of the room, of about {blur.sigma:.0f} pixels: where "
             "nothing leaked sharply, the room is the blurred one, sharpened"
         )
+    if noise is not None and is_bad:
+        report["warnings"].append(_noise_warning(noise, is_filtered=filtered is not None))
     if match is not None:
         report["background_match"] = match.as_dict()
     return Recovery(
@@ -140,6 +164,21 @@ def _report(
         "state_bytes_per_pixel": table.bytes_per_pixel,
         "background": moving,
     }
+
+
+def _noise_warning(noise: PixelNoise, *, is_filtered: bool) -> str:
+    """Tell of noise in the pixels of the background, and what it does to the recovery."""
+    seen = (
+        f"the background has noise in its pixels, which changes {noise.changed_share:.1%} of them"
+    )
+    if is_filtered:
+        return (
+            f"{seen} at any time: the room is recovered from median-filtered frames, so what is "
+            "narrower than three pixels is lost, and faint leaks are missed"
+        )
+    return (
+        f"{seen} at any time: faint and small leaks are missed, and specks may be claimed as room"
+    )
 
 
 def _blur(blur: RoomBlur, claims: Claims) -> dict[str, float | int]:

@@ -29,16 +29,23 @@ class ExchangedBackgrounds:
     new_engine
         Makes an engine. A picture of the background that it was given is used for the background
         shown longest.
+    n_noise
+        Frames of noise among those that show no background.
     """
 
     def __init__(
-        self, whole: Recovery, stretches: Sequence[Stretch], new_engine: Callable[[], Engine]
+        self,
+        whole: Recovery,
+        stretches: Sequence[Stretch],
+        new_engine: Callable[[], Engine],
+        n_noise: int = 0,
     ) -> None:
         self._of_the_call = {
             key: whole.report[key] for key in ("parameters", "person", "decided_by")
         }
         self._stretches = stretches
         self._new_engine = new_engine
+        self._n_noise = n_noise
         self._n_frames: dict[int, int] = {}
         for stretch in stretches:
             n_frames = self._n_frames.get(stretch.background, 0)
@@ -81,14 +88,19 @@ class ExchangedBackgrounds:
                 f"the call shows {len(self._by_length)} backgrounds, told apart; one that is the "
                 "room itself, or a shared screen, counts as another one"
             )
-        if self._n_dropped:
+        n_noise = min(self._n_noise, self._n_dropped)
+        if n_noise:
+            warnings.append(f"frames of noise, a countermeasure, were left out: {n_noise}")
+        if self._n_dropped > n_noise:
             warnings.append(
-                f"frames left out, for they show none of the backgrounds: {self._n_dropped}"
+                "frames left out, for they show none of the backgrounds: "
+                f"{self._n_dropped - n_noise}"
             )
         report = {
             **longest.report,
             "backgrounds": [self._listed(n) for n in range(len(self._by_length))],
             "frames_dropped": self._n_dropped,
+            "frames_of_noise": n_noise,
             "warnings": warnings,
         }
         return replace(longest, report=report, others=tuple(others))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from unveil.person.blocks import BlockMasker
+from unveil.recovery.background.median import median_filtered
 from unveil.recovery.parameters import Parameters
 from unveil.recovery.passes.ahead import network_threads, prepared
 from unveil.recovery.passes.kept_masks import KeptMasks
@@ -37,6 +39,8 @@ class Recording:
         Frames of this layout that are left out at the beginning.
     section
         The part of the recording that is read; None: all of it.
+    median
+        Whether noise is removed from the frames by a median filter, after the person was found.
     """
 
     def __init__(
@@ -46,12 +50,15 @@ class Recording:
         parameters: Parameters,
         n_skipped: int = 0,
         section: Section | None = None,
+        *,
+        median: bool = False,
     ) -> None:
         self._opened = opened
         self._layout = layout
         self._parameters = parameters
         self._n_skipped = n_skipped
         self._section = section or WholeFrames()
+        self._median = median
         self._ahead = parameters.n_threads > 1
         self._masks = KeptMasks(self._new_masker, layout)
 
@@ -73,6 +80,9 @@ class Recording:
             nonlocal first
             chunk = masks.add_mask(part, first)
             first += len(part)
+            if self._median:
+                luma, cb, cr = (median_filtered(median_filtered(p)) for p in chunk.planes)
+                chunk = replace(chunk, planes=(luma, cb, cr))
             return chunk
 
         with (
