@@ -38,7 +38,8 @@ from unveil.recovery.segments.run import SegmentedCount
 from unveil.video.reader import open_video
 from unveil.video.source import resolve_inputs
 
-recover = partial(unveil.recover, method="transitions")
+# In this process, but where processes are what is tested: each takes a second or two to start.
+recover = partial(unveil.recover, method="transitions", threads=1)
 
 _KILLED = """
 import sys, threading, os, signal
@@ -150,16 +151,16 @@ def test_a_count_that_is_killed_goes_on(
     killed, _, said = finished(start_program(program, stderr=subprocess.PIPE))
     assert killed == -signal.SIGKILL, said
     notes: list[str] = []
-    resumed = recover(call, checkpoint=folder, note=notes.append)
+    resumed = recover(call, checkpoint=folder, workers=workers, note=notes.append)
     assert "goes on from a checkpoint" in notes[-1]
     assert bytes_of(resumed) == whole
 
 
 def test_a_batch_resumes_and_removes_the_checkpoint(call: Path, tmp_path: Path) -> None:
     sources, out = resolve_inputs([str(call)]), tmp_path / "out"
-    (whole,) = recover_all(sources, tmp_path / "whole", method="transitions")
+    (whole,) = recover_all(sources, tmp_path / "whole", method="transitions", threads=1)
     interrupted_after(4, call, out / ".call.checkpoint")
-    (outcome,) = recover_all(sources, out, method="transitions")
+    (outcome,) = recover_all(sources, out, method="transitions", threads=1)
     assert "goes on from a checkpoint: 4 of" in outcome.notes[0]
     assert [path.name for path in out.iterdir()] == ["call"]
     assert files_of(out / "call") == files_of(tmp_path / "whole" / "call")
