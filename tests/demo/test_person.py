@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.astronaut_call import use_small_astronaut
 from unveil.demo.person import run_person_demo
 from unveil.demo.result import PersonDemo
 from unveil.errors import OutputExists
@@ -28,7 +29,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def demo(folder: Path) -> PersonDemo:
     pytest.importorskip("ai_edge_litert")
-    return run_person_demo(folder, n_frames=N_FRAMES, frame_rate=FRAME_RATE)
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_astronaut(patch)
+        return run_person_demo(folder, n_frames=N_FRAMES, frame_rate=FRAME_RATE)
 
 
 def test_the_call_leaks_and_the_protected_one_shows_less(demo: PersonDemo) -> None:

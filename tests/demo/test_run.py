@@ -11,15 +11,14 @@ import av
 import numpy as np
 import pytest
 
+from tests.astronaut_call import use_tiny_person_demo
 from unveil.demo import DemoResult, make_call, run_demo
-from unveil.demo.person import run_person_demo
 from unveil.errors import InvalidParameter, OutputExists, OutputUnwritable
 from unveil.files import read_image
 from unveil.scoring.leak import RIGHT_DISTANCE
 from unveil.scoring.photo import compare_colours
 
 small_call = partial(make_call, height=180, width=320, n_frames=120)
-short_person_demo = partial(run_person_demo, n_frames=45, frame_rate=5.0)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
 def use_small_calls(patch: pytest.MonkeyPatch) -> None:
     """Let demonstrations draw a quarter of the pixels and half of the frames, or few frames."""
     patch.setattr("unveil.demo.run.make_call", small_call)
-    patch.setattr("unveil.demo.run.run_person_demo", short_person_demo)
+    use_tiny_person_demo(patch)
 
 
 @pytest.mark.parametrize("kind", ["plain", "photo", "noise-frame"])

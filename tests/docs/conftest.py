@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import unveil
+from tests.astronaut_call import use_tiny_evaluation
 from tests.demo.test_run import use_small_calls
-from tests.evaluation.test_evaluate import tiny_evaluation
 from tests.swaying import ASTRONAUT, HEIGHT, WIDTH, write_footage
 
 
@@ -45,5 +45,9 @@ def workplace(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copytree(inputs, folder)
     monkeypatch.chdir(folder)
     use_small_calls(monkeypatch)
-    monkeypatch.setattr("unveil.evaluation.evaluate_background", tiny_evaluation)
+    use_tiny_evaluation(monkeypatch)
+    # A recovery from the covered copy instead of three, and one process for several calls, where
+    # no number is chosen: the examples show that the commands work.
+    monkeypatch.setattr("unveil.auditing.redact.LOOKS", 1)
+    monkeypatch.setattr("unveil.recovery.jobs.schedule.available_cores", lambda: 1)
     return folder

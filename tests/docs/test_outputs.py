@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import unveil
-from tests.evaluation.test_evaluate import tiny_evaluation
+from tests.astronaut_call import use_tiny_evaluation
 from tests.markdown_page import ROOT, code_in, tables_of
 from tests.recovery.decide.test_blurred import recovered_behind
 from tests.swaying import HEIGHT, WIDTH, write_footage
@@ -199,7 +199,7 @@ def test_every_field_that_the_commands_print_is_documented_and_no_other(
     size = ("--height", 64, "--width", 96, "--seconds", 1)
     made = told("shield", inputs / "beach.jpg", "-o", tmp_path / "shield.mp4", *size, "--json")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unveil.evaluation.evaluate_background", tiny_evaluation)
+        use_tiny_evaluation(patch)
         evaluated = told("shield", tmp_path / "shield.mp4", "--evaluate", "--json")
     assert fields_of_all(made, evaluated) == documented("shield --json").keys()
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import unveil
+from tests.astronaut_call import use_small_astronaut, use_tiny_evaluation
 from tests.command import unveil as command
 from unveil.errors import Interrupted, InvalidParameter, MissingInput
 from unveil.evaluation import BackgroundEvaluation, evaluate_background
@@ -24,8 +25,6 @@ from unveil.shielding import shield
 SIZE: dict[str, Any] = {"height": 90, "width": 160, "seconds": 1, "fps": 20}
 short_evaluation = partial(evaluate_background, n_frames=20, frame_rate=2.5, threads=1)
 """The person leaves after five seconds: the whole movement, in few frames."""
-tiny_evaluation = partial(evaluate_background, n_frames=4, frame_rate=1.0)
-"""As an example, where the figures do not matter."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,9 @@ def steps() -> list[Progress]:
 @pytest.fixture(scope="module")
 def evaluated(folder: Path, steps: list[Progress]) -> BackgroundEvaluation:
     pytest.importorskip("ai_edge_litert")
-    return short_evaluation(folder / "decoys.mp4", "dusk", progress=steps.append)
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_astronaut(patch)
+        return short_evaluation(folder / "decoys.mp4", "dusk", progress=steps.append)
 
 
 def test_decoys_lead_the_default_astray(evaluated: BackgroundEvaluation) -> None:
@@ -164,9 +165,12 @@ def test_what_the_command_needs(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_plain_picture_of_a_video_is_the_median_of_its_frames(folder: Path) -> None:
+def test_the_plain_picture_of_a_video_is_the_median_of_its_frames(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("ai_edge_litert")
-    found = tiny_evaluation(folder / "decoys.mp4")
+    assert unveil.evaluate_background is evaluate_background
+    use_tiny_evaluation(monkeypatch)
+    found = unveil.evaluation.evaluate_background(folder / "decoys.mp4")
     # Decoys are rare, so that the median is the picture.
     assert found.likeness.psnr > 10
-    assert unveil.evaluate_background is evaluate_background
