@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,23 +25,36 @@ def furnished(seed: int) -> F32:
     return np.clip(room, 0, 255)
 
 
-def frames_of(kind: str, sigma: float, seed: int = 0) -> Iterator[Chunk]:
+def frames_of(kind: str, sigma: float) -> Iterator[Chunk]:
     """Make frames of a person who moves to and fro before a background of some kind."""
-    rng = np.random.default_rng(seed)
-    room = furnished(seed)
+    for levels, person in drawn(kind, sigma):
+        yield chunk_of(levels, person)
+
+
+@cache
+def drawn(kind: str, sigma: float) -> tuple[tuple[U8, np.ndarray], ...]:
+    """Draw luma and person of such frames: (h, w) uint8 and bool."""
+    return tuple(draw(kind, sigma))
+
+
+def draw(kind: str, sigma: float) -> Iterator[tuple[U8, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    room = furnished(0)
     still = filtered(room, sigma)
-    picture = filtered(furnished(seed + 1), sigma)
+    picture = filtered(furnished(1), sigma)
     mask = np.zeros((HEIGHT, WIDTH), np.float32)
     for number in range(FRAMES):
         left = 150 + round(90 * np.sin(number / 4))
         person = np.zeros((HEIGHT, WIDTH), np.bool_)
         person[120:, left : left + 120] = True
         camera = np.where(person, np.float32(60), room)
-        # A service's mask with a soft edge, smoothed over time.
-        mask += (1 - SMOOTHING) * (filtered(person.astype(np.float32), 6.0) - mask)
-        blurred = filtered_inside(camera, ~person, sigma)
 
-        def trailing(behind: F32, mask: F32 = mask, camera: F32 = camera) -> F32:
+        def blurred(camera: F32 = camera, person: np.ndarray = person) -> F32:
+            return filtered_inside(camera, ~person, sigma)
+
+        def trailing(behind: F32, camera: F32 = camera, person: np.ndarray = person) -> F32:
+            # A service's mask with a soft edge, smoothed over time.
+            mask[:] += (1 - SMOOTHING) * (filtered(person.astype(np.float32), 6.0) - mask)
             return mask * camera + (1 - mask) * behind
 
         thing = np.zeros((HEIGHT, WIDTH), np.bool_)
@@ -49,16 +62,17 @@ def frames_of(kind: str, sigma: float, seed: int = 0) -> Iterator[Chunk]:
 
         shown = {
             "halo": lambda camera=camera: filtered(camera, sigma),
-            "blur": lambda blurred=blurred: blurred,
-            "blur behind a sharp thing": partial(np.where, thing, room, blurred),
-            "trail before a blur": partial(trailing, blurred),
-            "trail before a picture": partial(trailing, picture),
+            "blur": blurred,
+            "blur behind a sharp thing": lambda: np.where(thing, room, blurred()),
+            "trail before a blur": lambda: trailing(blurred()),
+            "trail before a picture": lambda: trailing(picture),
             "smooth": lambda: still,
             "photo": lambda: room,
             "gradient": lambda: np.linspace(0, 255, WIDTH, dtype=np.float32) + 0 * room,
         }[kind]()
         noise = rng.normal(0, 0.4, room.shape)
-        yield chunk_of(np.where(person, camera, shown) + noise, person)
+        luma = np.where(person, camera, shown) + noise
+        yield np.clip(np.rint(luma), 0, 255).astype(np.uint8), person
 
 
 @cache
@@ -70,15 +84,14 @@ def survey_of(kind: str, sigma: float = 8.0) -> BlurSurvey:
     return survey
 
 
-def chunk_of(luma: F32, person: np.ndarray) -> Chunk:
-    """Make a chunk of one grey frame with its mask."""
+def chunk_of(levels: U8, person: np.ndarray) -> Chunk:
+    """Make a chunk of one grey frame with its mask; it may be changed."""
     size = LAYOUT.block_size
     rows, columns = LAYOUT.block_grid
     mask = np.zeros((1, rows, columns), np.uint8)
     mask[0] = 2 * person[::size, ::size]
     grey: U8 = np.full((1, LAYOUT.chroma_height, LAYOUT.chroma_width), 128, np.uint8)
-    levels = np.clip(np.rint(luma), 0, 255).astype(np.uint8)[None]
-    return Chunk((levels, grey, grey), np.zeros(1), LAYOUT, mask)
+    return Chunk((levels[None].copy(), grey, grey), np.zeros(1), LAYOUT, mask)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +139,7 @@ def test_nothing_is_told_without_frames_or_without_a_person() -> None:
     survey = BlurSurvey(LAYOUT)
     assert survey.find() is None
     for _ in range(FRAMES):
-        survey.add(chunk_of(furniture(0), np.ones((HEIGHT, WIDTH), np.bool_)))
+        survey.add(chunk_of(furniture(0).astype(np.uint8), np.ones((HEIGHT, WIDTH), np.bool_)))
     assert survey.find() is None
 
 

@@ -36,6 +36,11 @@ def blurred() -> Recovery:
     return recovered_behind("blur")
 
 
+@pytest.fixture(scope="module")
+def still() -> Recovery:
+    return recovered_behind("smooth")
+
+
 def true_room() -> np.ndarray:
     """Return the room as RGB."""
     levels = np.stack([furnished(0), *np.full((2, HEIGHT, WIDTH), 128.0)], -1)
@@ -81,19 +86,18 @@ def test_sharp_leaks_are_told_apart(blurred: Recovery) -> None:
     assert leak_times.leaked_share.max() < 0.2
 
 
-def test_the_files_tell_them_apart(blurred: Recovery, tmp_path: Path) -> None:
+def test_the_files_tell_them_apart(blurred: Recovery, still: Recovery, tmp_path: Path) -> None:
     blurred.save(tmp_path)
     stats = pq.read_table(tmp_path / "stats.parquet", columns=["room_is_blurred"])
     column = stats["room_is_blurred"].to_numpy().reshape(HEIGHT, WIDTH)
     assert np.array_equal(column, blurred.counts.blurred)
     with Image.open(tmp_path / "room_sharp.png") as picture:
         assert np.array_equal(np.array(picture)[..., 3] > 0, blurred.sharp)
-    recovered_behind("smooth").save(tmp_path, force=True)
+    still.save(tmp_path, force=True)
     assert not (tmp_path / "room_sharp.png").exists()
 
 
-def test_a_smooth_picture_claims_nothing_of_it() -> None:
-    still = recovered_behind("smooth")
+def test_a_smooth_picture_claims_nothing_of_it(still: Recovery) -> None:
     assert still.report["blur"] is None
     assert not still.counts.blurred.any()
     assert still.recovered < 0.2 * HEIGHT * WIDTH
