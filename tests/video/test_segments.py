@@ -107,16 +107,25 @@ KINDS: dict[str, tuple[str, str, dict[str, str]]] = {
 """Suffix, codec and its options."""
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kinds")
+
+
 def write_kind(kind: str, folder: Path) -> Path:
+    """Encode a call of some kind in a folder, unless it is there."""
     suffix, codec, options = KINDS[kind]
+    path = folder / f"{kind}.{suffix}"
+    if path.exists():
+        return path
     pixel_format = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     frames = (f.reformat(format=pixel_format) for f in textured_frames(N_FRAMES, 48, 64))
-    return write_video(folder / f"call.{suffix}", frames, codec=codec, rate=25, options=options)
+    return write_video(path, frames, codec=codec, rate=25, options=options)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_segments_together_have_the_frames_of_one_pass(kind: str, tmp_path: Path) -> None:
-    path = write_kind(kind, tmp_path)
+def test_segments_together_have_the_frames_of_one_pass(kind: str, folder: Path) -> None:
+    path = write_kind(kind, folder)
     assert_same_frames(path)
 
 
@@ -125,9 +134,9 @@ def test_segments_together_have_the_frames_of_one_pass(kind: str, tmp_path: Path
 )
 @pytest.mark.parametrize("kind", ["closed", "open-gop-ts"])
 def test_a_selected_part_is_cut_at_the_same_places(
-    kind: str, start: float | None, end: float | None, n: int, tmp_path: Path
+    kind: str, start: float | None, end: float | None, n: int, folder: Path
 ) -> None:
-    path = write_kind(kind, tmp_path)
+    path = write_kind(kind, folder)
     assert_same_frames(path, n, start_seconds=start, end_seconds=end)
     borders = {segment.begin_seconds for segment in planned(path)}
     found = planned(path, Selection.between(start, end))
@@ -136,21 +145,21 @@ def test_a_selected_part_is_cut_at_the_same_places(
 
 @pytest.mark.parametrize("stride", [2, 7])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "vp8"])
-def test_segments_together_have_every_nth_frame(kind: str, stride: int, tmp_path: Path) -> None:
-    assert_same_frames(write_kind(kind, tmp_path), stride=stride)
+def test_segments_together_have_every_nth_frame(kind: str, stride: int, folder: Path) -> None:
+    assert_same_frames(write_kind(kind, folder), stride=stride)
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.5, 7.9), (2.02, None), (3.0, 7.2)])
 @pytest.mark.parametrize("kind", ["closed", "open-gop-ts"])
 def test_every_nth_frame_is_counted_from_the_start(
-    kind: str, start: float | None, end: float | None, tmp_path: Path
+    kind: str, start: float | None, end: float | None, folder: Path
 ) -> None:
-    path = write_kind(kind, tmp_path)
+    path = write_kind(kind, folder)
     assert_same_frames(path, 2, stride=3, start_seconds=start, end_seconds=end)
 
 
-def test_packets_that_show_no_frame_shift_every_nth_frame_at_most(tmp_path: Path) -> None:
-    path = write_kind("vp8", tmp_path)  # its alternate reference frames are never shown
+def test_packets_that_show_no_frame_shift_every_nth_frame_at_most(folder: Path) -> None:
+    path = write_kind("vp8", folder)  # its alternate reference frames are never shown
     found = planned(path, Selection(stride=3))
     parts = [frames_of(path, segment=segment, stride=3) for segment in found]
     assert all(parts)
@@ -160,8 +169,8 @@ def test_packets_that_show_no_frame_shift_every_nth_frame_at_most(tmp_path: Path
         np.testing.assert_allclose(np.diff([seconds for seconds, _ in part]), 3 / 25, atol=1e-3)
 
 
-def test_a_short_part_is_read_in_one_piece(tmp_path: Path) -> None:
-    path = write_kind("closed", tmp_path)
+def test_a_short_part_is_read_in_one_piece(folder: Path) -> None:
+    path = write_kind("closed", folder)
     assert planned(path, Selection(1.0, 3.9)) == ()
 
 
@@ -200,8 +209,8 @@ def test_a_gap_in_the_recording_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["closed", "mpeg4"])
-def test_damage_is_counted_in_one_segment(kind: str, tmp_path: Path) -> None:
-    path = write_kind(kind, tmp_path)
+def test_damage_is_counted_in_one_segment(kind: str, folder: Path, tmp_path: Path) -> None:
+    path = write_kind(kind, folder)
     damaged = flip_bytes(path, tmp_path / f"damaged{path.suffix}", 0.2, 0.7, 12)
     found = planned(damaged)
     assert len(found) > 2
@@ -217,8 +226,8 @@ def test_damage_is_counted_in_one_segment(kind: str, tmp_path: Path) -> None:
     assert (n_read, n_damaged) == (n_whole, whole.frames_damaged)
 
 
-def test_planning_stops_on_request(tmp_path: Path) -> None:
-    source = source_of(write_kind("closed", tmp_path))
+def test_planning_stops_on_request(folder: Path) -> None:
+    source = source_of(write_kind("closed", folder))
     with pytest.raises(Interrupted):
         read_index(source, None, 0.0, lambda: True)
 
@@ -228,7 +237,7 @@ def test_a_file_that_changes_meanwhile_is_an_error(tmp_path: Path) -> None:
     last = planned(path)[-1]
     other = textured_frames(30, 48, 64)
     shutil.copy(write_video(tmp_path / "other.mp4", other, rate=25), path)
-    with pytest.raises(UnreadableVideo, match=r"call\.mp4: no key frame at .* s any more"):
+    with pytest.raises(UnreadableVideo, match=r"closed\.mp4: no key frame at .* s any more"):
         frames_of(path, segment=last)
 
 
