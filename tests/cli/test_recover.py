@@ -166,7 +166,7 @@ def test_a_local_cluster_does_the_work(calls: Path) -> None:
     pytest.importorskip("distributed", reason="distributed is in the extra cluster")
     files = ("room.png", "background.png", "stats.parquet", "timeline.parquet")
     arguments = (*RECOVER, calls / "a.mp4", calls / "text.mp4")
-    alone = unveil(*arguments, "-o", calls / "alone", "--json")
+    alone = unveil(*arguments, "-o", calls / "alone", "--json", "--no-isolate")
     done = unveil(*arguments, "-o", calls / "out", "--json", "--cluster", "local", "--workers", "1")
     assert done.exit_code == alone.exit_code == 1
     assert done.stderr == alone.stderr

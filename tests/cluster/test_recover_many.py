@@ -54,7 +54,7 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def alone(call: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("alone")
-    unveil.recover(call, method="transitions").save(folder / "call")
+    unveil.recover(call, method="transitions", threads=1).save(folder / "call")
     return contents(folder)
 
 
@@ -239,7 +239,8 @@ def test_a_worker_that_is_killed_is_replaced(
 ) -> None:
     for name, length in REAL.items():
         monkeypatch.setattr(segments, name, length)
-    unveil.recover(long_enough, method="transitions").save(tmp_path / "alone" / "call")
+    alone = unveil.recover(long_enough, method="transitions", threads=1)
+    alone.save(tmp_path / "alone" / "call")
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"

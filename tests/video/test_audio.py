@@ -99,18 +99,24 @@ def test_a_full_queue_waits_and_loses_nothing(talk: Path, monkeypatch: pytest.Mo
         packets = [packet for packet in container.demux(audio=0) if packet.size]
         asked = threading.Event()
         track.ask = asked.set
-        adder = threading.Thread(target=lambda: [track.add(packet) for packet in packets])
+        added = threading.Event()
+
+        def add() -> None:
+            for packet in packets:
+                track.add(packet)
+            added.set()
+            asked.set()  # the last packets do not fill the queue
+
+        adder = threading.Thread(target=add)
         adder.start()
         taken = []
-        while len(taken) < len(packets):
-            assert asked.wait(10) or not adder.is_alive()
+        while not added.is_set():
+            assert asked.wait(10)
             asked.clear()
             found = begins(track)
             assert len(found) <= 11  # one more may be added while they are taken
             taken += found
-            if not adder.is_alive():
-                taken += begins(track)
-                break
+        taken += begins(track)
         adder.join(10)
         assert taken == [seconds_of(packet) for packet in packets]
 

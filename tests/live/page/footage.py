@@ -40,7 +40,7 @@ class Footage:
 
 
 def write_camera(path: Path, height: int, width: int) -> Footage:
-    """Write a video that can be repeated without a jump, 10 frames a second."""
+    """Write a video that can be repeated without a jump, 5 frames a second."""
     with Image.open(ASTRONAUT) as image:
         person = np.asarray(image.resize((height, height)))
     opacity = person[..., 3:] / 255
@@ -49,7 +49,7 @@ def write_camera(path: Path, height: int, width: int) -> Footage:
     pictures = np.empty((N_FRAMES, height, width, 3), np.uint8)
     face = np.empty((N_FRAMES, 2), np.int64)
     with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\n".encode())
+        file.write(f"YUV4MPEG2 W{width} H{height} F5:1 Ip A1:1 C420jpeg\n".encode())
         for number in range(N_FRAMES):
             picture = room.copy()
             left = (width - height) // 2

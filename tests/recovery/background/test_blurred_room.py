@@ -43,6 +43,8 @@ def draw(kind: str, sigma: float) -> Iterator[tuple[U8, np.ndarray]]:
     still = filtered(room, sigma)
     picture = filtered(furnished(1), sigma)
     mask = np.zeros((HEIGHT, WIDTH), np.float32)
+    thing = np.zeros((HEIGHT, WIDTH), np.bool_)
+    thing[:100, 320:] = True
     for number in range(FRAMES):
         left = 150 + round(90 * np.sin(number / 4))
         person = np.zeros((HEIGHT, WIDTH), np.bool_)
@@ -56,9 +58,6 @@ def draw(kind: str, sigma: float) -> Iterator[tuple[U8, np.ndarray]]:
             # A service's mask with a soft edge, smoothed over time.
             mask[:] += (1 - SMOOTHING) * (filtered(person.astype(np.float32), 6.0) - mask)
             return mask * camera + (1 - mask) * behind
-
-        thing = np.zeros((HEIGHT, WIDTH), np.bool_)
-        thing[:100, 320:] = True
 
         shown = {
             "halo": lambda camera=camera: filtered(camera, sigma),

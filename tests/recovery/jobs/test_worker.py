@@ -112,9 +112,9 @@ def test_a_crash_is_the_failure_of_one_job(
 
 def test_a_hang_is_ended_by_the_watchdog(call: Path) -> None:
     job = job_of(call, hang)
-    with Worker(watchdog_seconds=8) as worker:
+    with Worker(watchdog_seconds=4) as worker:
         outcome = worker.run(job, silent, never)
-    assert "made no progress for 8 s and was ended" in str(outcome.error)
+    assert "made no progress for 4 s and was ended" in str(outcome.error)
     assert not job.folder.exists()
 
 

@@ -66,8 +66,16 @@ def unsettled(number: int) -> npt.NDArray[np.float64]:
     return scenery(number)
 
 
-def written(path: Path, background: Any) -> Path:
-    """Write a call in which the room shines through, now more and now less."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("calls")
+
+
+def written(folder: Path, background: Any) -> Path:
+    """Write a call in which the room shines through, now more and now less, unless it is there."""
+    path = folder / f"{background.__name__}.mp4"
+    if path.exists():
+        return path
     with VideoWriter(path, height=HEIGHT, width=WIDTH, frame_rate=25, crf=4) as writer:
         for number in range(N_FRAMES):
             picture = background(number).copy()
@@ -97,9 +105,9 @@ def watcher(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_room_is_found_behind_a_moving_background(
-    tmp_path: Path, background: Any, kind: str, motion: dict[str, Any]
+    folder: Path, background: Any, kind: str, motion: dict[str, Any]
 ) -> None:
-    recovery = recover(written(tmp_path / "call.mp4", background), threads=2)
+    recovery = recover(written(folder, background), threads=2)
     assert recovery.report["background"] == kind
     assert recovery.report["background_motion"] == motion
     assert recovery.report["warnings"] == []
@@ -126,8 +134,8 @@ def test_the_room_is_found_behind_a_moving_background(
     assert np.median(np.abs(recovery.background[..., :3] - shown)[known]) < 6
 
 
-def test_a_background_most_of_whose_pixels_keep_their_colour_pans(tmp_path: Path) -> None:
-    recovery = recover(written(tmp_path / "call.mp4", plain), threads=2)
+def test_a_background_most_of_whose_pixels_keep_their_colour_pans(folder: Path) -> None:
+    recovery = recover(written(folder, plain), threads=2)
     assert recovery.report["background"] == "pans"
     assert recovery.report["background_motion"] == {
         "kind": "pan",
@@ -140,8 +148,8 @@ def test_a_background_most_of_whose_pixels_keep_their_colour_pans(tmp_path: Path
     assert claimed.mean() < 0.02
 
 
-def test_threads_change_nothing(tmp_path: Path) -> None:
-    call = written(tmp_path / "call.mp4", looping)
+def test_threads_change_nothing(folder: Path) -> None:
+    call = written(folder, looping)
     one, two = (recover(call, threads=threads) for threads in (1, 2))
     assert np.array_equal(one.room, two.room)
     assert np.array_equal(one.background, two.background)
@@ -186,14 +194,14 @@ def test_a_background_that_stops_is_counted_again() -> None:
     assert np.mean(recovery.room[LEAK][..., 3] > 0) > 0.9
 
 
-def test_a_file_that_was_resolved_ahead_is_read_again(tmp_path: Path) -> None:
+def test_a_file_that_was_resolved_ahead_is_read_again(folder: Path) -> None:
     """As the command line does."""
-    call = written(tmp_path / "call.mp4", looping)
+    call = written(folder, looping)
     assert recover(source_of(call)).report["background"] == "loops"
 
 
-def test_an_unpredictable_background_is_told(tmp_path: Path) -> None:
-    recovery = recover(written(tmp_path / "call.mp4", unsettled))
+def test_an_unpredictable_background_is_told(folder: Path) -> None:
+    recovery = recover(written(folder, unsettled))
     assert recovery.report["background"] == "moves"
     assert MOVING in recovery.report["warnings"]
     assert not recovery.room[..., 3].any()

@@ -48,20 +48,28 @@ def call(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_long_call(tmp_path_factory.mktemp("long") / "call.mp4")
 
 
-def test_workers_change_no_byte(call: Path) -> None:
-    alone = recover(call, workers=1)
+@pytest.fixture(scope="module")
+def alone(call: Path) -> unveil.Recovery:
+    """Count all segments in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_short_segments(patch)
+        return recover(call, workers=1)
+
+
+def test_each_thread_is_a_process_and_changes_no_byte(call: Path, alone: unveil.Recovery) -> None:
+    """Where no number of workers is chosen."""
     assert alone.report["segments"] == len(planned(call)) > 10
     assert alone.report["frames_read"] == N_FRAMES
     assert alone.report["workers"] == 1
-    together = recover(call, workers=2)
+    together = recover(call, threads=2)
     assert together.report["workers"] == 2
     assert bytes_of(together) == bytes_of(alone)
 
 
 def test_a_call_in_segments_is_recovered_as_in_one_pass(
-    call: Path, monkeypatch: pytest.MonkeyPatch
+    call: Path, alone: unveil.Recovery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut = recover(call)
+    cut = alone
     monkeypatch.undo()
     whole = recover(call)
     assert (cut.report["segments"], whole.report["segments"]) == (len_of_cut(cut), 1)
@@ -93,9 +101,8 @@ def test_a_part_of_a_call_is_cut_too(call: Path, options: dict[str, Any]) -> Non
 
 
 def test_a_worker_that_is_killed_is_started_again(
-    call: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Path, alone: unveil.Recovery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = recover(call)
     killed: list[int] = []
     start = WorkerPool._start
 
@@ -107,7 +114,9 @@ def test_a_worker_that_is_killed_is_started_again(
         return process
 
     monkeypatch.setattr(WorkerPool, "_start", start_and_kill)
-    assert bytes_of(recover(call, workers=2)) == bytes_of(alone)
+    together = recover(call, workers=2)
+    assert together.report["workers"] == 2
+    assert bytes_of(together) == bytes_of(alone)
     assert len(killed) == 2
 
 
@@ -155,12 +164,6 @@ def test_a_worker_ends_when_its_input_ends(call: Path, tmp_path: Path) -> None:
     assert process.wait(60) in (0, -signal.SIGINT)  # the signal may come before it is ignored
     assert process.stdout is not None
     process.stdout.close()
-
-
-def test_each_thread_is_a_process_where_no_number_of_workers_is_chosen(call: Path) -> None:
-    together = recover(call, threads=2)
-    assert together.report["workers"] == 2
-    assert bytes_of(together) == bytes_of(recover(call, workers=1))
 
 
 def test_no_more_processes_count_than_there_is_memory_for(call: Path) -> None:
