@@ -157,7 +157,7 @@ def test_one_frame(tmp_path: Path) -> None:
         (1, 1, "yuv420p", "rarest"),
         (5, 3, "yuv420p", "transitions"),
         (5, 3, "yuv422p", "rarest"),
-        (1079, 1919, "yuv420p", "transitions"),
+        (539, 959, "yuv420p", "transitions"),
         (16, 16384, "yuv420p", "transitions"),
         (16, 16384, "yuv444p", "rarest"),
     ],

@@ -158,7 +158,7 @@ def test_landmarks_lie_on_the_body(model: ModelName) -> None:
 def test_the_same_frames_give_the_same_masks_with_any_threads(model: ModelName) -> None:
     frames = [call_frame(), posed((4, 2))[0]]
     masks = []
-    for threads in (1, 2, 3):
+    for threads in (1, 3):
         segmenter = Segmenter(model, threads=threads)
         for _ in range(2):
             segmenter.reset()
