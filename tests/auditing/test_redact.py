@@ -115,7 +115,7 @@ def test_a_simulated_call_loses_its_room_and_little_else(tmp_path: Path) -> None
         ASTRONAUT,
         height=144,
         width=192,
-        n_frames=64,
+        n_frames=40,
         segmenter="full",
         camera_noise=0,
     )

@@ -87,7 +87,7 @@ def test_a_closed_standard_input_holds_no_video(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-@pytest.mark.parametrize("option", ["--json", "--method=transitions"])
+@pytest.mark.parametrize("option", ["--json", "--no-isolate"])
 def test_a_reader_who_went_away(tmp_path: Path, call: Path, stream: str, option: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
