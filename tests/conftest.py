@@ -1,6 +1,8 @@
-"""How hypothesis tries examples, without a limit of time, and which modules assert for tests."""
+"""For all tests: no limit of time for hypothesis, assertions of shared modules, and garbage."""
 
 from __future__ import annotations
+
+import gc
 
 import pytest
 from hypothesis import settings
@@ -16,3 +18,9 @@ pytest.register_assert_rewrite(
     "tests.recovery.decide.leaking_call",
     "tests.recovery.engine_calls",
 )
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and tests out of later garbage collections, which take longer than most tests."""
+    gc.collect()
+    gc.freeze()
