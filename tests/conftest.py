@@ -21,6 +21,6 @@ pytest.register_assert_rewrite(
 
 
 def pytest_collection_finish() -> None:
-    """Leave modules and tests out of later garbage collections, which take longer than most tests."""
+    """Leave modules and tests out of later garbage collections, which else outlast most tests."""
     gc.collect()
     gc.freeze()
