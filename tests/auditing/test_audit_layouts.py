@@ -105,7 +105,11 @@ def test_a_turned_call_is_covered_where_it_is_displayed(
     assert again.report["coverage"] < 0.1 * audit.callers[0].leak.leaked_share
 
 
-def test_each_background_covers_its_own_frames(tmp_path: Path) -> None:
+def test_each_background_covers_its_own_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unveil.auditing.redact.LOOKS", 1)
+
     def scenery(seed: int) -> U8:
         rng = np.random.default_rng(seed)
         patches = rng.integers(30, 200, (HEIGHT // 16, WIDTH // 16, 3), np.uint8)

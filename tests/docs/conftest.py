@@ -30,10 +30,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ASTRONAUT, folder / "still.png")
     footage = write_footage(folder / "me.mp4", lambda number: truth.room, n_frames=10)
     shutil.copy(footage, folder / "talk.mp4")
+    # One call, which is read in this process; the list's two have processes of their own.
     (folder / "calls").mkdir()
-    for copy in ("monday.mp4", "tuesday.mp4"):
-        shutil.copy(made.call, folder / "calls" / copy)
-    (folder / "calls.txt").write_text("# both calls\ncalls/monday.mp4\ncalls/tuesday.mp4\n")
+    shutil.copy(made.call, folder / "calls" / "monday.mp4")
+    (folder / "calls.txt").write_text("# both calls\ncalls/monday.mp4\ncall.mp4\n")
     shutil.rmtree(folder / "made")
     return folder
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -24,6 +26,7 @@ SIZE = 8
 """Rows and columns of a block where no layout gives it."""
 
 
+@cache
 def hills(width: int = 400) -> U8:
     """Draw plain bands with curved borders: nine of ten pixels have no edge."""
     x, y = np.arange(width), np.arange(LAYOUT.height)[:, None]
@@ -33,11 +36,16 @@ def hills(width: int = 400) -> U8:
     return levels
 
 
+@cache
+def fringe() -> U8:
+    return np.random.default_rng(9).integers(0, 255, (56, 48)).astype(np.uint8)
+
+
 def frame_of(luma: U8, number: int) -> Chunk:
     """Put a person who sways in front of a picture, who drags a fringe of the room along."""
     luma = luma.copy()
     left = 60 + round(12 * np.sin(number / 6))
-    luma[40:, left - 4 : left + 44] = np.random.default_rng(9).integers(0, 255, (56, 48))
+    luma[40:, left - 4 : left + 44] = fringe()
     mask = np.zeros(LAYOUT.block_grid, np.uint8)
     mask[40:, left : left + 40] = 2  # blocks of one pixel
     grey = np.full((1, LAYOUT.chroma_height, LAYOUT.chroma_width), 128, np.uint8)
@@ -96,10 +104,15 @@ def test_small_frames_do_not_move(shape: tuple[int, int]) -> None:
     assert not survey.moves
 
 
+@cache
+def whole_survey(pixels_per_frame: float) -> ShiftSurvey:
+    return surveyed(pixels_per_frame, 300)
+
+
 @settings(max_examples=20)
 @given(end=st.integers(1, 290), moving=st.booleans())
 def test_a_saved_survey_goes_on(end: int, moving: bool) -> None:
-    whole = surveyed(2.0 * moving, 300)
+    whole = whole_survey(2.0 * moving)
     first = surveyed(2.0 * moving, end)
     restored = ShiftSurvey(LAYOUT)
     restored.restore(first.as_arrays())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ HEIGHT, WIDTH = 64, 96
 N_FRAMES = MIN_SURVEYS * OUTSIDE_SURVEY_EVERY
 
 
+@cache
 def textured(height: int = HEIGHT, width: int = WIDTH) -> U8:
     """Draw patches of 4 by 4 pixels, each of another grey."""
     rng = np.random.default_rng(5)
@@ -38,7 +40,7 @@ def still(number: int) -> U8:
 
 def noisy(number: int) -> U8:
     rng = np.random.default_rng((3, number))
-    picture = textured()
+    picture = textured().copy()
     hit = rng.random(picture.shape) < 0.02
     picture[hit] = rng.integers(0, 256, int(hit.sum()))
     return picture

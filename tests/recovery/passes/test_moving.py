@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ ROOM = np.array([210.0, 60.0, 40.0])
 PERIOD = 20
 
 
+@lru_cache(2 * PERIOD)
 def scenery(seed: int, width: int = WIDTH) -> npt.NDArray[np.float64]:
     """Paint coloured patches."""
     rng = np.random.default_rng(seed)
