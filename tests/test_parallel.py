@@ -190,6 +190,8 @@ def test_an_error_in_the_function_is_raised() -> None:
         uninterrupted(lambda: 1 / 0)
 
 
+# Python ignores what is raised in callbacks of weak references, as to a thread that has ended.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @posix
 @pytest.mark.parametrize("delay_microseconds", [0, 10, 30, 60, 100, 200, 400])
 def test_ctrl_c_at_any_moment_calls_the_function_whole_or_not_at_all(
