@@ -160,6 +160,13 @@ class Publisher:
         self.closed = True
 
 
+async def until_closed(publisher: Publisher) -> None:
+    """Wait: a publisher closes beside the session."""
+    async with asyncio.timeout(60):
+        while not publisher.closed:
+            await asyncio.sleep(0.01)
+
+
 def test_every_published_frame_was_protected() -> None:
     publishers: list[Publisher] = []
 
@@ -189,7 +196,7 @@ def test_every_published_frame_was_protected() -> None:
             await page.text("state", lambda s: not s["publish"]["on"])
             await page.protected(31)
             (publisher,) = publishers
-            assert publisher.closed
+            await until_closed(publisher)
             assert len(publisher.frames) == 30
             for number, frame in enumerate(publisher.frames):
                 shown = luma_of(frame)
@@ -219,9 +226,7 @@ def test_an_address_that_is_not_allowed_leaves_the_old_one() -> None:
             await page.say(type="publish", on=True, url="https://meet.example/c")
             await page.text("state", lambda s: s["publish"]["url"] == "https://meet.example/c")
             await page.protected(1)
-            async with asyncio.timeout(60):  # the old one closes beside the session
-                while not publishers[0].closed:
-                    await asyncio.sleep(0.01)
+            await until_closed(publishers[0])
             assert [p.closed for p in publishers] == [True, False]
             assert [len(p.frames) for p in publishers] == [0, 1]
         assert publishers[1].closed  # with the server
