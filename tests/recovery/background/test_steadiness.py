@@ -46,6 +46,15 @@ def noisy(number: int) -> U8:
     return picture
 
 
+def leaking(number: int) -> U8:
+    """Show the room in each column in one of twelve surveys: no pixel is steady."""
+    picture = textured().copy()
+    survey = number // OUTSIDE_SURVEY_EVERY
+    shows_room = np.arange(WIDTH) % MIN_SURVEYS == survey
+    picture[:, shows_room] = 255 - picture[:, shows_room]
+    return picture
+
+
 def exchanged(number: int) -> U8:
     return textured() if number < N_FRAMES // 2 else 255 - textured()
 
@@ -90,6 +99,7 @@ def engine_of(picture: Any, n_frames: int = N_FRAMES, **choice: Any) -> Engine:
     [
         (still, "still"),
         (noisy, "still"),
+        (leaking, "still"),
         (panning, "moves"),
         (looping, "moves"),
         (exchanged, "moves"),
