@@ -130,7 +130,7 @@ def test_a_still_background_is_recovered_as_before() -> None:
 
 def test_few_frames_tell_nothing() -> None:
     frames = (MIN_SURVEYS - 2) * OUTSIDE_SURVEY_EVERY
-    assert engine_of(panning, frames).finalise().report["background"] is None
+    assert engine_of(looping, frames).finalise().report["background"] is None
     assert Engine(HEIGHT, WIDTH).finalise().report["background"] is None
 
 
