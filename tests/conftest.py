@@ -1,4 +1,4 @@
-"""For all tests: no limit of time for hypothesis, assertions of shared modules, and garbage."""
+"""For all tests: no time limit of hypothesis, assertions of shared modules, a frozen heap."""
 
 from __future__ import annotations
 
