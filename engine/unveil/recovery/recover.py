@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,12 @@ from unveil.arrays import U8
 from unveil.errors import check_positive
 from unveil.interruption import StopRequested, never
 from unveil.progress import ProgressCallback, silent
-from unveil.recovery.background.changes import NONE
+from unveil.recovery.background.changes import NONE, Stretch
+from unveil.recovery.background.noise import PixelNoise
 from unveil.recovery.background.picture import Background, background_picture
 from unveil.recovery.decide.finalise import BACKGROUND_UNUSED
 from unveil.recovery.engine import Engine
-from unveil.recovery.parameters import RecoverKeywords, RecoverOptions
+from unveil.recovery.parameters import Parameters, RecoverKeywords, RecoverOptions
 from unveil.recovery.passes.ahead import CHUNKS_HELD
 from unveil.recovery.passes.counting import Counting
 from unveil.recovery.passes.exchanged import ExchangedBackgrounds
@@ -273,34 +274,19 @@ def finished(
     noise = surveys.pixel_noise if surveys is not None and source.can_rewind else None
     # A picture that fits one of several backgrounds would not fit their mixture, nor noise.
     recovery = engine.finalise(use_background=len(stretches) < 2 and noise is None)
-    moves = recovery.report["background"] == "moves"
     found = recovery.report["noise"]
     if noise is not None and (found is None or found["harmless"]):
         noise = None
         if len(stretches) < 2 and chosen.background is not None:
             recovery = engine.finalise()
-    if (moves or noise is not None or len(stretches) > 1) and source.can_rewind:
+    plans = (
+        _plans(recovery, counting, chosen.parameters, stretches, noise) if source.can_rewind else []
+    )
+    if plans:
         layout, n_skipped = counting.layout, counting.n_skipped
-        plans: list[Plan] = []
-
-        def new_engine() -> Engine:
-            # What is decided is decided for the whole call.
-            made = counting.new_engine(layout, recovery.report["decided_by"])
-            made.filtered = noise
-            return made
-
-        n_backgrounds = len({stretch.background for stretch in stretches} - {NONE})
-        if noise is not None and n_backgrounds < 2:
-            # All frames have noise, so those with most of it are no frames of noise.
-            plans.append(FilteredFrames(recovery, new_engine()))
-        elif len(stretches) > 1:
-            n_noise = 0 if surveys is None else surveys.backgrounds.n_noise
-            plans.append(ExchangedBackgrounds(recovery, stretches, new_engine, n_noise))
-        if moves:
-            plans.append(MovingBackground(recovery, layout, chosen.parameters))
         # The state of the first pass would lie in memory beside that of the next ones.
         counting.forget()
-        del engine
+        del engine, surveys
         with Recording(
             opened, layout, chosen, n_skipped, counting.section, median=noise is not None
         ) as recording:
@@ -310,6 +296,49 @@ def finished(
     recovery = displayed(recovery, video.properties)
     run.seconds["finalise"] += time.perf_counter() - before
     return _reported(recovery, chosen, counting, video, run)
+
+
+def _plans(
+    recovery: Recovery,
+    counting: Counting,
+    parameters: Parameters,
+    stretches: Sequence[Stretch],
+    noise: PixelNoise | None,
+) -> list[Plan]:
+    """Return the further passes that a file needs after the first one, in the order of trial.
+
+    Parameters
+    ----------
+    recovery
+        From the first pass.
+    counting, parameters
+        That pass.
+    stretches
+        Of the backgrounds.
+    noise
+        In the pixels of the background, if it is harmful.
+    """
+    layout = counting.layout
+
+    def new_engine() -> Engine:
+        # What is decided is decided for the whole call.
+        engine = counting.new_engine(layout, recovery.report["decided_by"])
+        engine.filtered = noise
+        return engine
+
+    plans: list[Plan] = []
+    n_backgrounds = len({stretch.background for stretch in stretches} - {NONE})
+    if noise is not None and n_backgrounds < 2:
+        # All frames have noise, so those with most of it are no frames of noise.
+        plans.append(FilteredFrames(recovery, new_engine()))
+    elif len(stretches) > 1:
+        engine = counting.best
+        surveys = None if engine is None else engine.state.surveys
+        n_noise = 0 if surveys is None else surveys.backgrounds.n_noise
+        plans.append(ExchangedBackgrounds(recovery, stretches, new_engine, n_noise))
+    if recovery.report["background"] == "moves":
+        plans.append(MovingBackground(recovery, layout, parameters))
+    return plans
 
 
 def _reported(
