@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -127,14 +128,48 @@ def test_a_saved_survey_goes_on(end: int, moving: bool) -> None:
 def test_merged_surveys_count_the_pairs_of_both() -> None:
     still, panning = surveyed(0, 100), surveyed(2, 100)
     still.merge(panning)
-    n_frames, n_pairs, n_moving, _ = still.as_arrays()["shift_frames"]
+    n_frames, n_pairs, n_moving, _, *n_one_way = still.as_arrays()["shift_frames"]
+    assert n_one_way == panning.as_arrays()["shift_frames"][4:].tolist()
+    assert max(n_one_way) == n_moving
     assert (n_frames, n_pairs) == (200, 12)
     assert n_moving == panning.as_arrays()["shift_frames"][2] >= MIN_PAIRS
 
 
-@pytest.mark.parametrize("numbers", [(-1, 0, 0, -1), (9, 2, 3, -1), (9, 1, 0, 8), (1, 2, 0, 0)])
+@pytest.mark.parametrize(
+    ("n_one_way", "moves"),
+    [((6, 0, 0, 0), True), ((0, 0, 0, 8), True), ((5, 0, 0, 0), False), ((4, 4, 4, 4), False)],
+)
+def test_weak_shifts_tell_of_a_motion_if_most_have_one_direction(
+    n_one_way: tuple[int, ...], moves: bool
+) -> None:
+    survey = surveyed(0, 10)
+    numbers = np.array([200, 8, 0, -1, *n_one_way])
+    survey.restore(survey.as_arrays() | {"shift_frames": numbers})
+    assert survey.moves == moves
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.015])
+def test_a_shift_one_way_is_counted_though_its_peak_is_weak(noise: float) -> None:
+    """Pixels of noise lower the peak below `MIN_PEAK`."""
+    survey, rng = ShiftSurvey(LAYOUT), np.random.default_rng(3)
+    for number in range(80):
+        chunk = moved(2.0, number)
+        luma = chunk.planes[0].copy()
+        drawn = rng.integers(0, 256, luma.shape, np.uint8)
+        luma[:] = np.where(rng.random(luma.shape) < noise, drawn, luma)
+        survey.add(replace(chunk, planes=(luma, *chunk.planes[1:])))
+    _, n_pairs, n_moving, _, *n_one_way = survey.as_arrays()["shift_frames"]
+    assert max(n_one_way) == n_pairs
+    assert (n_moving == n_pairs) == (noise == 0)
+    assert survey.moves
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [(-1, 0, 0, -1, 0), (9, 2, 3, -1, 0), (9, 1, 0, 8, 0), (1, 2, 0, 0, 0), (9, 2, 0, 0, 3)],
+)
 def test_numbers_that_do_not_fit_are_refused(numbers: tuple[int, ...]) -> None:
-    arrays = surveyed(0, 10).as_arrays() | {"shift_frames": np.array(numbers)}
+    arrays = surveyed(0, 10).as_arrays() | {"shift_frames": np.array([*numbers, 0, 0, 0])}
     with pytest.raises(ValueError, match="shifts"):
         ShiftSurvey(LAYOUT).restore(arrays)
 

@@ -63,7 +63,14 @@ def background_motion(table: OutsideTable) -> BackgroundMotion | None:
     seen = outside >= SEEN_SHARE * table.n_surveys
     if np.count_nonzero(seen) < max(1.0, MIN_OUTSIDE_SHARE * seen.size):
         return None
-    steady = table.leader_surveys[seen] >= STEADY_SHARE * outside[seen]
     usual = table.leader_surveys[seen] >= USUAL_SHARE * outside[seen]
-    is_still = np.mean(steady) >= STILL_SHARE or np.mean(usual) >= STILL_USUAL_SHARE
+    is_still = is_steady(table) or np.mean(usual) >= STILL_USUAL_SHARE
     return "still" if is_still else "moves"
+
+
+def is_steady(table: OutsideTable) -> bool:
+    """Whether many pixels that are mostly outside the person show one colour nearly always."""
+    outside = table.outside_surveys
+    seen = outside >= SEEN_SHARE * table.n_surveys
+    steady = table.leader_surveys[seen] >= STEADY_SHARE * outside[seen]
+    return bool(steady.size) and float(np.mean(steady)) >= STILL_SHARE

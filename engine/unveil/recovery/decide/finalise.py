@@ -19,7 +19,11 @@ from unveil.counting.table import ColourTable
 from unveil.parallel import Bands
 from unveil.recovery.background.blurred_room import RoomBlur
 from unveil.recovery.background.noise import PixelNoise
-from unveil.recovery.background.steadiness import BackgroundMotion, background_motion
+from unveil.recovery.background.steadiness import (
+    BackgroundMotion,
+    background_motion,
+    is_steady,
+)
 from unveil.recovery.background.surveys import PersonSurveys
 from unveil.recovery.decide import Claims, decide_farend, decide_rarest, decide_transitions
 from unveil.recovery.decide.blurred import forget_times, show_blurred_room
@@ -96,7 +100,8 @@ def finalise(
         match = decide(out=claims, noisy=filtered is not None)
         if noise is not None and filtered is None:
             far = far_from_person(table)
-            is_bad = not is_harmless(claimed_share(claims.room[..., 3] > 0, far))
+            claimed = claims.room[..., 3] > 0
+            is_bad = not (is_steady(table) and is_harmless(claimed_share(claimed, far)))
             if is_bad:
                 claims = Claims.nothing(table)
                 match = decide(out=claims, noisy=True)
