@@ -232,6 +232,87 @@ def neighbour_agreement(lab, claimed, tolerance, first_row, last_row, agreement_
                 agreement_out[y, x] = (like - 1) / (neighbours - 1)
 
 
+@inlined
+def _is_blend(lab, other, s, behind, i, blend_distance):
+    """Whether a colour lies on the way from the background to colour `s`, or a little before it."""
+    d0 = lab[s, 0] - behind[i, 0]
+    d1 = lab[s, 1] - behind[i, 1]
+    d2 = lab[s, 2] - behind[i, 2]
+    e0 = lab[other, 0] - behind[i, 0]
+    e1 = lab[other, 1] - behind[i, 1]
+    e2 = lab[other, 2] - behind[i, 2]
+    t = (e0 * d0 + e1 * d1 + e2 * d2) / max(1e-9, d0 * d0 + d1 * d1 + d2 * d2)
+    off0 = e0 - t * d0
+    off1 = e1 - t * d1
+    off2 = e2 - t * d2
+    off = off0 * off0 + off1 * off1 + off2 * off2
+    return -0.1 < t < 1.0 and off < blend_distance * blend_distance
+
+
+@kernel
+def weigh_candidates(
+    lab,
+    starts,
+    pixels,
+    behind,
+    farthest,
+    claimed,
+    spacing,
+    tolerance,
+    blend_distance,
+    base,
+    per_blend,
+    weights_out,
+):
+    """Weigh the colours of pixels by the farthest colours around and by blends of their own.
+
+    The weight is `(base + f) * (1 + per_blend * n)`: `f` is the share of 24 neighbours, in a grid
+    of 5 x 5, whose own farthest colour is within `tolerance`; those outside the picture are not
+    alike. `n` is the number of other candidates of the pixel that are blends of the colour with the
+    background: near the line between them, and not beyond the colour.
+
+    Parameters
+    ----------
+    lab : (n, 3) float64
+        L*a*b* of the candidates, pixel after pixel.
+    starts : (m + 1,) int64
+        Index of the first candidate of each of m pixels, and n.
+    pixels : (m,) int64
+        Flat indices of the pixels in the picture.
+    behind : (m, 3) float64
+        L*a*b* of the background.
+    farthest : (h, w, 3) float32
+        L*a*b* of each pixel's candidate that is farthest from the background.
+    claimed : (h, w) bool
+        Where there is one.
+    spacing : int
+        Pixels from column to column, and row to row, of the grid.
+    tolerance, blend_distance : float
+        L*a*b* distances up to which colours are alike, and from the line of blends.
+    base, per_blend : float
+    weights_out : (n,) float64
+    """
+    height, width = claimed.shape
+    for i in range(len(pixels)):
+        y, x = pixels[i] // width, pixels[i] % width
+        for s in range(starts[i], starts[i + 1]):
+            like = 0
+            for v in range(y - 2 * spacing, y + 2 * spacing + 1, spacing):
+                if not 0 <= v < height:
+                    continue
+                for u in range(x - 2 * spacing, x + 2 * spacing + 1, spacing):
+                    if not 0 <= u < width or (v == y and u == x) or not claimed[v, u]:
+                        continue
+                    d0 = lab[s, 0] - farthest[v, u, 0]
+                    d1 = lab[s, 1] - farthest[v, u, 1]
+                    d2 = lab[s, 2] - farthest[v, u, 2]
+                    like += d0 * d0 + d1 * d1 + d2 * d2 <= tolerance * tolerance
+            blends = 0
+            for other in range(starts[i], starts[i + 1]):
+                blends += other != s and _is_blend(lab, other, s, behind, i, blend_distance)
+            weights_out[s] = (base + like / 24.0) * (1.0 + per_blend * blends)
+
+
 @kernel
 def keep_large_regions(mask_inout, share_of_largest):
     """Remove the connected regions that are smaller than a share of the largest one.

@@ -100,3 +100,39 @@ def neighbour_agreement(lab: Array, claimed: Array, tolerance: float) -> Array:
         like = [p for p in around if claimed[p] and within_tolerance(lab[y, x], lab[p], tolerance)]
         agreement[y, x] = len(like) / len(around) if around else 0
     return agreement
+
+
+def weigh_candidates(
+    candidates: Sequence[tuple[Place, Sequence[Array]]],
+    behind: Sequence[Array],
+    farthest: Array,
+    claimed: Array,
+    spacing: int,
+    tolerance: float,
+    blend_distance: float,
+    base: float,
+    per_blend: float,
+) -> list[float]:
+    """Weights of each pixel's candidates, all in one list; a pixel is a place and its colours."""
+    weights = []
+    steps = [spacing * n for n in (-2, -1, 0, 1, 2)]
+    for ((y, x), colours), origin in zip(candidates, behind, strict=True):
+        around = [(y + v, x + u) for v in steps for u in steps if (v, u) != (0, 0)]
+        seen = [p for p in around if all(0 <= c < n for c, n in zip(p, claimed.shape, strict=True))]
+        for place, lab in enumerate(colours):
+            like = sum(claimed[p] and within_tolerance(lab, farthest[p], tolerance) for p in seen)
+            others = [other for n, other in enumerate(colours) if n != place]
+            blends = sum(is_blend(other, lab, origin, blend_distance) for other in others)
+            weights.append((base + like / 24) * (1 + per_blend * blends))
+    return weights
+
+
+def is_blend(lab: Array, pure: Array, origin: Array, blend_distance: float) -> bool:
+    """Whether a colour is one of `origin` and `pure`, by its foot on the line through them."""
+    length = np.linalg.norm(pure - origin)
+    if length == 0:
+        return bool(np.linalg.norm(lab - origin) < blend_distance)
+    direction = (pure - origin) / length
+    along = float(np.dot(lab - origin, direction))
+    foot = origin + along * direction
+    return -0.1 * length < along < length and bool(np.linalg.norm(lab - foot) < blend_distance)

@@ -102,6 +102,35 @@ def test_agreement(seed: int, height: int, width: int, cut: int) -> None:
     np.testing.assert_allclose(agreement, naive.neighbour_agreement(lab, claimed, 2.0), atol=1e-7)
 
 
+@PROPERTY
+@given(seed=SEEDS, height=SIDES, width=SIDES, spacing=st.integers(1, 3))
+def test_the_weights_of_candidates(seed: int, height: int, width: int, spacing: int) -> None:
+    """Colours of few values around two lines, so that they are often alike, and blends."""
+    rng = np.random.default_rng(seed)
+
+    def colours(*shape: int) -> Any:
+        far = np.array([(40.0, 10.0, 0.0), (0.0, 30.0, 20.0)])[rng.integers(0, 2, shape)]
+        share = rng.choice([-0.3, -0.05, 0.2, 0.6, 1.0], (*shape, 1))
+        return share * far + rng.normal(0, 3, (*shape, 3))
+
+    farthest = colours(height, width).astype(np.float32)
+    claimed = rng.random((height, width)) < 0.8
+    pixels = np.flatnonzero(rng.random(height * width) < 0.2)
+    behind = rng.normal(0, 1, (len(pixels), 3))
+    n_colours = rng.integers(1, 5, len(pixels))
+    starts = np.concatenate([[0], n_colours.cumsum()])
+    lab = colours(starts[-1])
+    weights = np.full(len(lab), np.nan)
+    constants = spacing, 8.0, 5.0, 0.3, 0.25
+    select.weigh_candidates(lab, starts, pixels, behind, farthest, claimed, *constants, weights)
+    candidates = [
+        ((int(pixel) // width, int(pixel) % width), lab[start:end])
+        for pixel, start, end in zip(pixels, starts, starts[1:], strict=False)
+    ]
+    expected = naive.weigh_candidates(candidates, list(behind), farthest, claimed, *constants)
+    np.testing.assert_allclose(weights, expected, atol=1e-12)
+
+
 def test_nothing_agrees_with_a_single_pixel() -> None:
     agreement = np.full((1, 1), np.nan, np.float32)
     select.neighbour_agreement(

@@ -1,7 +1,8 @@
-"""The decision of method "farend": the room is the colour farthest from the background.
+"""The decision of method "farend": the room is the colour at the far end from the background.
 
 A leak is a blend, `a * room + (1 - a) * background`, with any share `a`. So the colours of a pixel
 lie on a line, and the one at its far end, if it was seen often enough, is the least blended.
+`choice` says which colour that is.
 """
 
 from __future__ import annotations
@@ -17,21 +18,17 @@ from unveil.recovery.background.inpaint import inpaint_pull_push
 from unveil.recovery.background.registration import Registered, register
 from unveil.recovery.background.steadiness import SEEN_SHARE, STEADY_SHARE
 from unveil.recovery.decide.box import box_sum
+from unveil.recovery.decide.choice import choose_colours
 from unveil.recovery.decide.claims import (
     LARGE_REGION,
     Claims,
-    ColourCounts,
-    field_of,
     leading_colours,
-    levels_of,
     neighbour_agreement,
 )
 from unveil.recovery.decide.noisy import far_from_person, is_like_noise
 from unveil.recovery.parameters import Parameters
-from unveil.video.chunk import Colour
-from unveil.video.colour import ciede2000, cosine_similarity, to_lab, to_rgb
+from unveil.video.colour import ciede2000, to_lab
 from unveil_kernels import select
-from unveil_kernels.counting.outside import OUTSIDE_SURVEY_EVERY
 
 Array = npt.NDArray[Any]
 
@@ -106,7 +103,7 @@ def decide_farend(
     *,
     noisy: bool = False,
 ) -> Registered | None:
-    """Choose, per pixel, the colour outside the person mask that is farthest from the background.
+    """Choose, per pixel, the colour outside the person mask at the far end from the background.
 
     Parameters
     ----------
@@ -139,7 +136,7 @@ def decide_farend(
     else:
         known, steady = _complete(background, known, match)
     out.set_background(background, known)
-    room_lab = _choose_colours(table, parameters, bands, out, background, steady)
+    room_lab = choose_colours(table, parameters, bands, out, background, steady)
     del background  # What follows is the peak of a recovery's memory.
     claimed = out.counts.episodes > 0
     agreement = neighbour_agreement(room_lab, claimed, bands)
@@ -168,62 +165,6 @@ def decide_farend(
     confidence[confident] = 0.5 + 0.5 * probability[confident]
     out.claim(confidence, claimed)
     return match
-
-
-def _choose_colours(
-    table: OutsideTable,
-    parameters: Parameters,
-    bands: Bands,
-    out: Claims,
-    background: Array,
-    steady: Array,
-) -> Array:
-    """Choose each pixel's colour that is farthest from the background, and set it as the room's.
-
-    Parameters
-    ----------
-    background
-        (h, w, 3) float32 RGB.
-    steady
-        (h, w) bool, where the call shows the background for certain.
-
-    Returns
-    -------
-    (h, w, 3) float32 L*a*b* of the room, 0 where there is none.
-    """
-    height, width = out.confidence.shape
-    colour = table.layout.colour
-    room_lab = np.zeros((height, width, 3), np.float32)
-
-    def decide(first: int, last: int) -> None:
-        band = slice(first, last)
-        slots = table.slots[band].reshape(-1, table.slots.shape[2])
-        slot_counts = field_of(slots, "count")
-        surveys = table.of_all_surveys(table.leader_surveys[band].ravel())
-        # Where the call does not show the background for certain, the leader may be the room.
-        leader_counts = np.where(steady[band].ravel(), 0, surveys * OUTSIDE_SURVEY_EVERY)
-        counts = np.column_stack([slot_counts, leader_counts])
-        leader = table.leader[:, band].reshape(3, -1).T.astype(np.float64)
-        levels = np.concatenate([levels_of(slots), leader[:, None]], 1)
-        behind = background[band].reshape(-1, 3).astype(np.float64)
-        behind_lab = to_lab(behind)
-        considered = counts > parameters.noise_frames
-        place = _farthest(levels, considered, behind, behind_lab, colour, parameters)
-        times = table.colour_times
-        seen = times.seen[:, times.sampled_rows(first, last)]
-        out.set_seen(band, times, seen, levels, place, behind_lab, colour)
-
-        (pixels,) = np.nonzero(place >= 0)
-        place = place[pixels]
-        is_leader = place == slots.shape[1]
-        chosen = slots[pixels, np.minimum(place, slots.shape[1] - 1)]
-        counted = ColourCounts.of(chosen).or_leader(is_leader, leader_counts[pixels], 1)
-        rgb = to_rgb(levels[pixels, place], colour)
-        room_lab[band] = out.set_room(band, pixels, rgb, behind_lab, counted)
-        out.set_colours_seen(band, slot_counts, table.evictions[band], leader=True)
-
-    out.run(decide, bands)
-    return room_lab
 
 
 def _known_background(
@@ -279,42 +220,6 @@ def _may_be_background(table: OutsideTable, still: Array, usual: float, share: f
     error = np.sqrt(still * (1 - still) / np.maximum(1, table.outside_surveys))
     marked: Array = still + STILL_ERRORS * error >= share * usual
     return marked
-
-
-def _farthest(
-    levels: Array,
-    considered: Array,
-    background: Array,
-    background_lab: Array,
-    colour: Colour,
-    parameters: Parameters,
-) -> Array:
-    """Choose the colour of each pixel that is farthest from the background.
-
-    Parameters
-    ----------
-    levels
-        (n, n_slots + 1, 3) float64, levels of the colours; the last one is the leader.
-    considered
-        (n, n_slots + 1) bool, the candidates.
-    background, background_lab
-        (n, 3) float64, RGB and L*a*b*.
-
-    Returns
-    -------
-    (n,) index of the colour, -1 where no candidate differs from the background.
-    """
-    rows, places = np.nonzero(considered)
-    rgb = to_rgb(levels[rows, places], colour)
-    lab = to_lab(rgb)
-    from_background = ciede2000(lab, background_lab[rows])
-    if parameters.metric == "cosine":
-        differs = cosine_similarity(rgb, background[rows]) < parameters.distance_threshold
-    else:
-        differs = from_background > parameters.distance_threshold
-    distance = np.full(considered.shape, -1.0)
-    distance[rows, places] = np.where(differs, from_background, -1.0)
-    return np.where(distance.max(1) >= 0, distance.argmax(1), -1)
 
 
 def _complete(background: Array, known: Array, match: Registered) -> tuple[Array, Array]:
