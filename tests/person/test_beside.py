@@ -78,3 +78,15 @@ def test_nothing_is_searched_where_little_is_marked() -> None:
     segmenter: Any = Refusing()
     search = SearchBeside(segmenter)
     assert not search.finds_somebody(people_at(), LAYOUT, first, marked)
+
+
+@pytest.mark.parametrize(("column", "is_there"), [(170, True), (10, False)])
+def test_a_newcomer_is_confirmed_where_there_is_one(column: int, is_there: bool) -> None:
+    """A leak that is marked beside the person is none."""
+    segmenter, first = first_person(people_at(10))
+    planes = people_at(10, column)
+    piece = marked_at(170) > 0
+    before = first.at(*GRID) >= 0.5
+    search = SearchBeside(segmenter)
+    assert search.confirms(planes, LAYOUT, first, piece, before) == is_there
+    assert (search.piece is not None) == is_there

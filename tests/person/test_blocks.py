@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests import DATA
 from tests.sitter import HEIGHT, WIDTH, Watcher, seated
-from unveil.person import Mask, Segmenter, blocks
+from unveil.person import Mask, Segmenter, blocks, comings
 from unveil.person.blocks import BlockMasker
 from unveil.simulation import scenes
 from unveil.video.chunk import Chunk, Colour, Layout
@@ -282,6 +282,36 @@ def test_where_somebody_was_just_found_old_masks_are_not_used(
     masks = masks_of(masker, chunk_of(2 * blocks.N_COMING + 2), 0)
     everywhere = (masks == 2).all((1, 2)).tolist()
     assert everywhere == [False, True] * (blocks.N_COMING - 1) + [False] * 4
+
+
+def test_frames_before_another_person_is_found_are_doubted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who enters is found late: what was first seen shortly before is forgotten."""
+    left, both = np.zeros((2, 16, 24), np.float32)
+    left[:, :8] = both[:, :8] = both[:, 18:] = 1
+    comes = 5
+    pose = Watcher(lambda number: seated_at(left))
+    selfie = Watcher(lambda number: seated_at(left if number < comes else both))
+    masker, _ = joint(monkeypatch, pose, selfie)
+    confirmed: list[Array] = []
+
+    def confirms(search: Any, planes: Any, layout: Any, known: Any, piece: Array, old: Any) -> bool:
+        confirmed.append(piece)
+        search.piece = piece
+        return True
+
+    monkeypatch.setattr(blocks.SearchBeside, "confirms", confirms)
+    masked = masker.add_mask(chunk_of(comes + 3), 0)
+    assert masked.person is not None
+    assert masked.doubted is not None
+    (piece,) = confirmed
+    assert not piece[:, : WIDTH // 2].any()
+    assert np.flatnonzero(masked.doubted.any((1, 2))).tolist() == [comes]
+    assert (masked.doubted[comes] == 1 + comings.SEARCHES_BEFORE).all()
+    # All that the second network marks is the person from then on.
+    assert (masked.person[comes:, :, -3:] == 2).all()
+    assert (masked.person[:comes, :, -3:] == 0).all()
 
 
 def test_where_both_models_lose_somebody_there_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,9 @@ class BrightPeople:
         """Answer as a model that marks everybody."""
         return None
 
+    def detect(self, *_: object) -> None:
+        """Find nobody beside whoever is known."""
+
     def reset(self) -> None:
         """Forget nothing."""
 

@@ -6,12 +6,14 @@ from typing import Final, Self
 
 import numpy as np
 
-from unveil.arrays import I64, Array, Bool
+from unveil.arrays import I64, U8, Array, Bool
 from unveil.counting.specification import ArraySpec, Specification
 from unveil.counting.surveying import SurveyingTable, tail_arrays
 from unveil.counting.table import by_pixel, colours_by_pixel, slots_by_pixel
+from unveil.parallel import Bands
 from unveil.video.chunk import Chunk, Layout
 from unveil_kernels.counting.colour_times import TimeBins
+from unveil_kernels.counting.forgetting import forget_since
 from unveil_kernels.counting.frames import Frames, PersonMask
 from unveil_kernels.counting.merge_outside import merge_outside
 from unveil_kernels.counting.outside import (
@@ -63,6 +65,32 @@ class OutsideTable(SurveyingTable):
             "surveyed": ArraySpec((2,), np.int64),
             "searches": ArraySpec((4,), np.int64),
         }
+
+    def update(self, chunk: Chunk, bands: Bands) -> None:
+        """Count the frames of a chunk, as `ColourTable.update`.
+
+        Before a frame for which others are `Chunk.doubted`, the colours that were first seen in
+        them are forgotten.
+        """
+        begin = 0
+        if chunk.doubted is not None:
+            for i in np.flatnonzero(chunk.doubted.any((1, 2))).tolist():
+                if i > begin:
+                    super().update(chunk.part(begin, i), bands)
+                self._forget(chunk.doubted[i], bands)
+                begin = i
+        super().update(chunk.part(begin, len(chunk)) if begin else chunk, bands)
+
+    def _forget(self, doubted: U8, bands: Bands) -> None:
+        """Forget the colours that were first seen in the last frames, given by their number."""
+        times = self.colour_times.append(np.empty(0))
+        size = self.layout.block_size
+        bands.run(
+            lambda first, last: forget_since(
+                doubted, size, self.n_frames, first, last, self.slots, times
+            ),
+            self.layout.height,
+        )
 
     @staticmethod
     def _is_surveyed(frames: I64) -> Bool:

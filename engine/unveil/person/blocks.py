@@ -10,6 +10,7 @@ import numpy as np
 from unveil.arrays import F32, I64, U8, Bool
 from unveil.person import Mask, ModelName, Segmenter
 from unveil.person.beside import SearchBeside
+from unveil.person.comings import Comings, Event, dilated, is_another
 from unveil.person.displacement import displaced, displacement
 from unveil.person.framing import framing_of
 from unveil.person.segmenter import MAX_THREADS
@@ -71,7 +72,7 @@ class BlockMasker:
     The other frames keep the last mask, except where the first of two networks has just lost or
     found the person. Mask edges are not pixel-accurate, so the mask is dilated
     by one block. If a frame shows nobody, all of its blocks count as the person: a caller who is
-    not detected must not count as the room.
+    not detected must not count as the room. Frames before somebody comes or goes are doubted.
 
     Not thread-safe: use one per thread. The pose models follow the person from frame to frame, so
     a new masker that starts in the middle of a video may find slightly different edges.
@@ -119,6 +120,12 @@ class BlockMasker:
         self._look: _Look | None = None
         self._n_lost = MAX_LOST
         self._n_found = 0
+        self._comings = Comings(every)
+        self._n_unseen = 0
+        self._event: Event | None = None
+        self._marked_now: Bool | None = None
+        self._known: Mask | None = None
+        self._last_search = 0
         self._every = every
         self._searches = searches
         self._last: U8 | None = None
@@ -130,29 +137,61 @@ class BlockMasker:
         are segmented, and the first frame passed.
         """
         masks = np.empty((len(chunk), *chunk.layout.block_grid), np.uint8)
+        doubted = np.zeros(masks.shape, np.uint8)
         is_fresh = np.arange(first_frame, first_frame + len(chunk)) % self._every == 0
         luma, cb, cr = chunk.planes
         for i in range(len(chunk)):
             frame = luma[i], cb[i], cr[i]
             if self._last is None or is_fresh[i]:
                 is_fresh[i] = True
-                self._last = masks[i] = self._segment(frame, chunk.layout)
+                mask = self._segment(frame, chunk.layout)
+                self._look_at_newcomers(mask, frame, chunk.layout)
+                n_since = first_frame + i - self._last_search
+                if self._event == "moved":
+                    n_since += self._n_unseen * self._every
+                if self._event is not None and self._marked_now is not None:
+                    mask = np.maximum(mask, dilated(self._marked_now))
+                search = self._comings.add(mask, n_since, self._event, self._beside.piece)
+                if search.doubted is not None:
+                    doubted[i] = search.doubted
+                self._last = masks[i] = search.mask
+                self._last_search = first_frame + i
             else:
                 masks[i] = self._between(self._last, frame, chunk.layout)
-        return replace(chunk, person=masks, mask_is_fresh=is_fresh)
+        return replace(chunk, person=masks, mask_is_fresh=is_fresh, doubted=doubted)
+
+    def _look_at_newcomers(self, mask: U8, planes: Planes, layout: Layout) -> None:
+        """Search for another person where something is marked far from what was before."""
+        look, self._known = self._known, None if self._look is None else self._look.mask
+        if self._look is None or self._marked_now is None or self._last is None:
+            return
+        candidate = self._comings.candidate(np.maximum(mask, dilated(self._marked_now)))
+        if candidate is None or self._event is not None or self._n_found < N_COMING:
+            return
+        if self._beside.confirms(planes, layout, look, *candidate):
+            self._event = "another"
+            self._somebody_until = int(self._searches[0]) + PEOPLE_EVERY
 
     def _between(self, last: U8, planes: Planes, layout: Layout) -> U8:
         """Return the mask of a frame that is not segmented; the last one that was is `last`."""
         if self._second is None or self._n_lost >= MAX_LOST:
             return last
-        if self._n_lost:
-            return _grown(self._marked(self._second, planes, layout))
-        return last if self._n_found >= N_COMING else np.full_like(last, 2)
+        if not self._n_lost and self._n_found < N_COMING:
+            return np.full_like(last, 2)
+        if self._n_lost or self._comings.watches:
+            marked = self._marked(self._second, planes, layout)
+            if self._n_lost:
+                return self._comings.with_exit(_grown(marked))
+            return np.maximum(last, dilated(marked))
+        return last
 
     def _segment(self, planes: Planes, layout: Layout) -> U8:
+        self._event, self._marked_now, self._beside.piece = None, None, None
         if self._searches[0] % PEOPLE_EVERY == 0:
             people = self._segmenter.count_people(planes, layout)
             if people is not None:
+                if people > 1 and not self._shows_several:
+                    self._event = "another"
                 self._shows_several = people > 1
                 self._searches[2:] += (1, self._shows_several)
         if self._second is None:
@@ -190,12 +229,15 @@ class BlockMasker:
                 return alone
             if self._n_lost:
                 self._n_lost = self._n_found = 0
-            look = self._look = _Look(probability, joint_cut(mask), second)
+            elif look is not None and is_another(look.probability, probability):
+                self._event = "moved"
+                self._n_unseen = look.n_used - 1
+            look = self._look = _Look(mask, probability, joint_cut(mask), second)
             self._look_beside(planes, layout, mask, second)
         look.n_used += 1
         self._n_found += 1
         person: Bool = probability + second >= 2 * look.cut
-        marked = second >= MIN_PROBABILITY
+        marked = self._marked_now = second >= MIN_PROBABILITY
         shows_others = self._shows_several or self._somebody_until > self._searches[0]
         if shows_others or person.sum() < MIN_JOINT * marked.sum():
             person |= marked
@@ -206,6 +248,8 @@ class BlockMasker:
         if self._shows_several or self._searches[0] + PEOPLE_EVERY // 2 < self._somebody_until:
             return
         if self._beside.finds_somebody(planes, layout, first, marked):
+            if self._searches[0] >= self._somebody_until:
+                self._event = "another"
             self._somebody_until = int(self._searches[0]) + PEOPLE_EVERY
             self._searches[2:] += 1
 
@@ -214,10 +258,12 @@ class BlockMasker:
 class _Look:
     """What the first network saw of a person in a frame, and the second one in the same frame.
 
-    `probability` and `second` are float32 on the block grid, `cut` is as from `joint_cut`.
+    `mask` is the first one's; `probability`, its values, and `second` are float32 on the block
+    grid, `cut` is as from `joint_cut`.
     `n_used` counts the segmented frames in which it was used.
     """
 
+    mask: Mask
     probability: F32
     cut: float
     second: F32
@@ -261,7 +307,4 @@ def _grown(person: Bool) -> U8:
     """
     if not person.any():
         return np.full(person.shape, 2, np.uint8)
-    grown = np.pad(person, 1)
-    grown[1:-1] |= grown[:-2] | grown[2:]
-    grown[:, 1:-1] |= grown[:, :-2] | grown[:, 2:]
-    return grown[1:-1, 1:-1].astype(np.uint8) + person
+    return dilated(person)

@@ -162,7 +162,9 @@ class Segmenter:
         """
         return None if self._detector is None else self._detector.count(planes, layout)
 
-    def detect(self, planes: Planes, layout: Layout, to_frame: F64, known: Mask) -> Region | None:
+    def detect(
+        self, planes: Planes, layout: Layout, to_frame: F64, known: Mask | None
+    ) -> Region | None:
         """Search a part of a frame for a person beside a known one, whoever is followed.
 
         Parameters
@@ -172,7 +174,7 @@ class Segmenter:
         to_frame
             (2, 3) float64, affine map from the detector's input to the frame.
         known
-            Mask of the person who is painted over.
+            Mask of the person who is painted over; None: nobody is.
 
         Returns
         -------

@@ -87,6 +87,8 @@ class Chunk:
     (n, *layout.block_grid), 2 for blocks that show the person, 1 for their neighbours, else 0.
     `mask_is_fresh`, bool of shape (n,), is True where the mask was computed from the frame itself
     and False where it was carried over from an earlier frame; by default it is True everywhere.
+    `doubted`, uint8 of the shape of `person` or None, is the number of frames, right before each
+    frame, in which a block perhaps showed somebody outside the mask.
 
     Raises
     ------
@@ -99,6 +101,7 @@ class Chunk:
     layout: Layout
     person: U8 | None = None
     mask_is_fresh: Bool = field(default=cast("Bool", None))
+    doubted: U8 | None = None
 
     def __post_init__(self) -> None:
         """Check all shapes, and fill in `mask_is_fresh`."""
@@ -120,6 +123,8 @@ class Chunk:
             raise ValueError(
                 f"mask_is_fresh of shape {self.mask_is_fresh.shape} does not fit {n_frames} frames"
             )
+        if self.doubted is not None and (person is None or self.doubted.shape != person.shape):
+            raise ValueError(f"doubted of shape {self.doubted.shape} does not fit the person mask")
 
     def part(self, begin: int, end: int) -> Chunk:
         """Return the frames `begin` to `end - 1` as a chunk that shares the memory."""
@@ -130,6 +135,7 @@ class Chunk:
             self.layout,
             None if self.person is None else self.person[begin:end],
             self.mask_is_fresh[begin:end],
+            None if self.doubted is None else self.doubted[begin:end],
         )
 
     def crop(self, part: Rectangle) -> Chunk:
@@ -148,7 +154,7 @@ class Chunk:
         """
         layout = self.layout
         if (part.width, part.height, part.x, part.y) == (layout.width, layout.height, 0, 0):
-            return replace(self, person=None)
+            return replace(self, person=None, doubted=None)
         steps = (1 << layout.chroma_shift_y, 1 << layout.chroma_shift_x)
         whole = all(
             number % step == 0

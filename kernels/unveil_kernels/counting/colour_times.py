@@ -70,7 +70,7 @@ def _mark(times, j, i, place, second):
 
 
 @inlined
-def _move(times, j, i, source, target):
+def move_bits(times, j, i, source, target):
     """Move the bits of one place to another one, and clear the first; they may be the same."""
     for k in range(len(times.seen)):
         bits = times.seen[k, j, i, source]
@@ -117,7 +117,7 @@ def before_make_room(times, j, i, slots, x, c0, c1, c2, leader0, leader1, leader
     s = find_slot(slots, x, c0, c1, c2, mask, tolerance)
     if s == slots.shape[1]:
         s -= 1
-        _move(times, j, i, s, least_informative_slot(slots, x, leader0, leader1, leader2))
+        move_bits(times, j, i, s, least_informative_slot(slots, x, leader0, leader1, leader2))
         clear_bits(times, j, i, s)
     return s
 
@@ -132,7 +132,7 @@ def before_free_slot(times, j, i, slots, x, c0, c1, c2, mask, tolerance):
     end = s + 1
     while end < slots.shape[1] and slots[x, end]["count"] != 0:
         end += 1
-    _move(times, j, i, end - 1, s)
+    move_bits(times, j, i, end - 1, s)
     if end - 1 == s:
         clear_bits(times, j, i, s)
     return bits

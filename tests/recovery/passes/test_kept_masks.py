@@ -46,7 +46,10 @@ class Tracker:
                 self.last = rng.integers(0, 3, LAYOUT.block_grid, np.uint8)
             self.n_seen += 1
             masks[i] = self.last
-        return replace(chunk, person=masks, mask_is_fresh=fresh)
+        # What is doubted, in some of the frames that are fresh.
+        doubts = fresh & (np.arange(first_frame, first_frame + len(chunk)) % 5 == 0)
+        doubted = (masks == 1) * (7 * doubts[:, None, None]).astype(np.uint8)
+        return replace(chunk, person=masks, mask_is_fresh=fresh, doubted=doubted)
 
 
 def frames(first: int, end: int) -> Chunk:
@@ -56,20 +59,22 @@ def frames(first: int, end: int) -> Chunk:
     return Chunk(planes, np.arange(first, end) / 25.0, LAYOUT)
 
 
-def masks_of(masks: KeptMasks, borders: Sequence[int]) -> tuple[Any, Any]:
-    """Run a pass over chunks with these borders: the masks, and which of them are fresh."""
+def masks_of(masks: KeptMasks, borders: Sequence[int]) -> tuple[Any, Any, Any]:
+    """Run a pass over chunks with these borders: masks, which of them are fresh, and doubts."""
     masks.begin()
     parts = [masks.add_mask(frames(*border), border[0]) for border in pairwise(borders)]
     person = [part.person for part in parts if part.person is not None]
-    return np.concatenate(person), np.concatenate([part.mask_is_fresh for part in parts])
+    doubted = [part.doubted for part in parts if part.doubted is not None]
+    fresh = np.concatenate([part.mask_is_fresh for part in parts])
+    return np.concatenate(person), fresh, np.concatenate(doubted)
 
 
-def anew(every: int, n_frames: int) -> tuple[Any, Any]:
+def anew(every: int, n_frames: int) -> tuple[Any, Any, Any]:
     chunk = Tracker(every).add_mask(frames(0, n_frames), 0)
-    return chunk.person, chunk.mask_is_fresh
+    return chunk.person, chunk.mask_is_fresh, chunk.doubted
 
 
-def assert_as_anew(found: tuple[Any, Any], every: int) -> None:
+def assert_as_anew(found: tuple[Any, Any, Any], every: int) -> None:
     for mine, wanted in zip(found, anew(every, len(found[1])), strict=True):
         np.testing.assert_array_equal(mine, wanted)
 
@@ -193,7 +198,8 @@ def test_a_recording_ends_with_its_file(
                 read = list(recording.chunks())
                 person = [chunk.person for chunk in read if chunk.person is not None]
                 fresh = np.concatenate([chunk.mask_is_fresh for chunk in read])
-                assert_as_anew((np.concatenate(person), fresh), 4)
+                doubted = [chunk.doubted for chunk in read if chunk.doubted is not None]
+                assert_as_anew((np.concatenate(person), fresh, np.concatenate(doubted)), 4)
                 n_read += len(fresh)
         return n_read
 

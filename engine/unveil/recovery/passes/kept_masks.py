@@ -25,8 +25,9 @@ MEMORY_BYTES: Final = 4 << 20
 """Compressed masks kept in memory; those of a longer recording are moved to a temporary file. At
 720p a mask takes about 400 bytes: 4 MB are those of 23 minutes at 30 frames/s."""
 
-_HEADER: Final = struct.Struct("<Q?I")
-"""Number of a frame with another mask than the one before, whether that is fresh, and its bytes."""
+_HEADER: Final = struct.Struct("<Q??I")
+"""Number of a frame with another mask than the one before, whether that is fresh, whether it is
+followed by what is doubted, and the bytes of both."""
 
 
 class Masker(Protocol):
@@ -64,6 +65,7 @@ class KeptMasks:
         self._next_frame: int | None = None
         self._last = self._following = np.zeros(layout.block_grid, np.uint8)
         self._following_is_fresh = False
+        self._following_doubted: U8 | None = None
         self._newest: U8 | None = None
 
     def begin(self) -> None:
@@ -88,13 +90,18 @@ class KeptMasks:
             return self._found(chunk, first_frame)
         masks = np.empty((len(chunk), *self._layout.block_grid), np.uint8)
         is_fresh = np.zeros(len(chunk), np.bool_)
+        doubted = np.zeros(masks.shape, np.uint8)
         for i in range(n_kept):
-            masks[i], is_fresh[i] = self._kept(first_frame + i)
+            masks[i], is_fresh[i], its_doubted = self._kept(first_frame + i)
+            if its_doubted is not None:
+                doubted[i] = its_doubted
         if n_kept < len(chunk):
             rest = self._found(chunk.part(n_kept, len(chunk)), first_frame + n_kept)
             assert rest.person is not None
             masks[n_kept:], is_fresh[n_kept:] = rest.person, rest.mask_is_fresh
-        return replace(chunk, person=masks, mask_is_fresh=is_fresh)
+            if rest.doubted is not None:
+                doubted[n_kept:] = rest.doubted
+        return replace(chunk, person=masks, mask_is_fresh=is_fresh, doubted=doubted)
 
     def _found(self, chunk: Chunk, first_frame: int) -> Chunk:
         """Find the person in the frames of a chunk, which no pass has reached, and keep the masks.
@@ -105,21 +112,27 @@ class KeptMasks:
             self._masker = self._new_masker()
         masked = self._masker.add_mask(chunk, first_frame)
         assert masked.person is not None
-        for i, (mask, is_fresh) in enumerate(zip(masked.person, masked.mask_is_fresh, strict=True)):
+        for i, mask in enumerate(masked.person):
+            is_fresh = bool(masked.mask_is_fresh[i])
             if is_fresh or self._newest is None or not np.array_equal(mask, self._newest):
-                self._keep(first_frame + i, mask, is_fresh=bool(is_fresh))
+                doubted = None if masked.doubted is None else masked.doubted[i]
+                self._keep(first_frame + i, mask, doubted, is_fresh=is_fresh)
                 self._newest = mask.copy()
         self._n_found = first_frame + len(chunk)
         return masked
 
-    def _keep(self, frame: int, mask: U8, *, is_fresh: bool) -> None:
+    def _keep(self, frame: int, mask: U8, doubted: U8 | None, *, is_fresh: bool) -> None:
         """Append the mask of a frame to the file."""
         if self._file is None:
             return
-        packed = zlib.compress(mask.tobytes(), 1)
+        kept = mask.tobytes()
+        doubts = doubted is not None and bool(doubted.any())
+        if doubted is not None and doubts:
+            kept += doubted.tobytes()
+        packed = zlib.compress(kept, 1)
         try:
             self._file.seek(self._end)
-            self._file.write(_HEADER.pack(frame, is_fresh, len(packed)) + packed)
+            self._file.write(_HEADER.pack(frame, is_fresh, doubts, len(packed)) + packed)
             # A full disk is noticed here, not when the masks are read.
             self._file.flush()
         except OSError as error:
@@ -128,23 +141,25 @@ class KeptMasks:
         else:
             self._end += _HEADER.size + len(packed)
 
-    def _kept(self, frame: int) -> tuple[U8, bool]:
-        """Return the mask of a frame, and whether it was found from the frame itself."""
+    def _kept(self, frame: int) -> tuple[U8, bool, U8 | None]:
+        """Return a frame's mask, whether it was found from the frame, and what it doubts."""
         file = self._file
         assert file is not None  # without a file no mask of an earlier pass is kept
         if self._next_frame is None and self._read_at < self._end:
             file.seek(self._read_at)
             header = file.read(_HEADER.size)
-            self._next_frame, self._following_is_fresh, n_bytes = _HEADER.unpack(header)
+            self._next_frame, self._following_is_fresh, doubts, n_bytes = _HEADER.unpack(header)
             packed = file.read(n_bytes)
             self._read_at += _HEADER.size + n_bytes
-            mask = np.frombuffer(zlib.decompress(packed), np.uint8)
-            self._following = mask.reshape(self._layout.block_grid)
+            kept = np.frombuffer(zlib.decompress(packed), np.uint8)
+            grids = kept.reshape(1 + doubts, *self._layout.block_grid)
+            self._following = grids[0]
+            self._following_doubted = grids[1] if doubts else None
         if frame != self._next_frame:
-            return self._last, False
+            return self._last, False, None
         self._last = self._following
         self._next_frame = None
-        return self._last, self._following_is_fresh
+        return self._last, self._following_is_fresh, self._following_doubted
 
     def close(self) -> None:
         """Remove the file."""

@@ -1,0 +1,254 @@
+"""Who comes and goes: what a search finds where the search before found nobody near.
+
+Between two searches a mask is old, and who enters the picture is often found late: a pose network
+follows one person, and half a body at the edge of the picture, or a ghost that a service shows for
+a few frames, is marked by none. What such frames show outside the mask is doubtful.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from unveil.arrays import F32, U8, Bool
+from unveil_kernels import select
+
+FAR_ROWS: Final = 9
+"""Who is farther from the last search's mask than one of so many parts of the frame's height has
+not merely moved: at 25 frames/s, 0.7 heights a second."""
+
+MIN_SHARE: Final = 0.012
+"""Share of the frame that must be farther."""
+
+SEARCHES_BEFORE: Final = 6
+"""Intervals between searches before the one in which another person is found, in which they were
+perhaps in the picture."""
+
+SAME_SHARE: Final = 0.3
+"""Share of a pose network's mask that it had marked in its last look, too, or it now follows
+somebody else."""
+
+MARKED: Final = 0.5
+"""From this probability a network marks a block."""
+
+N_WATCHED: Final = 3
+"""Searches, after somebody came or went, between which the frames are searched, too, by a network
+that marks everybody."""
+
+LEFT_SHARE: Final = 0.5
+"""Somebody is gone of whose blocks less than this share is left in the next search."""
+
+N_EXIT: Final = 4
+"""Searches in which somebody who has vanished may still be seen at their side of the picture: half
+a face at its edge is found by no network."""
+
+MAX_RENEWED: Final = 8
+"""How often one is made longer because something else appears meanwhile."""
+
+MAX_TRIED: Final = 4
+"""Searches in which a person is looked for in one and the same place."""
+
+MAX_DOUBTED: Final = 255
+
+Event: TypeAlias = Literal["another", "moved"]
+"""Another person is found; or the pose network follows somebody who is elsewhere than before."""
+
+
+class Search(NamedTuple):
+    """What a search says about its frame and about those before it.
+
+    Attributes
+    ----------
+    mask
+        (rows, columns) uint8 as in `Chunk.person`: that of the search, and where somebody may be
+        who has just vanished.
+    doubted
+        (rows, columns) uint8 as in `Chunk.doubted`; None: nothing is doubted.
+    """
+
+    mask: U8
+    doubted: U8 | None
+
+
+class Comings:
+    """Tells from consecutive searches which frames perhaps showed somebody outside the mask.
+
+    Not thread-safe.
+
+    Parameters
+    ----------
+    every
+        Frames from one search to the next.
+    """
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        self._last: U8 | None = None
+        self._seen: U8 | None = None
+        self._known: U8 | None = None
+        self._n_tried = 0
+        self._n_watched = 0
+        self._n_renewed = 0
+        self._other: Bool | None = None
+        self._n_other = 0
+        self._exit: Bool | None = None
+        self._n_exit = 0
+
+    @property
+    def watches(self) -> bool:
+        """Whether somebody came or went in one of the last searches."""
+        return self._n_watched > 0
+
+    def add(self, mask: U8, n_since: int, event: Event | None, other: Bool | None) -> Search:
+        """Add a search.
+
+        Parameters
+        ----------
+        mask
+            (rows, columns) uint8, as in `Chunk.person`.
+        n_since
+            Frames since the search before it.
+        event
+            What the search found.
+        other
+            If another person comes, (rows, columns) where; if it is known.
+        """
+        last, self._last = self._last, mask
+        was_watched = self.watches
+        self._n_watched = max(0, self._n_watched - 1)
+        self._n_exit = max(0, self._n_exit - 1)
+        here = mask > 0
+        doubted: U8 | None = None
+        goes = self._follow(here)
+        if event is not None or goes:
+            n_doubted = n_since + self._every * (SEARCHES_BEFORE if event == "another" else 0)
+            doubted = np.full(mask.shape, min(n_doubted, MAX_DOUBTED), np.uint8)
+            self._n_watched, self._n_renewed, self._n_tried = N_WATCHED, 0, 0
+            if event == "another":
+                self._other = other
+                self._n_other = 0 if other is None else int(other.sum())
+        elif (
+            was_watched
+            and self._n_renewed < MAX_RENEWED
+            and last is not None
+            and not is_nobody(last)
+            and not is_nobody(mask)
+            and _far_from(here, last > 0).any()
+        ):
+            self._n_watched = N_WATCHED
+            self._n_renewed += 1
+            doubted = here * np.uint8(min(n_since, MAX_DOUBTED))
+        return Search(self.with_exit(mask), doubted)
+
+    def candidate(self, seen: U8) -> tuple[Bool, Bool] | None:
+        """Return where another person may be in a search, and where people were seen before.
+
+        The former is the largest piece that is far from the latter: from what was seen in the
+        search before, or in an earlier one since which there was such a piece. None: there is none.
+
+        Parameters
+        ----------
+        seen
+            (rows, columns) uint8 as in `Chunk.person`, what any of the networks marks.
+        """
+        last, self._seen = self._seen, seen
+        if self._n_tried:
+            last = self._known
+        if last is None or is_nobody(last) or is_nobody(seen) or self._n_tried == MAX_TRIED:
+            self._n_tried = 0
+            return None
+        piece = _far_from(seen > 0, last > 0)
+        if not piece.any():
+            self._n_tried = 0
+            return None
+        self._n_tried += 1
+        self._known = last
+        select.keep_large_regions(piece, 1.0)
+        return piece, last > 0
+
+    def _follow(self, here: Bool) -> bool:
+        """Follow the other person by a search's mask; return whether they are gone."""
+        other = self._other
+        if other is None:
+            return False
+        left = here & grown(other, far_blocks(len(here)))
+        n_left = int(left.sum())
+        self._n_other = max(self._n_other, n_left)
+        if n_left >= LEFT_SHARE * self._n_other:
+            self._other = left
+            return False
+        self._exit, self._n_exit, self._other = _exit(other), N_EXIT, None
+        return True
+
+    def with_exit(self, mask: U8) -> U8:
+        """Add to a mask where somebody may be who has just vanished."""
+        if self._n_exit == 0 or self._exit is None:
+            return mask
+        return np.maximum(mask, self._exit.astype(np.uint8))
+
+
+def is_nobody(mask: U8) -> bool:
+    """Whether a mask (rows, columns), as in `Chunk.person`, says that nobody was found."""
+    return bool((mask == 2).all())
+
+
+def far_blocks(n_rows: int) -> int:
+    """Return the distance in blocks, of so many rows, from which somebody has not merely moved."""
+    return max(1, n_rows // FAR_ROWS)
+
+
+def _far_from(person: Bool, others: Bool) -> Bool:
+    """Mark what of a mask is far from another one, if it is enough."""
+    far = person & ~others
+    if far.mean() >= MIN_SHARE:
+        far &= ~grown(others, far_blocks(len(others)))
+    if far.mean() < MIN_SHARE:
+        far[...] = False
+    return far
+
+
+def is_another(before: F32, now: F32) -> bool:
+    """Whether a pose network follows somebody else than in its last look, by its probabilities."""
+    person, last = now >= MARKED, before >= MARKED
+    return bool((person & last).sum() < SAME_SHARE * person.sum())
+
+
+def _exit(gone: Bool) -> Bool:
+    """Mark the columns from the middle of who vanished to the nearer side of the picture.
+
+    All columns where no side is clearly nearer.
+    """
+    marked = np.zeros_like(gone)
+    columns = np.flatnonzero(gone.any(0))
+    middle, width = (columns[0] + columns[-1]) // 2, gone.shape[1]
+    if middle < width // 2 + width // 8:
+        marked[:, : middle + 1] = True
+    if middle >= width // 2 - width // 8:
+        marked[:, middle:] = True
+    return marked
+
+
+def dilated(person: Bool) -> U8:
+    """Return 2 for the person's blocks, 1 for the eight neighbours of each, else 0."""
+    return grown(person, 1).astype(np.uint8) + person
+
+
+def grown(marked: Bool, blocks: int) -> Bool:
+    """Mark all blocks of which another one is at most so many rows and columns away."""
+    wide = marked
+    for axis in (0, 1):
+        wide = wide.copy()
+        done = 0
+        while done < blocks:
+            step = min(1 + done, blocks - done)
+            before, after = (slice(step, None), slice(None, -step))
+            source = wide.copy()
+            if axis == 0:
+                wide[before] |= source[after]
+                wide[after] |= source[before]
+            else:
+                wide[:, before] |= source[:, after]
+                wide[:, after] |= source[:, before]
+            done += step
+    return wide
