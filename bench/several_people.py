@@ -66,7 +66,7 @@ PAIRS: Mapping[str, Pair] = {
     "franck-audrey": Pair(
         ("franck", "audrey"), "furnished", "chelsea.png", "selfie-landscape", lag=3
     ),
-    "connery-cap": Pair(("connery", "cap"), "coffee.png", "landscape", "selfie-landscape", lag=2),
+    "bieber-cap": Pair(("bieber", "cap"), "coffee.png", "landscape", "selfie-landscape", lag=2),
     "cage-bieber": Pair(
         ("cage", "bieber"), "furnished", "landscape", "selfie", lag=2, scales=(0.65, 0.8)
     ),

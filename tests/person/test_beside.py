@@ -89,4 +89,6 @@ def test_a_newcomer_is_confirmed_where_there_is_one(column: int, is_there: bool)
     before = first.at(*GRID) >= 0.5
     search = SearchBeside(segmenter)
     assert search.confirms(planes, LAYOUT, first, piece, before) == is_there
-    assert (search.piece is not None) == is_there
+    assert (search.piece is not None) == (search.found is not None) == is_there
+    if search.found is not None:
+        assert search.found[piece].mean() >= 0.5

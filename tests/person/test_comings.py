@@ -69,32 +69,82 @@ def test_nobody_is_no_candidate() -> None:
         assert watch.candidate(mask) is None
 
 
-def test_before_another_person_all_is_doubted_for_a_second() -> None:
+def doubts(search: comings.Search) -> tuple[int, int, int]:
+    """Return first and last column of what is doubted, in all rows, and in how many frames."""
+    assert search.doubted is not None
+    columns = np.flatnonzero(search.doubted.any(0))
+    marked = search.doubted[:, columns[0] : columns[-1] + 1]
+    assert (marked == marked[0, 0]).all()
+    return int(columns[0]), int(columns[-1]), int(marked[0, 0])
+
+
+FAR = comings.far_blocks(ROWS)
+VISIT = BOTH > ALONE
+FRAMES = EVERY - 1
+"""Frames between two searches."""
+
+
+def test_before_another_person_their_way_from_the_side_is_doubted() -> None:
     watch = Comings(EVERY)
     watch.add(ALONE, EVERY, None, None)
-    search = watch.add(BOTH, EVERY, "another", BOTH > ALONE)
-    assert search.doubted is not None
-    assert np.unique(search.doubted).tolist() == [EVERY * (1 + comings.SEARCHES_BEFORE)]
+    search = watch.add(BOTH, EVERY, "another", VISIT)
+    first = VISITOR[0] - 1 - FAR
+    assert doubts(search) == (first, COLUMNS - 1, FRAMES + EVERY * comings.SEARCHES_BEFORE)
     assert np.array_equal(search.mask, BOTH)
     assert watch.watches
 
 
-def test_who_follows_somebody_else_doubts_what_came_since_it_looked() -> None:
+def test_who_is_found_again_while_frames_are_searched_doubts_nothing() -> None:
+    watch = Comings(EVERY)
+    watch.add(BOTH, EVERY, "another", VISIT)
+    nearer = mask_of(SEATED, (50, 65))
+    assert watch.add(nearer, EVERY, "another", nearer > ALONE).doubted is None
+
+
+def test_another_person_of_whom_the_place_is_unknown_doubts_nothing() -> None:
     watch = Comings(EVERY)
     watch.add(ALONE, EVERY, None, None)
-    search = watch.add(mask_of(VISITOR), 3 * EVERY, "moved", None)
-    assert search.doubted is not None
-    assert np.unique(search.doubted).tolist() == [3 * EVERY]
+    assert watch.add(BOTH, EVERY, "another", None).doubted is None
+    assert watch.watches
+
+
+def test_between_the_places_of_who_has_moved_the_frames_between_are_doubted() -> None:
+    watch = Comings(EVERY)
+    watch.add(mask_of((30, 40)), EVERY, None, None)
+    search = watch.add(mask_of((50, 60)), EVERY, "moved", None)
+    assert doubts(search) == (29 - FAR, 61 + FAR, FRAMES)
+
+
+def test_who_appears_where_somebody_stays_may_have_come_from_the_side() -> None:
+    """They were perhaps not seen by the search before, either."""
+    watch = Comings(EVERY)
+    watch.add(ALONE, EVERY, None, None)
+    search = watch.add(mask_of(SEATED, VISITOR), EVERY, "moved", None)
+    assert doubts(search) == (0, COLUMNS - 1, EVERY)
+
+
+def test_who_leaves_is_doubted_up_to_their_side() -> None:
+    watch = Comings(EVERY)
+    watch.add(mask_of(VISITOR), EVERY, None, None)
+    search = watch.add(ALONE, EVERY, "left", None)
+    assert doubts(search) == (VISITOR[0] - 1 - FAR, COLUMNS - 1, FRAMES)
+
+
+@pytest.mark.parametrize("event", ["moved", "left"])
+def test_after_nobody_nothing_is_doubted(event: comings.Event) -> None:
+    watch = Comings(EVERY)
+    assert watch.add(ALONE, EVERY, event, None).doubted is None
+    watch.add(NOBODY, EVERY, None, None)
+    assert watch.add(ALONE, EVERY, event, None).doubted is None
 
 
 def test_who_vanishes_may_be_at_their_side_for_a_while() -> None:
     """Half a face at the edge of the picture is found by no network."""
     watch = Comings(EVERY)
     watch.add(ALONE, EVERY, None, None)
-    watch.add(BOTH, EVERY, "another", BOTH > ALONE)
+    watch.add(BOTH, EVERY, "another", VISIT)
     gone = watch.add(ALONE, EVERY, None, None)
-    assert gone.doubted is not None
-    assert gone.doubted.all()
+    assert doubts(gone) == (VISITOR[0] - 1 - FAR, COLUMNS - 1, FRAMES)
     middle = sum(VISITOR) // 2
     for search in [gone, *(watch.add(ALONE, EVERY, None, None) for _ in range(comings.N_EXIT - 1))]:
         assert (search.mask[:, middle + 2 :] == 1).all()

@@ -9,7 +9,7 @@ import numpy as np
 
 from unveil.arrays import F32, I64, U8, Bool
 from unveil.person import Mask, ModelName, Segmenter
-from unveil.person.beside import SearchBeside
+from unveil.person.beside import MIN_NEW_PRESENCE, SearchBeside
 from unveil.person.comings import Comings, Event, dilated, is_another
 from unveil.person.displacement import displaced, displacement
 from unveil.person.framing import framing_of
@@ -121,7 +121,6 @@ class BlockMasker:
         self._n_lost = MAX_LOST
         self._n_found = 0
         self._comings = Comings(every)
-        self._n_unseen = 0
         self._event: Event | None = None
         self._marked_now: Bool | None = None
         self._known: Mask | None = None
@@ -147,10 +146,10 @@ class BlockMasker:
                 mask = self._segment(frame, chunk.layout)
                 self._look_at_newcomers(mask, frame, chunk.layout)
                 n_since = first_frame + i - self._last_search
-                if self._event == "moved":
-                    n_since += self._n_unseen * self._every
                 if self._event is not None and self._marked_now is not None:
                     mask = np.maximum(mask, dilated(self._marked_now))
+                if self._event == "another" and self._beside.found is not None:
+                    mask = np.maximum(mask, dilated(self._beside.found))
                 search = self._comings.add(mask, n_since, self._event, self._beside.piece)
                 if search.doubted is not None:
                     doubted[i] = search.doubted
@@ -186,12 +185,11 @@ class BlockMasker:
         return last
 
     def _segment(self, planes: Planes, layout: Layout) -> U8:
-        self._event, self._marked_now, self._beside.piece = None, None, None
+        self._event, self._marked_now = None, None
+        self._beside.piece = self._beside.found = None
         if self._searches[0] % PEOPLE_EVERY == 0:
             people = self._segmenter.count_people(planes, layout)
             if people is not None:
-                if people > 1 and not self._shows_several:
-                    self._event = "another"
                 self._shows_several = people > 1
                 self._searches[2:] += (1, self._shows_several)
         if self._second is None:
@@ -229,9 +227,12 @@ class BlockMasker:
                 return alone
             if self._n_lost:
                 self._n_lost = self._n_found = 0
-            elif look is not None and is_another(look.probability, probability):
-                self._event = "moved"
-                self._n_unseen = look.n_used - 1
+            elif (
+                look is not None
+                and look.mask.presence >= MIN_NEW_PRESENCE
+                and is_another(look.probability, probability)
+            ):
+                self._event = "moved" if mask.presence >= MIN_NEW_PRESENCE else "left"
             look = self._look = _Look(mask, probability, joint_cut(mask), second)
             self._look_beside(planes, layout, mask, second)
         look.n_used += 1

@@ -21,7 +21,7 @@ not merely moved: at 25 frames/s, 0.7 heights a second."""
 MIN_SHARE: Final = 0.012
 """Share of the frame that must be farther."""
 
-SEARCHES_BEFORE: Final = 6
+SEARCHES_BEFORE: Final = 3
 """Intervals between searches before the one in which another person is found, in which they were
 perhaps in the picture."""
 
@@ -37,22 +37,21 @@ N_WATCHED: Final = 3
 that marks everybody."""
 
 LEFT_SHARE: Final = 0.5
-"""Somebody is gone of whose blocks less than this share is left in the next search."""
+"""Somebody is gone, or elsewhere, of whose blocks less than this share is left in the next
+search."""
 
 N_EXIT: Final = 4
 """Searches in which somebody who has vanished may still be seen at their side of the picture: half
 a face at its edge is found by no network."""
-
-MAX_RENEWED: Final = 8
-"""How often one is made longer because something else appears meanwhile."""
 
 MAX_TRIED: Final = 4
 """Searches in which a person is looked for in one and the same place."""
 
 MAX_DOUBTED: Final = 255
 
-Event: TypeAlias = Literal["another", "moved"]
-"""Another person is found; or the pose network follows somebody who is elsewhere than before."""
+Event: TypeAlias = Literal["another", "moved", "left"]
+"""Another person is found; or what the pose network follows is elsewhere than before, and looks
+like a person ("moved"), or does not ("left")."""
 
 
 class Search(NamedTuple):
@@ -64,7 +63,8 @@ class Search(NamedTuple):
         (rows, columns) uint8 as in `Chunk.person`: that of the search, and where somebody may be
         who has just vanished.
     doubted
-        (rows, columns) uint8 as in `Chunk.doubted`; None: nothing is doubted.
+        (rows, columns) uint8 as in `Chunk.doubted`, in the columns in which those who came, went
+        or moved can have been; None: nothing is doubted.
     """
 
     mask: U8
@@ -89,7 +89,6 @@ class Comings:
         self._known: U8 | None = None
         self._n_tried = 0
         self._n_watched = 0
-        self._n_renewed = 0
         self._other: Bool | None = None
         self._n_other = 0
         self._exit: Bool | None = None
@@ -114,32 +113,41 @@ class Comings:
         other
             If another person comes, (rows, columns) where; if it is known.
         """
-        last, self._last = self._last, mask
-        was_watched = self.watches
-        self._n_watched = max(0, self._n_watched - 1)
         self._n_exit = max(0, self._n_exit - 1)
-        here = mask > 0
-        doubted: U8 | None = None
-        goes = self._follow(here)
+        known = self._other
+        goes = self._follow(mask > 0)
+        n_doubted = n_since - 1
+        where: Bool | None = None
+        if event == "another":
+            # Of who came just before, the frames since then are searched already.
+            if other is not None and (known is None or not self.watches):
+                n_doubted += self._every * SEARCHES_BEFORE
+                where = _way(other)
+            if other is not None:
+                self._other, self._n_other = other, int(other.sum())
+        elif event is not None:
+            where, n_doubted = self._moved(mask, n_since, event)
+        elif goes and known is not None:
+            where = _way(known)
         if event is not None or goes:
-            n_doubted = n_since + self._every * (SEARCHES_BEFORE if event == "another" else 0)
-            doubted = np.full(mask.shape, min(n_doubted, MAX_DOUBTED), np.uint8)
-            self._n_watched, self._n_renewed, self._n_tried = N_WATCHED, 0, 0
-            if event == "another":
-                self._other = other
-                self._n_other = 0 if other is None else int(other.sum())
-        elif (
-            was_watched
-            and self._n_renewed < MAX_RENEWED
-            and last is not None
-            and not is_nobody(last)
-            and not is_nobody(mask)
-            and _far_from(here, last > 0).any()
-        ):
-            self._n_watched = N_WATCHED
-            self._n_renewed += 1
-            doubted = here * np.uint8(min(n_since, MAX_DOUBTED))
+            self._n_watched, self._n_tried = N_WATCHED, 0
+        else:
+            self._n_watched = max(0, self._n_watched - 1)
+        self._last = mask
+        doubted = None if where is None else where * np.uint8(min(n_doubted, MAX_DOUBTED))
         return Search(self.with_exit(mask), doubted)
+
+    def _moved(self, mask: U8, n_since: int, event: Event) -> tuple[Bool | None, int]:
+        """Return where, and in how many of the last frames, who has moved was outside the mask."""
+        if self._last is None or is_nobody(self._last):
+            return None, 0
+        here, before = mask > 0, self._last > 0
+        if event == "left":
+            return _way(before), n_since - 1
+        if (here & before).sum() < LEFT_SHARE * before.sum():
+            return _columns(here | before), n_since - 1
+        # The old place is not free: somebody has come, whom the last search did not see.
+        return _way(here), n_since
 
     def candidate(self, seen: U8) -> tuple[Bool, Bool] | None:
         """Return where another person may be in a search, and where people were seen before.
@@ -227,6 +235,19 @@ def _exit(gone: Bool) -> Bool:
     if middle >= width // 2 - width // 8:
         marked[:, middle:] = True
     return marked
+
+
+def _columns(place: Bool) -> Bool:
+    """Mark the columns from the first to the last of a place, and as many as one merely moves."""
+    columns = np.flatnonzero(grown(place, far_blocks(len(place))).any(0))
+    marked = np.zeros_like(place)
+    marked[:, columns[0] : columns[-1] + 1] = True
+    return marked
+
+
+def _way(place: Bool) -> Bool:
+    """Mark the columns in which was who is at a place and came from, or leaves to, a side."""
+    return _columns(place) | _exit(place)
 
 
 def dilated(person: Bool) -> U8:
