@@ -84,14 +84,22 @@ FRAMES = EVERY - 1
 """Frames between two searches."""
 
 
-def test_before_another_person_their_way_from_the_side_is_doubted() -> None:
+def test_before_another_person_their_columns_are_doubted() -> None:
     watch = Comings(EVERY)
     watch.add(ALONE, EVERY, None, None)
     search = watch.add(BOTH, EVERY, "another", VISIT)
-    first = VISITOR[0] - 1 - FAR
-    assert doubts(search) == (first, COLUMNS - 1, FRAMES + EVERY * comings.SEARCHES_BEFORE)
+    n_frames = FRAMES + EVERY * comings.SEARCHES_BEFORE
+    assert doubts(search) == (VISITOR[0] - 1, VISITOR[1] + 1, n_frames)
     assert np.array_equal(search.mask, BOTH)
     assert watch.watches
+
+
+def test_what_leaks_beside_another_person_is_not_doubted() -> None:
+    watch = Comings(EVERY)
+    watch.add(ALONE, EVERY, None, None)
+    person = mask_of(SEATED, (62, 68)) == 2
+    search = watch.add(BOTH, EVERY, "another", VISIT, person)
+    assert doubts(search)[:2] == (62, 68)
 
 
 def test_who_is_found_again_while_frames_are_searched_doubts_nothing() -> None:

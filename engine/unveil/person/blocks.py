@@ -150,7 +150,9 @@ class BlockMasker:
                     mask = np.maximum(mask, dilated(self._marked_now))
                 if self._event == "another" and self._beside.found is not None:
                     mask = np.maximum(mask, dilated(self._beside.found))
-                search = self._comings.add(mask, n_since, self._event, self._beside.piece)
+                search = self._comings.add(
+                    mask, n_since, self._event, self._beside.piece, self._beside.found
+                )
                 if search.doubted is not None:
                     doubted[i] = search.doubted
                 self._last = masks[i] = search.mask

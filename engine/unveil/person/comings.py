@@ -99,7 +99,14 @@ class Comings:
         """Whether somebody came or went in one of the last searches."""
         return self._n_watched > 0
 
-    def add(self, mask: U8, n_since: int, event: Event | None, other: Bool | None) -> Search:
+    def add(
+        self,
+        mask: U8,
+        n_since: int,
+        event: Event | None,
+        other: Bool | None,
+        person: Bool | None = None,
+    ) -> Search:
         """Add a search.
 
         Parameters
@@ -112,6 +119,8 @@ class Comings:
             What the search found.
         other
             If another person comes, (rows, columns) where; if it is known.
+        person
+            The blocks that surely show people; None: all of `other`.
         """
         self._n_exit = max(0, self._n_exit - 1)
         known = self._other
@@ -122,7 +131,7 @@ class Comings:
             # Of who came just before, the frames since then are searched already.
             if other is not None and (known is None or not self.watches):
                 n_doubted += self._every * SEARCHES_BEFORE
-                where = _way(other)
+                where = _columns(other if person is None else other & person)
             if other is not None:
                 self._other, self._n_other = other, int(other.sum())
         elif event is not None:
@@ -145,7 +154,7 @@ class Comings:
         if event == "left":
             return _way(before), n_since - 1
         if (here & before).sum() < LEFT_SHARE * before.sum():
-            return _columns(here | before), n_since - 1
+            return _columns(grown(here | before, far_blocks(len(here)))), n_since - 1
         # The old place is not free: somebody has come, whom the last search did not see.
         return _way(here), n_since
 
@@ -238,8 +247,8 @@ def _exit(gone: Bool) -> Bool:
 
 
 def _columns(place: Bool) -> Bool:
-    """Mark the columns from the first to the last of a place, and as many as one merely moves."""
-    columns = np.flatnonzero(grown(place, far_blocks(len(place))).any(0))
+    """Mark all of the columns from the first to the last of a place."""
+    columns = np.flatnonzero(place.any(0))
     marked = np.zeros_like(place)
     marked[:, columns[0] : columns[-1] + 1] = True
     return marked
@@ -247,7 +256,7 @@ def _columns(place: Bool) -> Bool:
 
 def _way(place: Bool) -> Bool:
     """Mark the columns in which was who is at a place and came from, or leaves to, a side."""
-    return _columns(place) | _exit(place)
+    return _columns(grown(place, far_blocks(len(place)))) | _exit(place)
 
 
 def dilated(person: Bool) -> U8:
