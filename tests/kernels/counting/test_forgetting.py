@@ -15,6 +15,8 @@ from tests.kernels.counting.outside_calls import Call, calls
 from unveil.counting.outside import OutsideTable
 from unveil.video.chunk import Chunk
 
+pytestmark = pytest.mark.kernels
+
 Array = npt.NDArray[Any]
 
 
