@@ -31,6 +31,7 @@ from bench.confidence_calls import PEOPLE
 from bench.material import photo
 from bench.shared_screens import slides
 from unveil import Truth, recover
+from unveil.person import ModelName
 from unveil.recovery.tiles import TileRecoveries, recover_tiles
 from unveil.scoring.leak import RIGHT_DISTANCE, measure_recovery
 from unveil.scoring.photo import compare_colours
@@ -154,7 +155,7 @@ class Setting:
     people: tuple[str, str]
     room: str
     background: str
-    segmenter: str
+    segmenter: ModelName
     smoothing: float = 0.0
     lag: int = 0
     seed: int = 0
@@ -228,7 +229,7 @@ def _simulate(folder: Path, kind: Kind, setting: Setting) -> None:
         )
     n_noise = options.get("frames_of_noise", 0)
     service = _WatchedService(
-        Segmenter(setting.segmenter),  # type: ignore[arg-type]
+        Segmenter(setting.segmenter),
         smoothing=setting.smoothing,
         lag=options.get("lag", setting.lag),
     )

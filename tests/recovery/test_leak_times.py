@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clips import PROPERTY
-from tests.sitter import Watcher, seated
+from tests.sitter import find_seated
 from unveil import Engine, Recovery, recover
 from unveil.counting.colour_times import ColourTimes
 from unveil.recovery.leak_times import AS_MUCH, COLUMNS, LeakTimes, Moment
@@ -65,10 +65,7 @@ SHARES = np.array(
 
 @pytest.fixture
 def watcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "unveil.person.blocks.Segmenter",
-        lambda model, threads=None: Watcher(lambda number: seated(HEIGHT, WIDTH)),
-    )
+    find_seated(monkeypatch, HEIGHT, WIDTH)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,11 @@ def blends(seed: int) -> Array:
     return frames
 
 
+def triple(colour: Iterable[Any]) -> naive_finalise.Triple:
+    first, second, third = map(float, colour)
+    return first, second, third
+
+
 def expected(table: OutsideTable, parameters: Parameters, steady: Array) -> tuple[Array, int]:
     """Return the room's colours by the rule, (h, w, 3), and how many are not the farthest ones."""
     origin = np.array(naive_finalise.to_lab(BACKGROUND))
@@ -62,14 +68,14 @@ def expected(table: OutsideTable, parameters: Parameters, steady: Array) -> tupl
         frames = table.leader_surveys[y, x] * OUTSIDE_SURVEY_EVERY
         if not steady[y, x] and frames > parameters.noise_frames:
             levels.append(tuple(table.leader[:, y, x]))
-        seen = [naive_finalise.to_rgb(tuple(map(float, c)), RGB) for c in levels]  # type: ignore[arg-type]
+        seen = [naive_finalise.to_rgb(triple(colour), RGB) for colour in levels]
         far = [c for c in seen if naive_finalise.is_beyond(c, BACKGROUND, parameters)]
         if far:
             candidates[y, x] = [np.array(naive_finalise.to_lab(c)) for c in far]
     farthest, claimed = np.zeros((HEIGHT, WIDTH, 3)), np.zeros((HEIGHT, WIDTH), bool)
     distances = {}
     for p, labs in candidates.items():
-        distances[p] = [naive_finalise.ciede2000(tuple(lab), tuple(origin)) for lab in labs]  # type: ignore[arg-type]
+        distances[p] = [naive_finalise.ciede2000(triple(lab), triple(origin)) for lab in labs]
         claimed[p], farthest[p] = True, labs[int(np.argmax(distances[p]))]
     constants = (NEIGHBOUR_DISTANCE, choice.BLEND_DISTANCE, choice.BASE_WEIGHT, choice.BLEND_WEIGHT)
     lab, moved = np.zeros_like(farthest), 0

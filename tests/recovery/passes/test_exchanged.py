@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.sitter import Watcher, seated
+from tests.sitter import find_seated
 from unveil import Engine, recover
 from unveil.recovery.background.changes import NONE
 from unveil.video.writer import VideoWriter
@@ -48,10 +48,7 @@ def written(path: Path, frame: Callable[[int], U8]) -> Path:
 
 @pytest.fixture(autouse=True)
 def watcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "unveil.person.blocks.Segmenter",
-        lambda model, threads=None: Watcher(lambda number: seated(HEIGHT, WIDTH)),
-    )
+    find_seated(monkeypatch, HEIGHT, WIDTH)
 
 
 def test_each_background_is_recovered_by_itself(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.sitter import Watcher, seated
+from tests.sitter import find_seated
 from unveil import Engine, Recovery, recover
 from unveil.arrays import U8
 from unveil.recovery.background.noise import NoiseSurvey
@@ -57,10 +57,7 @@ def written(path: Path, background: Picture) -> Path:
 
 @pytest.fixture(autouse=True)
 def watcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "unveil.person.blocks.Segmenter",
-        lambda model, threads=None: Watcher(lambda number: seated(HEIGHT, WIDTH)),
-    )
+    find_seated(monkeypatch, HEIGHT, WIDTH)
 
 
 def specks(recovery: Recovery) -> float:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sitter import Watcher, seated
+from tests.sitter import find_seated
 from unveil import Engine, recover
 from unveil.parallel import Bands
 from unveil.recovery.background.motion_model import Loop, Pan
@@ -91,10 +91,7 @@ def written(folder: Path, background: Any) -> Path:
 
 @pytest.fixture(autouse=True)
 def watcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "unveil.person.blocks.Segmenter",
-        lambda model, threads=None: Watcher(lambda number: seated(HEIGHT, WIDTH)),
-    )
+    find_seated(monkeypatch, HEIGHT, WIDTH)
 
 
 @pytest.mark.parametrize(
