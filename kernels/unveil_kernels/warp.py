@@ -70,6 +70,13 @@ def _clamped(plane, x, y):
     )
 
 
+@inlined
+def _channel(to_rgb, c, luma, cb, cr):
+    """Convert levels to a channel of RGB, 0 to 1, and clip it."""
+    value = to_rgb[c, 0] * luma + to_rgb[c, 1] * cb + to_rgb[c, 2] * cr + to_rgb[c, 3]
+    return min(max(value, 0.0), 1.0)
+
+
 @kernel
 def warp_planes(
     luma, cb, cr, shifts, to_frame, luma_grid, chroma_grid, to_rgb, black, white, tensor_out
@@ -174,13 +181,7 @@ def warp_planes(
             mean_cr = level_cr / (WHOLE * len(chroma_grid))
             span = (white - black) * n_inside / len(luma_grid)
             for c in range(3):
-                value = (
-                    to_rgb[c, 0] * mean
-                    + to_rgb[c, 1] * mean_cb
-                    + to_rgb[c, 2] * mean_cr
-                    + to_rgb[c, 3]
-                )
-                tensor_out[i, j, c] = black + span * min(max(value, 0.0), 1.0)
+                tensor_out[i, j, c] = black + span * _channel(to_rgb, c, mean, mean_cb, mean_cr)
 
 
 @inlined
@@ -266,13 +267,9 @@ def stretch_planes(
             means[2, j] = sums[2, i, j] / n_chroma
         for c in range(3):
             for j in range(n_columns):
-                value = (
-                    to_rgb[c, 0] * means[0, j]
-                    + to_rgb[c, 1] * means[1, j]
-                    + to_rgb[c, 2] * means[2, j]
-                    + to_rgb[c, 3]
+                tensor_out[i, j, c] = black + span * _channel(
+                    to_rgb, c, means[0, j], means[1, j], means[2, j]
                 )
-                tensor_out[i, j, c] = black + span * min(max(value, 0.0), 1.0)
 
 
 @inlined
