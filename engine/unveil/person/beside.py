@@ -96,13 +96,13 @@ class SearchBeside:
         share = float(piece.mean())
         if share < MIN_SHARE or (self._rest and share < GROWN * self._failed_share):
             return False
-        region = self._segmenter.detect(planes, layout, _window(piece, layout), first)
-        found = None if region is None else self._segmenter.look_at(region, planes, layout)
-        is_found = found is not None and _is_another(found[0], first, piece)
-        if is_found and found is not None:
-            self.piece, self.found = piece, found[0].at(*piece.shape) >= MIN_PROBABILITY
-        self._rest, self._failed_share = (0, 0.0) if is_found else (REST, share)
-        return is_found
+        found = self._search(planes, layout, first, piece)
+        if found is None or not _is_another(found, first, piece):
+            self._rest, self._failed_share = REST, share
+            return False
+        self._rest, self._failed_share = 0, 0.0
+        self.piece, self.found = piece, found.at(*piece.shape) >= MIN_PROBABILITY
+        return True
 
     def confirms(
         self, planes: Planes, layout: Layout, known: Mask | None, piece: Bool, before: Bool
@@ -120,16 +120,23 @@ class SearchBeside:
         before
             (rows, columns), where people were before it was.
         """
-        region = self._segmenter.detect(planes, layout, _window(piece, layout), known)
-        found = None if region is None else self._segmenter.look_at(region, planes, layout)
-        if found is None or found[0].presence < MIN_NEW_PRESENCE:
+        found = self._search(planes, layout, known, piece)
+        if found is None or found.presence < MIN_NEW_PRESENCE:
             return False
-        person = found[0].at(*piece.shape) >= MIN_PROBABILITY
+        person = found.at(*piece.shape) >= MIN_PROBABILITY
         is_new = (person & before).sum() <= MAX_KNOWN * person.sum()
         is_found = bool(is_new and person[piece].mean() >= MIN_COVERED)
         if is_found:
             self.piece, self.found = piece, person
         return is_found
+
+    def _search(
+        self, planes: Planes, layout: Layout, known: Mask | None, piece: Bool
+    ) -> Mask | None:
+        """Search around a piece for a person, with a known one painted over; None: nobody."""
+        region = self._segmenter.detect(planes, layout, _window(piece, layout), known)
+        found = None if region is None else self._segmenter.look_at(region, planes, layout)
+        return None if found is None else found[0]
 
 
 def _marked_beside(first: Mask, marked: F32) -> Bool:
