@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from unveil.person import comings
-from unveil.person.comings import Comings, dilated, grown, is_another, is_nobody
+from unveil.person.comings import Comings, is_another, is_nobody, with_neighbours
 
 Array = npt.NDArray[Any]
 ROWS, COLUMNS = 45, 80
@@ -21,22 +21,12 @@ def mask_of(*columns: tuple[int, int]) -> Array:
     person = np.zeros((ROWS, COLUMNS), np.bool_)
     for first, last in columns:
         person[15:, first : last + 1] = True
-    return dilated(person)
+    return with_neighbours(person)
 
 
 SEATED, VISITOR = (10, 25), (60, 75)
 ALONE, BOTH = mask_of(SEATED), mask_of(SEATED, VISITOR)
 NOBODY = np.full((ROWS, COLUMNS), 2, np.uint8)
-
-
-@pytest.mark.parametrize("blocks", [1, 2, 5, 7])
-def test_growing_reaches_so_many_blocks_in_all_directions(blocks: int) -> None:
-    marked = np.zeros((20, 24), np.bool_)
-    marked[9, 11] = True
-    y, x = np.nonzero(grown(marked, blocks))
-    assert (y.min(), y.max()) == (9 - blocks, 9 + blocks)
-    assert (x.min(), x.max()) == (11 - blocks, 11 + blocks)
-    assert len(y) == (2 * blocks + 1) ** 2
 
 
 def test_who_stays_or_sways_is_no_candidate() -> None:

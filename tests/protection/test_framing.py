@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from unveil.person import Mask
 from unveil.person.framing import framing_of
@@ -15,7 +12,6 @@ from unveil.protection.framing import (
     MAX_STRAY,
     MIN_HIPS,
     MIN_TORSO,
-    grown,
     is_alone,
     is_close_up,
     joined_to_landmarks,
@@ -120,21 +116,6 @@ def test_only_what_is_joined_and_beside_the_head_strays(
     pose = whole_frame(HEAD, points=landmarks(1.0, 2.0))
     assert stray_share(whole_frame(*areas), pose) == pytest.approx(share)
     assert is_alone(whole_frame(*areas), pose, already=False) == (share < 0.05)
-
-
-@settings(max_examples=50)
-@given(
-    where=hnp.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))),
-    rows=st.integers(0, 7),
-    columns=st.integers(0, 7),
-)
-def test_growing_reaches_so_many_rows_and_columns(
-    where: npt.NDArray[np.bool_], rows: int, columns: int
-) -> None:
-    expected = np.zeros_like(where)
-    for y, x in np.argwhere(where):
-        expected[max(0, y - rows) : y + rows + 1, max(0, x - columns) : x + columns + 1] = True
-    np.testing.assert_array_equal(grown(where, rows, columns), expected)
 
 
 def test_where_the_pose_model_marks_no_head_nobody_is_alone() -> None:

@@ -1,10 +1,11 @@
-"""Counts and dilations over square neighbourhoods, cropped to the picture."""
+"""Counts over square neighbourhoods, cropped to the picture, and soft edges."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from unveil.arrays import U8, Array, Bool
+from unveil.dilation import dilated
 
 
 def box_sum(marked: Bool, reach: int) -> Array:
@@ -22,19 +23,6 @@ def box_sum(marked: Bool, reach: int) -> Array:
         sums[:, shift:] += rows[:, :-shift]
         sums[:, :-shift] += rows[:, shift:]
     return sums
-
-
-def box_max(marked: Bool, reach: int) -> Bool:
-    """Mark the square of `2 * reach + 1` pixels around each marked pixel: (h, w) bool."""
-    rows = marked.copy()
-    for shift in range(1, min(reach, marked.shape[0] - 1) + 1):
-        rows[shift:] |= marked[:-shift]
-        rows[:-shift] |= marked[shift:]
-    grown = rows.copy()
-    for shift in range(1, min(reach, marked.shape[1] - 1) + 1):
-        grown[:, shift:] |= rows[:, :-shift]
-        grown[:, :-shift] |= rows[:, shift:]
-    return grown
 
 
 def bounds(marked: Bool, margin: int) -> tuple[slice, slice] | None:
@@ -59,9 +47,9 @@ def soft_opacity(marked: Bool, reach: int) -> U8:
     if inside is None:
         return opacity
     # Dilated by at least the softness, so that the mean is full on the marked pixels.
-    dilated = box_max(marked[inside], reach - softness)
+    wide = dilated(marked[inside], reach - softness, reach - softness)
     # At the edge of the picture there are fewer pixels around.
-    n_pixels = box_sum(np.ones_like(dilated), softness)
-    counts = box_sum(dilated, softness)
+    n_pixels = box_sum(np.ones_like(wide), softness)
+    counts = box_sum(wide, softness)
     opacity[inside] = counts * np.uint16(255) // n_pixels
     return opacity

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 
 from unveil.arrays import F32, F64, U8, Array, Bool
-from unveil.auditing.boxes import box_max, box_sum
+from unveil.auditing.boxes import box_sum
+from unveil.dilation import dilated
 from unveil.recovery.result import Recovery
 from unveil.video.chunk import Layout, Planes
 from unveil.video.colour import to_rgb
@@ -164,7 +165,7 @@ class LeakingPixels:
         """
         side = self.layout.block_size
         empty = np.repeat(np.repeat(person == 0, side, 0), side, 1)[: len(found), : found.shape[1]]
-        rows, columns = np.nonzero(box_max(found, side) & empty & claims.unclaimed)
+        rows, columns = np.nonzero(dilated(found, side, side) & empty & claims.unclaimed)
         behind = claims.behind[rows, columns, :3].astype(np.float32)
         difference = self._samples(planes, rows, columns) - behind
         square = np.einsum("ij,ij->i", difference, difference)

@@ -10,7 +10,7 @@ import numpy as np
 from unveil.arrays import F32, I64, U8, Bool
 from unveil.person import Mask, ModelName, Segmenter
 from unveil.person.beside import MIN_NEW_PRESENCE, SearchBeside
-from unveil.person.comings import Comings, Event, dilated, is_another
+from unveil.person.comings import Comings, Event, is_another, with_neighbours
 from unveil.person.displacement import displaced, displacement
 from unveil.person.framing import framing_of
 from unveil.person.segmenter import MAX_THREADS
@@ -147,9 +147,9 @@ class BlockMasker:
                 self._look_at_newcomers(mask, frame, chunk.layout)
                 n_since = first_frame + i - self._last_search
                 if self._event is not None and self._marked_now is not None:
-                    mask = np.maximum(mask, dilated(self._marked_now))
+                    mask = np.maximum(mask, with_neighbours(self._marked_now))
                 if self._event == "another" and self._beside.found is not None:
-                    mask = np.maximum(mask, dilated(self._beside.found))
+                    mask = np.maximum(mask, with_neighbours(self._beside.found))
                 search = self._comings.add(
                     mask, n_since, self._event, self._beside.piece, self._beside.found
                 )
@@ -166,7 +166,7 @@ class BlockMasker:
         look, self._known = self._known, None if self._look is None else self._look.mask
         if self._look is None or self._marked_now is None or self._last is None:
             return
-        candidate = self._comings.candidate(np.maximum(mask, dilated(self._marked_now)))
+        candidate = self._comings.candidate(np.maximum(mask, with_neighbours(self._marked_now)))
         if candidate is None or self._event is not None or self._n_found < N_COMING:
             return
         if self._beside.confirms(planes, layout, look, *candidate):
@@ -183,7 +183,7 @@ class BlockMasker:
             marked = self._marked(self._second, planes, layout)
             if self._n_lost:
                 return self._comings.with_exit(_grown(marked))
-            return np.maximum(last, dilated(marked))
+            return np.maximum(last, with_neighbours(marked))
         return last
 
     def _segment(self, planes: Planes, layout: Layout) -> U8:
@@ -310,4 +310,4 @@ def _grown(person: Bool) -> U8:
     """
     if not person.any():
         return np.full(person.shape, 2, np.uint8)
-    return dilated(person)
+    return with_neighbours(person)

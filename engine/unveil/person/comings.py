@@ -12,6 +12,8 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from unveil.arrays import F32, U8, Bool
+from unveil.dilation import dilated
+from unveil.person.beside import MIN_PROBABILITY
 from unveil_kernels import select
 
 FAR_ROWS: Final = 9
@@ -28,9 +30,6 @@ perhaps in the picture."""
 SAME_SHARE: Final = 0.3
 """Share of a pose network's mask that it had marked in its last look, too, or it now follows
 somebody else."""
-
-MARKED: Final = 0.5
-"""From this probability a network marks a block."""
 
 N_WATCHED: Final = 3
 """Searches, after somebody came or went, between which the frames are searched, too, by a network
@@ -154,7 +153,7 @@ class Comings:
         if event == "left":
             return _way(before), n_since - 1
         if (here & before).sum() < LEFT_SHARE * before.sum():
-            return _columns(grown(here | before, far_blocks(len(here)))), n_since - 1
+            return _columns(_far_dilated(here | before)), n_since - 1
         # The old place is not free: somebody has come, whom the last search did not see.
         return _way(here), n_since
 
@@ -189,7 +188,7 @@ class Comings:
         other = self._other
         if other is None:
             return False
-        left = here & grown(other, far_blocks(len(here)))
+        left = here & _far_dilated(other)
         n_left = int(left.sum())
         self._n_other = max(self._n_other, n_left)
         if n_left >= LEFT_SHARE * self._n_other:
@@ -215,11 +214,17 @@ def far_blocks(n_rows: int) -> int:
     return max(1, n_rows // FAR_ROWS)
 
 
+def _far_dilated(people: Bool) -> Bool:
+    """Mark the blocks to which people can have merely moved."""
+    blocks = far_blocks(len(people))
+    return dilated(people, blocks, blocks)
+
+
 def _far_from(person: Bool, others: Bool) -> Bool:
     """Mark what of a mask is far from another one, if it is enough."""
     far = person & ~others
     if far.mean() >= MIN_SHARE:
-        far &= ~grown(others, far_blocks(len(others)))
+        far &= ~_far_dilated(others)
     if far.mean() < MIN_SHARE:
         far[...] = False
     return far
@@ -227,7 +232,7 @@ def _far_from(person: Bool, others: Bool) -> Bool:
 
 def is_another(before: F32, now: F32) -> bool:
     """Whether a pose network follows somebody else than in its last look, by its probabilities."""
-    person, last = now >= MARKED, before >= MARKED
+    person, last = now >= MIN_PROBABILITY, before >= MIN_PROBABILITY
     return bool((person & last).sum() < SAME_SHARE * person.sum())
 
 
@@ -256,29 +261,9 @@ def _columns(place: Bool) -> Bool:
 
 def _way(place: Bool) -> Bool:
     """Mark the columns in which was who is at a place and came from, or leaves to, a side."""
-    return _columns(grown(place, far_blocks(len(place)))) | _exit(place)
+    return _columns(_far_dilated(place)) | _exit(place)
 
 
-def dilated(person: Bool) -> U8:
+def with_neighbours(person: Bool) -> U8:
     """Return 2 for the person's blocks, 1 for the eight neighbours of each, else 0."""
-    return grown(person, 1).astype(np.uint8) + person
-
-
-def grown(marked: Bool, blocks: int) -> Bool:
-    """Mark all blocks of which another one is at most so many rows and columns away."""
-    wide = marked
-    for axis in (0, 1):
-        wide = wide.copy()
-        done = 0
-        while done < blocks:
-            step = min(1 + done, blocks - done)
-            before, after = (slice(step, None), slice(None, -step))
-            source = wide.copy()
-            if axis == 0:
-                wide[before] |= source[after]
-                wide[after] |= source[before]
-            else:
-                wide[:, before] |= source[:, after]
-                wide[:, after] |= source[:, before]
-            done += step
-    return wide
+    return dilated(person, 1, 1).astype(np.uint8) + person

@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from unveil.arrays import F32, I64, Bool
+from unveil.arrays import F32, I64
+from unveil.dilation import dilated
 from unveil.person import Mask
 from unveil.person.framing import Framing, framing_of
 from unveil_kernels import matte
@@ -81,7 +82,7 @@ def stray_share(selfie: Mask, pose: Mask) -> float:
     drawn = pose.at(rows, columns)[above]
     head = int((drawn > _MARKED).sum())
     rim = RIM * framing.torso * pose.height
-    around = grown(
+    around = dilated(
         drawn > _NOT_MARKED, round(rim * rows / pose.height), round(rim * columns / pose.width)
     )
     stray = int(((connected[above] > _MARKED) & ~around).sum())
@@ -130,15 +131,3 @@ def landmark_cells(landmarks: F32 | None, scale_y: float, scale_x: float) -> I64
     places = np.clip(visible[:, 1::-1] * np.array([scale_y, scale_x]), -1, 2**31)
     cells: I64 = np.floor(places).astype(np.int64)
     return cells
-
-
-def grown(where: Bool, rows: int, columns: int) -> Bool:
-    """Dilate a mask (n, m) by a rectangle of `2 * rows + 1` by `2 * columns + 1` pixels."""
-    for axis, reach in enumerate((rows, columns)):
-        pad = [(0, 0), (0, 0)]
-        pad[axis] = (reach + 1, reach)
-        counts = np.cumsum(np.pad(where, pad), axis=axis, dtype=np.int64)
-        n = where.shape[axis]
-        last, before = np.arange(n) + 2 * reach + 1, np.arange(n)
-        where = counts.take(last, axis) > counts.take(before, axis)
-    return where

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from unveil.arrays import F32, I64, Bool
+from unveil.dilation import dilated
 from unveil.recovery.background.gaussian import filtered
 from unveil.recovery.background.inpaint import inpaint_pull_push
 
@@ -233,12 +234,7 @@ def distance_from_person(person: Bool) -> I64:
     reached = person
     distance[reached] = 0
     for steps in range(1, MAX_DISTANCE):
-        grown = reached.copy()
-        grown[1:] |= reached[:-1]
-        grown[:-1] |= reached[1:]
-        wide = grown.copy()
-        wide[:, 1:] |= grown[:, :-1]
-        wide[:, :-1] |= grown[:, 1:]
+        wide = dilated(reached, 1, 1)
         distance[wide & ~reached] = steps
         reached = wide
     return distance

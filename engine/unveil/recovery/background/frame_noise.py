@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from unveil.arrays import F64, I16, U8, Array, Bool
+from unveil.arrays import F64, I16, I64, U8, Array, Bool
 from unveil.recovery.background.median import RADIUS, median_filtered
 
 NOISE_LEVELS: Final = 6
@@ -55,19 +55,18 @@ def changed_spread(levels: I16, usual: I16, both: Bool) -> float:
         np.linspace(0, length, min(n, length), endpoint=False, dtype=np.int64)
         for length, n in zip(both.shape, _PARTS, strict=True)
     )
-
-    def by_part(flags: Bool) -> F64:
-        sums: F64 = np.add.reduceat(
-            np.add.reduceat(flags, rows, 0, np.float64), columns, 1, np.float64
-        )
-        return sums
-
-    known = by_part(both)
+    known = sum_parts(both, rows, columns)
     is_known = known >= max(1.0, 0.5 * known.max())
     if np.count_nonzero(is_known) < _MIN_PARTS:
         return 0.0
-    changed = by_part(both & (np.abs(levels - usual) > NOISE_LEVELS))
+    changed = sum_parts(both & (np.abs(levels - usual) > NOISE_LEVELS), rows, columns)
     return float(np.median(changed[is_known] / known[is_known]))
+
+
+def sum_parts(flags: Bool, rows: I64, columns: I64) -> F64:
+    """Count the flags in the parts of a picture that begin at `rows` and `columns`: (n, m)."""
+    sums: F64 = np.add.reduceat(np.add.reduceat(flags, rows, 0, np.float64), columns, 1, np.float64)
+    return sums
 
 
 class Detail(NamedTuple):

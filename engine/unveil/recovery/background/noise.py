@@ -10,6 +10,7 @@ import numpy as np
 
 from unveil.arrays import F64, I64, U8, Array, Bool
 from unveil.counting.specification import ArraySpec, Specification
+from unveil.dilation import dilated_by_steps
 from unveil.recovery.background.median import RADIUS, median_filtered
 from unveil.video.chunk import Chunk, Layout
 
@@ -103,9 +104,7 @@ class NoiseSurvey:
         assert chunk.person is not None
         for luma, person in zip(chunk.planes[0], chunk.person, strict=True):
             if self._n_frames % EVERY_FRAMES == 0 and len(self._known):
-                near = person > 0
-                for _ in range(self._margin):
-                    near = _grown(near)
+                near = dilated_by_steps(person > 0, self._margin)
                 self._look(luma[self._ys, self._xs], ~near[self._blocks])
             self._n_frames += 1
 
@@ -183,13 +182,3 @@ def _far_share(now: U8, before: U8) -> F64:
     far = np.abs(now[:, inner, inner].astype(np.int16) - before[:, inner, inner]) > FAR_LEVELS
     share: F64 = far.mean((1, 2))
     return share
-
-
-def _grown(near: Bool) -> Bool:
-    """Return an area of blocks grown by one block to all four sides."""
-    grown = near.copy()
-    grown[1:] |= near[:-1]
-    grown[:-1] |= near[1:]
-    grown[:, 1:] |= near[:, :-1]
-    grown[:, :-1] |= near[:, 1:]
-    return grown

@@ -15,6 +15,7 @@ import numpy as np
 
 from unveil.arrays import C64, I16, U8, Array, Bool
 from unveil.counting.specification import ArraySpec, Specification
+from unveil.dilation import dilated_by_steps
 from unveil.video.chunk import Chunk, Layout
 
 PAIR_FRAMES: Final = 8
@@ -78,14 +79,7 @@ def line_steps(luma: U8, person: U8, block_size: int, every: int, margin: int) -
     rows, columns
         (ceil(h / every), w - 1) and (ceil(w / every), h - 1).
     """
-    near = person > 0
-    for _ in range(margin):
-        grown = near.copy()
-        grown[1:] |= near[:-1]
-        grown[:-1] |= near[1:]
-        grown[:, 1:] |= near[:, :-1]
-        grown[:, :-1] |= near[:, 1:]
-        near = grown
+    near = dilated_by_steps(person > 0, margin)
     height, width = luma.shape
 
     def along(levels: U8, is_near: Bool, length: int) -> I16:

@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
+from unveil.arrays import Bool
 from unveil.counting.outside import OutsideTable
 
 BackgroundMotion: TypeAlias = Literal["still", "moves"]
@@ -59,18 +60,26 @@ def background_motion(table: OutsideTable) -> BackgroundMotion | None:
     """
     if table.n_surveys < MIN_SURVEYS:
         return None
-    outside = table.outside_surveys
-    seen = outside >= SEEN_SHARE * table.n_surveys
-    if np.count_nonzero(seen) < max(1.0, MIN_OUTSIDE_SHARE * seen.size):
+    outside = _mostly_outside(table)
+    if np.count_nonzero(outside) < max(1.0, MIN_OUTSIDE_SHARE * outside.size):
         return None
-    usual = table.leader_surveys[seen] >= USUAL_SHARE * outside[seen]
-    is_still = is_steady(table) or np.mean(usual) >= STILL_USUAL_SHARE
+    is_still = is_steady(table) or _share_with(table, USUAL_SHARE) >= STILL_USUAL_SHARE
     return "still" if is_still else "moves"
 
 
 def is_steady(table: OutsideTable) -> bool:
     """Whether many pixels that are mostly outside the person show one colour nearly always."""
-    outside = table.outside_surveys
-    seen = outside >= SEEN_SHARE * table.n_surveys
-    steady = table.leader_surveys[seen] >= STEADY_SHARE * outside[seen]
-    return bool(steady.size) and float(np.mean(steady)) >= STILL_SHARE
+    return _share_with(table, STEADY_SHARE) >= STILL_SHARE
+
+
+def _mostly_outside(table: OutsideTable) -> Bool:
+    """Mark the pixels that are mostly outside the person, (h, w) bool."""
+    outside: Bool = table.outside_surveys >= SEEN_SHARE * table.n_surveys
+    return outside
+
+
+def _share_with(table: OutsideTable, share: float) -> float:
+    """Return how many of them show their leading colour in such a share of their surveys."""
+    seen = _mostly_outside(table)
+    shown = table.leader_surveys[seen] >= share * table.outside_surveys[seen]
+    return float(np.mean(shown)) if shown.size else 0.0

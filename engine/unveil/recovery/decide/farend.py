@@ -17,7 +17,6 @@ from unveil.parallel import Bands
 from unveil.recovery.background.inpaint import inpaint_pull_push
 from unveil.recovery.background.registration import Registered, register
 from unveil.recovery.background.steadiness import SEEN_SHARE, STEADY_SHARE
-from unveil.recovery.decide.box import box_sum
 from unveil.recovery.decide.choice import choose_colours
 from unveil.recovery.decide.claims import (
     LARGE_REGION,
@@ -89,6 +88,9 @@ calls, and 1 %."""
 CONFIDENCE_POWER: Final = 2.4
 """Exponent that spreads the confidence of the other claims below 0.5, so that their precision rises
 with it."""
+
+BOX_SUM_PARTS: Final = 16
+"""Parts of the picture that are summed one after another."""
 
 CONTRADICTION: Final = 10.0
 """A known background pixel with a larger CIEDE2000 distance from the given picture is wrong."""
@@ -300,13 +302,27 @@ def _scatter(lab: Array, claimed: Array, radius: int) -> Array:
     (h, w) float64.
     """
     weight = claimed.astype(np.float64)
-    n = np.maximum(1, box_sum(weight, radius))
+    n = np.maximum(1, _box_sum(weight, radius))
     # Channel by channel: whole pictures in float64 take much memory.
     square = np.zeros(claimed.shape)
     for channel in range(3):
         square += lab[..., channel].astype(np.float64) ** 2
-    square = box_sum(weight * square, radius) / n
+    square = _box_sum(weight * square, radius) / n
     for channel in range(3):
-        square -= (box_sum(weight * lab[..., channel], radius) / n) ** 2
+        square -= (_box_sum(weight * lab[..., channel], radius) / n) ** 2
     scatter: Array = np.sqrt(np.maximum(0, square, out=square), out=square)
     return scatter
+
+
+def _box_sum(values: Array, radius: int) -> Array:
+    """Sum the square of `2 * radius + 1` pixels around each value, cropped to the picture."""
+    values = values.copy()
+    for axis in (0, 1):
+        length = values.shape[axis]
+        places = np.arange(length)
+        first, end = np.maximum(places - radius, 0), np.minimum(places + radius + 1, length)
+        # In parts, across the axis: sums of the whole picture would double the memory.
+        for part in np.array_split(values, BOX_SUM_PARTS, 1 - axis):
+            sums = np.insert(np.cumsum(part, axis), 0, 0, axis)
+            part[...] = sums.take(end, axis) - sums.take(first, axis)
+    return values

@@ -8,7 +8,8 @@ import numpy as np
 
 from unveil.arrays import F64, Array, Bool
 from unveil.counting.outside import OutsideTable
-from unveil.recovery.decide.box import box_sum
+from unveil.dilation import dilated
+from unveil.recovery.background.frame_noise import sum_parts
 
 FAR_SHARE: Final = 1 / 15
 """A pixel is far from the person who never was within this share of the height. With noise, F was
@@ -41,10 +42,8 @@ MAX_BY_AGREEMENT: Final = 0.005
 
 def far_from_person(table: OutsideTable) -> Bool:
     """Mark the pixels that the person never came near in a survey, (h, w) bool."""
-    covered = (table.outside_surveys < table.n_surveys).astype(np.float64)
     radius = max(1, round(FAR_SHARE * table.layout.height))
-    far: Bool = box_sum(covered, radius) < 0.5  # sums of whole numbers
-    return far
+    return ~dilated(table.outside_surveys < table.n_surveys, radius, radius)
 
 
 def is_like_noise(claimed: Bool, agreement: Array, distance: Array, far: Bool) -> Bool:
@@ -110,5 +109,4 @@ def is_harmless(share: float | None) -> bool:
 def _tile_sums(flags: Bool, side: int) -> F64:
     """Count the flags in each tile of `side` by `side` pixels; those at the edge may be smaller."""
     rows, columns = (np.arange(0, length, side) for length in flags.shape)
-    sums: F64 = np.add.reduceat(np.add.reduceat(flags, rows, 0, np.float64), columns, 1, np.float64)
-    return sums
+    return sum_parts(flags, rows, columns)
